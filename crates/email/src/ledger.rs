@@ -21,7 +21,7 @@ use time::OffsetDateTime;
 use crate::{JobId, dead_letter::Reason};
 
 /// How long an entry is kept after its last change.
-pub const RETENTION: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+pub const RETENTION: Duration = Duration::from_hours(90 * 24);
 
 /// How far the job has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +40,7 @@ pub enum State {
 pub struct Entry {
     /// How far it has come.
     pub state: State,
-    /// How often it has been claimed.
+    /// How often it has been tried, with the attempt under way.
     pub attempts: u32,
     /// When it was first claimed.
     #[serde(with = "time::serde::rfc3339")]
@@ -84,12 +84,21 @@ pub struct Claim {
     pub until: OffsetDateTime,
 }
 
+/// Whether a claim that is released was used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Used {
+    /// An attempt was made and failed: it stays counted.
+    Attempted,
+    /// Nothing was tried: the claim does not count as an attempt.
+    NotTried,
+}
+
 /// The ledger's answer to a [`Claim`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claimed {
     /// The job is the claimer's to send.
     Granted {
-        /// How many claims there have been with this one; from 1.
+        /// How many attempts there have been with this one; from 1.
         attempts: u32,
     },
     /// It has been sent; there is nothing to do.
@@ -113,7 +122,11 @@ pub trait Ledger {
 
     /// Ends a claim so that the job can be claimed again at once. Call it only where it is certain
     /// that the provider did not accept the email. An `Err` costs time only: the claim ends by itself.
-    fn release(&self, claim: &Claim) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    fn release(
+        &self,
+        claim: &Claim,
+        used: Used,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
     /// Writes down that the provider accepted the email. After an `Err` the message is still to be
     /// acknowledged: its redelivery could only send the email again.

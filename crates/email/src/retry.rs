@@ -5,7 +5,7 @@ use std::time::Duration;
 /// The first delay.
 pub const FIRST_DELAY: Duration = Duration::from_secs(30);
 /// The longest delay. SQS allows up to 12 hours of visibility timeout in all.
-pub const LONGEST_DELAY: Duration = Duration::from_secs(2 * 60 * 60);
+pub const LONGEST_DELAY: Duration = Duration::from_hours(2);
 
 /// How long to wait after the `attempts`th failed attempt (from 1): 30 s, doubling, 2 h at most.
 ///

@@ -76,7 +76,7 @@ where
     if let Err(error) = world.enqueue_email(&enrollment.confirmation(&course)).await {
         tracing::warn!(
             enrollment_id = %enrollment.id,
-            error = &error as &dyn std::error::Error,
+            %error,
             "the email job was not enqueued; the enrollment stands and its resume_at remains",
         );
     }

@@ -15,7 +15,7 @@ use crate::{
 
 /// How long after its last step an enrollment counts as left half done: longer than any request can
 /// still be at work on it (the function's timeout is 10 s).
-pub const RESUME_AFTER: Duration = Duration::from_secs(60);
+pub const RESUME_AFTER: Duration = Duration::from_mins(1);
 
 /// The template of the email that confirms an enrollment.
 pub const CONFIRMATION_TEMPLATE: &str = "enrollment-confirmation";
@@ -40,8 +40,12 @@ impl EnrollmentId {
     }
 
     /// The id of the enrollment's one confirmation email.
+    ///
+    /// # Panics
+    ///
+    /// Never: a UUID in text is made of characters that a job id may have.
     pub fn email_job_id(&self) -> JobId {
-        self.to_string().parse().expect("a UUID is made of hexadecimal digits and hyphens")
+        self.to_string().parse().expect("hexadecimal digits and hyphens")
     }
 }
 

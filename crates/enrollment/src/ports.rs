@@ -3,21 +3,42 @@
 //! Every method's `Err` means that a dependency did not do its part in time; whether a write took
 //! place is then unknown. The caller may ask again.
 
-use std::{error::Error, future::Future};
+use std::{error::Error, fmt, future::Future};
 
 use email::Job;
 
 use crate::{Course, CourseId, Enrollment, StudentId};
 
 /// A dependency is down, slow, or refuses to work. Worth trying again later.
-#[derive(Debug, thiserror::Error)]
-#[error("{operation} failed")]
+///
+/// Its text is for the log, with every cause in a row; it is never shown to a caller.
+#[derive(Debug)]
 pub struct Unavailable {
-    /// What was asked of it, for the log.
-    pub operation: &'static str,
-    /// What went wrong, for the log. Never shown to a caller.
-    pub source: Box<dyn Error + Send + Sync>,
+    operation: &'static str,
+    source: Box<dyn Error + Send + Sync>,
 }
+
+impl Unavailable {
+    /// That operation failed, for that cause.
+    pub fn new(operation: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { operation, source: source.into() }
+    }
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} failed", self.operation)?;
+        let mut cause: Option<&dyn Error> = Some(self.source.as_ref());
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+// No `source`: the text has it all, and a logger that follows sources would repeat it.
+impl Error for Unavailable {}
 
 /// Reads the catalogue.
 pub trait FindCourse {

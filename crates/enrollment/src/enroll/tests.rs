@@ -30,7 +30,7 @@ struct World {
 }
 
 fn unavailable() -> Unavailable {
-    Unavailable { operation: "a test's fault", source: "down".into() }
+    Unavailable::new("a test's call", "down")
 }
 
 /// Does the work with the fault that is due, if any.

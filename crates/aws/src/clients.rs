@@ -1,0 +1,43 @@
+//! The SDK's configuration, loaded once and shared by every client: one HTTP client, one connection
+//! pool, one read of the root certificates.
+
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+
+/// How long to wait for a connection, with TLS.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long one attempt of a call may take.
+pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a call may take with its retries. Three of them in a row fit in the 10 s that `enroll`
+/// has for a request.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(3);
+/// How often a call to DynamoDB or SQS is tried: both are safe to repeat as we use them, because
+/// every conditional write knows its own token. SES is not; its client turns retries off.
+pub const ATTEMPTS: u32 = 3;
+
+/// Region, credentials and endpoints from the environment; timeouts on every call.
+pub async fn load_config() -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest())
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(CONNECT_TIMEOUT)
+                .read_timeout(ATTEMPT_TIMEOUT)
+                .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                .operation_timeout(CALL_TIMEOUT)
+                .build(),
+        )
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+        .load()
+        .await
+}
+
+/// A client of DynamoDB.
+pub fn dynamodb(sdk: &SdkConfig) -> aws_sdk_dynamodb::Client {
+    aws_sdk_dynamodb::Client::new(sdk)
+}
+
+/// A client of SQS.
+pub fn sqs(sdk: &SdkConfig) -> aws_sdk_sqs::Client {
+    aws_sdk_sqs::Client::new(sdk)
+}

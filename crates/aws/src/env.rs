@@ -1,0 +1,63 @@
+//! Reading configuration from environment variables, with errors that name the variable.
+
+use std::{fmt::Display, str::FromStr};
+
+/// A variable that is not there or not right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("environment variable {name} {problem}")]
+pub struct InvalidVariable {
+    /// Its name.
+    pub name: &'static str,
+    /// What is wrong with it. It never repeats the value.
+    pub problem: String,
+}
+
+/// Where variables come from: the process, or a test's closure.
+pub struct Environment<'a>(&'a dyn Fn(&str) -> Option<String>);
+
+impl<'a> Environment<'a> {
+    /// Variables from that closure.
+    pub fn new(variable: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self(variable)
+    }
+
+    /// The process's variables.
+    pub fn process() -> Environment<'static> {
+        Environment(&|name| std::env::var(name).ok())
+    }
+
+    /// A variable that must be there and be a `T`. An empty one counts as missing.
+    pub fn required<T>(&self, name: &'static str) -> Result<T, InvalidVariable>
+    where
+        T: FromStr<Err: Display>,
+    {
+        let value = (self.0)(name)
+            .filter(|value| !value.is_empty())
+            .ok_or_else(|| InvalidVariable { name, problem: "is not set".to_owned() })?;
+        value.parse().map_err(|why: T::Err| InvalidVariable {
+            name,
+            problem: format!("is not usable: {why}"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_the_variable_and_not_its_value() {
+        let environment = Environment::new(&|name| match name {
+            "COUNT" => Some("secret".to_owned()),
+            "EMPTY" => Some(String::new()),
+            _ => None,
+        });
+        let error = |name| environment.required::<u32>(name).unwrap_err().to_string();
+        assert_eq!(
+            error("COUNT"),
+            "environment variable COUNT is not usable: invalid digit found in string"
+        );
+        assert_eq!(error("EMPTY"), "environment variable EMPTY is not set");
+        assert_eq!(error("NONE"), "environment variable NONE is not set");
+    }
+}

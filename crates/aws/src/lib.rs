@@ -1,0 +1,10 @@
+//! What the functions share of AWS: configuration, telemetry, and the adapters that more than one of
+//! them needs. An adapter that one function alone uses lives in that function.
+
+pub mod clients;
+pub mod env;
+pub mod queue;
+pub mod tables;
+pub mod telemetry;
+
+pub use env::Environment;

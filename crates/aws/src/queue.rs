@@ -1,0 +1,82 @@
+//! The email queue, as producers see it.
+
+use aws_sdk_sqs::Client;
+use email::Job;
+use enrollment::ports::{EnqueueEmail, Unavailable};
+
+/// Puts email jobs on the SQS queue. Needs `sqs:SendMessage`.
+#[derive(Debug, Clone)]
+pub struct EmailQueue {
+    client: Client,
+    url: String,
+}
+
+impl EmailQueue {
+    /// The queue of that URL.
+    pub fn new(client: Client, url: String) -> Self {
+        Self { client, url }
+    }
+}
+
+impl EnqueueEmail for EmailQueue {
+    async fn enqueue_email(&self, job: &Job) -> Result<(), Unavailable> {
+        self.client
+            .send_message()
+            .queue_url(&self.url)
+            .message_body(job.to_body())
+            .send()
+            .await
+            .map_err(|error| Unavailable::new("sending the email job to the queue", error))?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sqs::{
+        operation::send_message::SendMessageOutput, types::error::InvalidMessageContents,
+    };
+    use aws_smithy_mocks::{mock, mock_client};
+    use email::{Message, job::Content};
+
+    use super::*;
+
+    fn job() -> Job {
+        Job {
+            id: "a-1".parse().unwrap(),
+            to: "ada@example.com".parse().unwrap(),
+            content: Content::Message(Message {
+                subject: "Hi".parse().unwrap(),
+                text: "Hello".to_owned(),
+                html: None,
+            }),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_body_is_the_contracts() {
+        let send = mock!(Client::send_message)
+            .match_requests(|request| {
+                request.queue_url() == Some("https://queue.example")
+                    && Job::parse(request.message_body().unwrap_or_default()) == Ok(job())
+            })
+            .then_output(|| SendMessageOutput::builder().build());
+        let queue =
+            EmailQueue::new(mock_client!(aws_sdk_sqs, [&send]), "https://queue.example".to_owned());
+        queue.enqueue_email(&job()).await.unwrap();
+        assert_eq!(send.num_calls(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_reported_with_its_cause() {
+        let send = mock!(Client::send_message).then_error(|| {
+            aws_sdk_sqs::operation::send_message::SendMessageError::InvalidMessageContents(
+                InvalidMessageContents::builder().message("control characters").build(),
+            )
+        });
+        let queue = EmailQueue::new(mock_client!(aws_sdk_sqs, [&send]), "q".to_owned());
+        let error = queue.enqueue_email(&job()).await.unwrap_err().to_string();
+        assert!(error.starts_with("sending the email job to the queue failed: "), "{error}");
+        assert!(error.contains("control characters"), "{error}");
+    }
+}

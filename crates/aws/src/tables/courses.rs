@@ -1,0 +1,95 @@
+//! Table `courses`: partition key `course_id`.
+
+use aws_sdk_dynamodb::{Client, types::ReturnValue};
+use enrollment::{
+    Course, CourseId,
+    ports::{FindCourse, PutCourse, Unavailable},
+};
+
+use super::{read, text, write};
+
+/// The catalogue. Needs `dynamodb:GetItem` and `dynamodb:PutItem`.
+#[derive(Debug, Clone)]
+pub struct CoursesTable {
+    client: Client,
+    name: String,
+}
+
+impl CoursesTable {
+    /// The table of that name.
+    pub fn new(client: Client, name: String) -> Self {
+        Self { client, name }
+    }
+}
+
+impl FindCourse for CoursesTable {
+    async fn find_course(&self, id: &CourseId) -> Result<Option<Course>, Unavailable> {
+        const READ: &str = "reading a course";
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .key("course_id", text(id))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| Unavailable::new(READ, error))?;
+        found.item.map(|item| read(READ, item)).transpose()
+    }
+}
+
+impl PutCourse for CoursesTable {
+    async fn put_course(&self, course: &Course) -> Result<bool, Unavailable> {
+        const WRITE: &str = "writing a course";
+        let replaced = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(write(WRITE, course)?))
+            .return_values(ReturnValue::AllOld)
+            .send()
+            .await
+            .map_err(|error| Unavailable::new(WRITE, error))?;
+        Ok(replaced.attributes.is_none())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::operation::{get_item::GetItemOutput, put_item::PutItemOutput};
+    use aws_smithy_mocks::{mock, mock_client};
+    use serde_json::json;
+
+    use super::*;
+
+    fn course() -> Course {
+        serde_json::from_value(json!({
+            "course_id": "rust-101", "title": "Rust 101", "price": 4900, "currency": "USD", "state": "open",
+        }))
+        .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_course_is_read_as_it_was_written() {
+        let item = write("a test", course()).unwrap();
+        let put = mock!(Client::put_item)
+            .match_requests({
+                let item = item.clone();
+                move |request| request.item() == Some(&item)
+            })
+            .then_output(|| PutItemOutput::builder().build());
+        let get = mock!(Client::get_item)
+            .then_output(move || GetItemOutput::builder().set_item(Some(item.clone())).build());
+        let client = mock_client!(aws_sdk_dynamodb, [&put, &get]);
+        let table = CoursesTable::new(client, "courses".to_owned());
+        assert!(table.put_course(&course()).await.unwrap(), "nothing was replaced");
+        assert_eq!(table.find_course(&course().id).await.unwrap(), Some(course()));
+    }
+
+    #[tokio::test]
+    async fn no_item_is_no_course_and_not_an_error() {
+        let get = mock!(Client::get_item).then_output(|| GetItemOutput::builder().build());
+        let table = CoursesTable::new(mock_client!(aws_sdk_dynamodb, [&get]), "courses".to_owned());
+        assert_eq!(table.find_course(&course().id).await.unwrap(), None);
+    }
+}

@@ -1,0 +1,159 @@
+//! Course rows kept in memory for a short time, so that the hot path reads one table less.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use enrollment::{
+    Course, CourseId,
+    ports::{FindCourse, PutCourse, Unavailable},
+};
+
+/// How long a course may be out of date in one environment of the function.
+pub const TIME_TO_LIVE: Duration = Duration::from_secs(10);
+/// How many courses are kept; one more empties the cache.
+pub const CAPACITY: usize = 1_000;
+
+/// A catalogue with a short memory. Only courses that exist are remembered.
+#[derive(Debug)]
+pub struct CachedCourses<C> {
+    courses: C,
+    clock: fn() -> Instant,
+    rows: Mutex<HashMap<CourseId, (Instant, Course)>>,
+}
+
+impl<C> CachedCourses<C> {
+    /// In front of that catalogue, by the system's clock.
+    pub fn new(courses: C) -> Self {
+        Self::with_clock(courses, Instant::now)
+    }
+
+    fn with_clock(courses: C, clock: fn() -> Instant) -> Self {
+        Self { courses, clock, rows: Mutex::default() }
+    }
+
+    fn recall(&self, id: &CourseId) -> Option<Course> {
+        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        let (read_at, course) = rows.get(id)?;
+        ((self.clock)().duration_since(*read_at) < TIME_TO_LIVE).then(|| course.clone())
+    }
+
+    /// `read_at` is a time before the row was read, so that no row is kept longer than it may.
+    fn remember(&self, read_at: Instant, course: &Course) {
+        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        if rows.len() >= CAPACITY {
+            rows.clear();
+        }
+        rows.insert(course.id.clone(), (read_at, course.clone()));
+    }
+
+    fn forget(&self, id: &CourseId) {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+}
+
+impl<C: FindCourse + Sync> FindCourse for CachedCourses<C> {
+    async fn find_course(&self, id: &CourseId) -> Result<Option<Course>, Unavailable> {
+        if let Some(course) = self.recall(id) {
+            return Ok(Some(course));
+        }
+        let read_at = (self.clock)();
+        let course = self.courses.find_course(id).await?;
+        if let Some(course) = &course {
+            self.remember(read_at, course);
+        }
+        Ok(course)
+    }
+}
+
+impl<C: PutCourse + Sync> PutCourse for CachedCourses<C> {
+    async fn put_course(&self, course: &Course) -> Result<bool, Unavailable> {
+        let put = self.courses.put_course(course).await;
+        // After the write: a read that overtook it may have remembered the old row. Also after a
+        // failure, which leaves open what the table has.
+        self.forget(&course.id);
+        put
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, sync::atomic::AtomicU64, sync::atomic::Ordering};
+
+    use serde_json::json;
+
+    use super::*;
+
+    thread_local! {
+        static NOW: Cell<Option<Instant>> = const { Cell::new(None) };
+    }
+
+    fn now() -> Instant {
+        NOW.get().unwrap_or_else(|| {
+            NOW.set(Some(Instant::now()));
+            now()
+        })
+    }
+
+    /// Counts reads; every course costs as much as there were writes.
+    #[derive(Default)]
+    struct Table {
+        reads: AtomicU64,
+        writes: AtomicU64,
+    }
+
+    impl FindCourse for Table {
+        async fn find_course(&self, id: &CourseId) -> Result<Option<Course>, Unavailable> {
+            self.reads.fetch_add(1, Ordering::Relaxed);
+            let price = self.writes.load(Ordering::Relaxed);
+            let row = json!({"course_id": id, "title": "T", "price": price, "currency": "USD", "state": "open"});
+            Ok((id.as_str() != "none").then(|| serde_json::from_value(row).unwrap()))
+        }
+    }
+
+    impl PutCourse for Table {
+        async fn put_course(&self, _: &Course) -> Result<bool, Unavailable> {
+            self.writes.fetch_add(1, Ordering::Relaxed);
+            Ok(false)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_row_is_read_once_until_it_is_too_old() {
+        let cached = CachedCourses::with_clock(Table::default(), now);
+        let id: CourseId = "rust-101".parse().unwrap();
+        cached.find_course(&id).await.unwrap();
+        let read_at = now();
+        NOW.set(Some(read_at + TIME_TO_LIVE.mul_f64(0.999)));
+        cached.find_course(&id).await.unwrap();
+        assert_eq!(cached.courses.reads.load(Ordering::Relaxed), 1);
+        NOW.set(Some(read_at + TIME_TO_LIVE));
+        cached.find_course(&id).await.unwrap();
+        assert_eq!(cached.courses.reads.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn a_write_shows_at_once_and_absence_is_not_remembered() {
+        let cached = CachedCourses::with_clock(Table::default(), now);
+        let id: CourseId = "rust-101".parse().unwrap();
+        let before = cached.find_course(&id).await.unwrap().unwrap();
+        cached.put_course(&before).await.unwrap();
+        assert_ne!(cached.find_course(&id).await.unwrap().unwrap(), before);
+        let none: CourseId = "none".parse().unwrap();
+        cached.find_course(&none).await.unwrap();
+        cached.find_course(&none).await.unwrap();
+        assert_eq!(cached.courses.reads.load(Ordering::Relaxed), 4);
+    }
+
+    #[test]
+    fn it_never_outgrows_its_capacity() {
+        let cached = CachedCourses::with_clock(Table::default(), now);
+        for n in 0..=CAPACITY {
+            let row = json!({"course_id": format!("c{n}"), "title": "T", "price": 0, "currency": "USD", "state": "open"});
+            cached.remember(now(), &serde_json::from_value(row).unwrap());
+            assert!(cached.rows.lock().unwrap().len() <= CAPACITY);
+        }
+    }
+}

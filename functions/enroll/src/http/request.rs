@@ -1,0 +1,85 @@
+//! What handlers take from a request, with errors in the API's own form.
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Path, Query, Request},
+    http::{StatusCode, request::Parts},
+    response::IntoResponse,
+};
+use enrollment::{CourseId, StudentId};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::jsend::Answer;
+
+/// The largest body that is read, in bytes.
+pub(super) const MAX_BYTES: usize = 64 * 1024;
+
+/// A body that is a JSON object of at most [`MAX_BYTES`], whatever its content type claims.
+pub(super) struct JsonObject(pub(super) Map<String, Value>);
+
+impl<S: Send + Sync> FromRequest<S> for JsonObject {
+    type Rejection = Answer;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Answer> {
+        let fail = |status, why: String| Answer::fail(status, "body", why);
+        let bytes =
+            Bytes::from_request(request, state).await.map_err(|rejection| {
+                match rejection.into_response().status() {
+                    StatusCode::PAYLOAD_TOO_LARGE => fail(
+                        StatusCode::PAYLOAD_TOO_LARGE,
+                        format!("is larger than {MAX_BYTES} bytes"),
+                    ),
+                    status => fail(status, "did not arrive whole".to_owned()),
+                }
+            })?;
+        match serde_json::from_slice(&bytes) {
+            Ok(Value::Object(object)) => Ok(Self(object)),
+            Ok(_) => Err(fail(StatusCode::BAD_REQUEST, "is not a JSON object".to_owned())),
+            Err(error) => Err(fail(
+                StatusCode::BAD_REQUEST,
+                format!("is not JSON (line {}, column {})", error.line(), error.column()),
+            )),
+        }
+    }
+}
+
+/// The course that the path names.
+pub(super) struct CourseInPath(pub(super) CourseId);
+
+impl<S: Send + Sync> FromRequestParts<S> for CourseInPath {
+    type Rejection = Answer;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Answer> {
+        let fail = |why: String| Answer::fail(StatusCode::UNPROCESSABLE_ENTITY, "course_id", why);
+        let Path(text) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| fail("is not UTF-8".to_owned()))?;
+        text.parse()
+            .map(Self)
+            .map_err(|why: enrollment::course::InvalidCourseId| fail(why.to_string()))
+    }
+}
+
+/// The student whom the query string names.
+pub(super) struct StudentInQuery(pub(super) StudentId);
+
+#[derive(Deserialize)]
+struct StudentParameter {
+    student_id: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for StudentInQuery {
+    type Rejection = Answer;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Answer> {
+        let fail = |why: String| Answer::fail(StatusCode::UNPROCESSABLE_ENTITY, "student_id", why);
+        let Query(StudentParameter { student_id }) = Query::from_request_parts(parts, state)
+            .await
+            .map_err(|_| fail("is not one value of the query string".to_owned()))?;
+        let text = student_id.ok_or_else(|| fail("is missing".to_owned()))?;
+        text.parse()
+            .map(Self)
+            .map_err(|why: enrollment::student::InvalidStudentId| fail(why.to_string()))
+    }
+}
