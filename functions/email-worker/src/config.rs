@@ -1,0 +1,127 @@
+//! Configuration from environment variables, which template.yaml sets.
+
+use std::time::Duration;
+
+use aws::{Environment, env::InvalidVariable};
+use email::EmailAddress;
+use pacer::{Invalid, SendLimit, Share, plan::Deployment};
+
+/// What the function needs to know.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `EMAILS_TABLE`: the delivery ledger.
+    pub emails_table: String,
+    /// `EMAIL_QUEUE_URL`: where the jobs come from, and go back to.
+    pub email_queue_url: String,
+    /// `EMAIL_DEAD_LETTER_QUEUE_URL`: where hopeless jobs go.
+    pub dead_letter_queue_url: String,
+    /// `SENDER_ADDRESS`: who every email is from.
+    pub sender: EmailAddress,
+    /// `SES_CONFIGURATION_SET`: what every email is sent by.
+    pub configuration_set: String,
+    /// `SEND_LIMIT`, `SEND_WINDOW_SECONDS`, `SEND_SLACK_MILLISECONDS`, `WORKER_CONCURRENCY`,
+    /// `WORKER_BATCH_SIZE`, `WORKER_TIMEOUT_SECONDS`: the stack's parameters of these names.
+    pub deployment: Deployment,
+}
+
+impl Config {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    ///
+    /// The first variable that is missing or not usable.
+    pub fn read(environment: &Environment<'_>) -> Result<Self, InvalidVariable> {
+        Ok(Self {
+            emails_table: environment.required("EMAILS_TABLE")?,
+            email_queue_url: environment.required("EMAIL_QUEUE_URL")?,
+            dead_letter_queue_url: environment.required("EMAIL_DEAD_LETTER_QUEUE_URL")?,
+            sender: environment.required("SENDER_ADDRESS")?,
+            configuration_set: environment.required("SES_CONFIGURATION_SET")?,
+            deployment: Deployment {
+                limit: environment.required("SEND_LIMIT")?,
+                window: environment.required("SEND_WINDOW_SECONDS")?,
+                slack: environment.required("SEND_SLACK_MILLISECONDS")?,
+                slots: environment.required("WORKER_CONCURRENCY")?,
+                batch_size: environment.required("WORKER_BATCH_SIZE")?,
+                timeout: environment.required("WORKER_TIMEOUT_SECONDS").map(Duration::from_secs)?,
+            },
+        })
+    }
+
+    /// The share of one invocation: the deployment's, or less where the account's own rate (emails a
+    /// second) is lower.
+    ///
+    /// # Errors
+    ///
+    /// Values that cannot work together, or an account too slow for this many slots. The message
+    /// names the parameter.
+    pub fn share(&self, account_rate: Option<f64>) -> Result<Share, Invalid> {
+        let share = self.deployment.check()?;
+        let Some(rate) = account_rate else { return Ok(share) };
+        let Deployment { limit, window, slots, slack, .. } = self.deployment;
+        let lowered: SendLimit = limit.lowered_to_rate(rate, window)?;
+        Share::new(lowered, window, slots, slack)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pacer::Parameter;
+
+    use super::*;
+
+    fn read(change: (&str, &str)) -> Result<Config, InvalidVariable> {
+        Config::read(&Environment::new(&|name| {
+            let value = match name {
+                _ if name == change.0 => change.1,
+                "SENDER_ADDRESS" => "courses@example.com",
+                "SEND_LIMIT" => "300",
+                "SEND_WINDOW_SECONDS" | "WORKER_TIMEOUT_SECONDS" => "60",
+                "SEND_SLACK_MILLISECONDS" => "250",
+                "WORKER_CONCURRENCY" => "2",
+                "WORKER_BATCH_SIZE" => "100",
+                _ => "something",
+            };
+            Some(value.to_owned())
+        }))
+    }
+
+    #[test]
+    fn the_templates_defaults_work() {
+        let share = read(("", "")).unwrap().share(None).unwrap();
+        assert_eq!(share.quota(), 150);
+    }
+
+    #[test]
+    fn an_error_names_the_variable() {
+        for (name, value) in [
+            ("EMAILS_TABLE", ""),
+            ("SENDER_ADDRESS", "nobody"),
+            ("SEND_LIMIT", "0"),
+            ("WORKER_CONCURRENCY", "two"),
+            ("WORKER_TIMEOUT_SECONDS", "1.5"),
+        ] {
+            assert_eq!(read((name, value)).unwrap_err().name, name);
+        }
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_by_its_parameter() {
+        for (change, parameter) in [
+            (("SEND_LIMIT", "1"), Parameter::SendLimit),
+            (("WORKER_BATCH_SIZE", "200"), Parameter::WorkerBatchSize),
+            (("WORKER_CONCURRENCY", "1"), Parameter::WorkerConcurrency),
+        ] {
+            let error = read(change).unwrap().share(None).unwrap_err();
+            assert_eq!(error.parameter(), parameter, "{error}");
+        }
+    }
+
+    #[test]
+    fn the_accounts_rate_only_lowers_the_limit() {
+        let config = read(("", "")).unwrap();
+        assert_eq!(config.share(Some(14.0)).unwrap().quota(), 150);
+        assert_eq!(config.share(Some(1.0)).unwrap().quota(), 30, "a sandbox account: 60 a minute");
+        assert!(config.share(Some(0.02)).is_err(), "one a minute cannot be shared by two");
+    }
+}

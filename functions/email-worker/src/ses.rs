@@ -1,0 +1,149 @@
+//! Amazon SES, API v2.
+
+use std::error::Error;
+
+use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_sesv2::{
+    Client,
+    error::{ProvideErrorMetadata, SdkError},
+    types::{Body, Content, Destination, EmailContent, MessageTag, SendQuota},
+};
+use email::{
+    EmailAddress, JobId, Message,
+    mailer::{Failure, Mailer, Outcome, classify},
+};
+use enrollment::ports::Unavailable;
+use pacer::plan::ATTEMPT_TIMEOUT;
+
+/// The message tag that carries the job's id into the provider's events.
+pub const JOB_ID_TAG: &str = "job_id";
+
+/// Sends through SES. Needs `ses:SendEmail` on the identity and the configuration set.
+#[derive(Debug, Clone)]
+pub struct Ses {
+    client: Client,
+    sender: EmailAddress,
+    configuration_set: String,
+}
+
+/// A client that makes one HTTP attempt a call: a permit of the pacer is one attempt, and the SDK's
+/// own retries would make it three (its default retries throttles and 5xx).
+pub fn client(sdk: &SdkConfig) -> Client {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(aws::clients::CONNECT_TIMEOUT)
+        .read_timeout(ATTEMPT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(ATTEMPT_TIMEOUT)
+        .build();
+    let config = aws_sdk_sesv2::config::Builder::from(sdk)
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(timeouts)
+        .build();
+    Client::from_conf(config)
+}
+
+/// How many emails a second the account may send, as SES says (`GetAccount`, `MaxSendRate`). Needs
+/// `ses:GetAccount`.
+///
+/// `None` if SES cannot be asked or does not say; the log has why. The configured limit then stands
+/// alone, as it does for any account that may send faster.
+pub async fn account_rate(client: &Client) -> Option<f64> {
+    let rate = match client.get_account().send().await {
+        Ok(account) => account.send_quota().map(SendQuota::max_send_rate),
+        Err(error) => {
+            let error = Unavailable::new("asking SES for the account's rate", error);
+            tracing::warn!(%error, "the configured limit stands alone");
+            return None;
+        }
+    };
+    rate.filter(|&rate| rate > 0.0)
+}
+
+impl Ses {
+    /// Emails from that sender, by that configuration set.
+    pub fn new(client: Client, sender: EmailAddress, configuration_set: String) -> Self {
+        Self { client, sender, configuration_set }
+    }
+}
+
+impl Mailer for Ses {
+    async fn send(&self, id: &JobId, to: &EmailAddress, message: &Message) -> Outcome {
+        let Ok((content, tag)) = content(id, message) else {
+            return classify(Failure::NotSent);
+        };
+        let sent = self
+            .client
+            .send_email()
+            .from_email_address(self.sender.as_str())
+            .destination(Destination::builder().to_addresses(to.as_str()).build())
+            .content(content)
+            .configuration_set_name(&self.configuration_set)
+            .email_tags(tag)
+            .send()
+            .await;
+        match sent {
+            Ok(accepted) => {
+                Outcome::Accepted { message_id: accepted.message_id.unwrap_or_default() }
+            }
+            Err(error) => classify(failure(&error)),
+        }
+    }
+}
+
+/// The message in SES's form. An error means that a mandatory part was left out, and there is none.
+fn content(
+    id: &JobId,
+    message: &Message,
+) -> Result<(EmailContent, MessageTag), aws_sdk_sesv2::error::BuildError> {
+    let utf8 = |text: &str| Content::builder().data(text).charset("UTF-8").build();
+    let body = Body::builder()
+        .text(utf8(&message.text)?)
+        .set_html(message.html.as_deref().map(utf8).transpose()?)
+        .build();
+    let simple = aws_sdk_sesv2::types::Message::builder()
+        .subject(utf8(message.subject.as_str())?)
+        .body(body)
+        .build();
+    let tag = MessageTag::builder().name(JOB_ID_TAG).value(id.as_str()).build()?;
+    Ok((EmailContent::builder().simple(simple).build(), tag))
+}
+
+/// What is known of the failure. Only what certainly never left is [`Failure::NotSent`].
+fn failure<E, R>(error: &SdkError<E, R>) -> Failure<'_>
+where
+    E: ProvideErrorMetadata + Error + 'static,
+    R: std::fmt::Debug,
+{
+    match error {
+        SdkError::ServiceError(refused) => Failure::Service {
+            code: refused.err().code().unwrap_or_default(),
+            message: refused.err().message().unwrap_or_default(),
+        },
+        SdkError::ConstructionFailure(_) => Failure::NotSent,
+        SdkError::DispatchFailure(dispatch)
+            if dispatch.is_user()
+                || dispatch.as_connector_error().is_some_and(|e| never_connected(e)) =>
+        {
+            Failure::NotSent
+        }
+        _ => Failure::NoAnswer,
+    }
+}
+
+/// Whether the HTTP client failed while it was still connecting.
+fn never_connected(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error
+            .downcast_ref::<hyper_util::client::legacy::Error>()
+            .is_some_and(hyper_util::client::legacy::Error::is_connect)
+        {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests;

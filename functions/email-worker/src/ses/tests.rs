@@ -1,0 +1,153 @@
+//! The adapter against recorded answers of SES.
+
+use aws_sdk_sesv2::{
+    operation::{get_account::GetAccountOutput, send_email::SendEmailOutput},
+    types::SendQuota,
+};
+use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
+use email::{dead_letter::Reason, mailer::Hold};
+
+use super::*;
+
+/// SES's error as it comes over the wire.
+fn refused(status: u16, code: &'static str, message: &'static str) -> Rule {
+    mock!(Client::send_email).then_http_response(move || {
+        let mut response = aws_sdk_sesv2::config::http::HttpResponse::new(
+            status.try_into().unwrap(),
+            format!(r#"{{"message":"{message}"}}"#).into(),
+        );
+        response.headers_mut().insert("x-amzn-errortype", code);
+        response
+    })
+}
+
+async fn send(rule: &Rule) -> Outcome {
+    let client = mock_client!(aws_sdk_sesv2, RuleMode::Sequential, [rule], |config| config
+        .retry_config(RetryConfig::disabled()));
+    let ses = Ses::new(client, "courses@example.com".parse().unwrap(), "events".to_owned());
+    let message = Message {
+        subject: "Hi".parse().unwrap(),
+        text: "Hello".to_owned(),
+        html: Some("<p>Hello".to_owned()),
+    };
+    let outcome =
+        ses.send(&"a-1".parse().unwrap(), &"ada@example.com".parse().unwrap(), &message).await;
+    assert_eq!(rule.num_calls(), 1, "one permit is one HTTP attempt");
+    outcome
+}
+
+#[tokio::test]
+async fn the_request_has_sender_recipient_set_and_tag() {
+    let rule = mock!(Client::send_email)
+        .match_requests(|request| {
+            let simple = request.content().unwrap().simple().unwrap();
+            request.from_email_address() == Some("courses@example.com")
+                && request.destination().unwrap().to_addresses() == ["ada@example.com"]
+                && request.configuration_set_name() == Some("events")
+                && request.email_tags()[0].name() == JOB_ID_TAG
+                && request.email_tags()[0].value() == "a-1"
+                && simple.subject().unwrap().data() == "Hi"
+                && simple.body().unwrap().html().unwrap().data() == "<p>Hello"
+        })
+        .then_output(|| SendEmailOutput::builder().message_id("m-1").build());
+    assert_eq!(send(&rule).await, Outcome::Accepted { message_id: "m-1".to_owned() });
+}
+
+#[tokio::test]
+async fn refusals_are_told_apart() {
+    for (status, code, message, expected) in [
+        (429, "TooManyRequestsException", "Maximum sending rate exceeded.", Outcome::Throttled),
+        (
+            429,
+            "TooManyRequestsException",
+            "Daily message quota exceeded.",
+            Outcome::Held(Hold::DailyQuota),
+        ),
+        (400, "SendingPausedException", "paused", Outcome::Held(Hold::SendingPaused)),
+        (400, "AccountSuspendedException", "no", Outcome::Held(Hold::AccountSuspended)),
+        (400, "MailFromDomainNotVerifiedException", "no", Outcome::Held(Hold::SenderNotVerified)),
+        (
+            400,
+            "MessageRejected",
+            "Address blacklisted.",
+            Outcome::Rejected(Reason::new("MessageRejected", "Address blacklisted.")),
+        ),
+        (
+            400,
+            "BadRequestException",
+            "Missing final '@domain'",
+            Outcome::Rejected(Reason::new("BadRequestException", "Missing final '@domain'")),
+        ),
+        (
+            500,
+            "InternalServiceErrorException",
+            "",
+            Outcome::Transient { code: "InternalServiceErrorException".to_owned() },
+        ),
+        (
+            403,
+            "AccessDeniedException",
+            "",
+            Outcome::Transient { code: "AccessDeniedException".to_owned() },
+        ),
+    ] {
+        assert_eq!(send(&refused(status, code, message)).await, expected, "{code}: {message}");
+    }
+}
+
+fn over_http(port: u16) -> Ses {
+    let sdk = SdkConfig::builder()
+        .behavior_version(aws_config::BehaviorVersion::latest())
+        .region(aws_config::Region::new("us-east-1"))
+        .endpoint_url(format!("http://127.0.0.1:{port}"))
+        .credentials_provider(aws_sdk_sesv2::config::SharedCredentialsProvider::new(
+            aws_sdk_sesv2::config::Credentials::for_tests(),
+        ))
+        .build();
+    Ses::new(client(&sdk), "courses@example.com".parse().unwrap(), "events".to_owned())
+}
+
+async fn send_over_http(port: u16) -> Outcome {
+    let message = Message { subject: "Hi".parse().unwrap(), text: "Hello".to_owned(), html: None };
+    let (id, to) = ("a-1".parse().unwrap(), "ada@example.com".parse().unwrap());
+    over_http(port).send(&id, &to, &message).await
+}
+
+#[tokio::test]
+async fn a_refused_connection_sent_nothing() {
+    // Bound and dropped: nobody listens there.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    assert_eq!(send_over_http(port).await, Outcome::Transient { code: "not_sent".to_owned() });
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_after_the_request_is_ambiguous() {
+    use std::io::Read;
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        let (mut connection, _) = listener.accept().unwrap();
+        let read = connection.read(&mut [0; 1024]).unwrap();
+        drop(connection);
+        // A second connection would be a second attempt for one permit.
+        listener.set_nonblocking(true).unwrap();
+        (read, listener)
+    });
+    assert_eq!(send_over_http(port).await, Outcome::Ambiguous);
+    let (read, listener) = server.join().unwrap();
+    assert!(read > 0);
+    assert!(listener.accept().is_err(), "the request was sent again");
+}
+
+#[tokio::test]
+async fn the_accounts_rate_is_what_ses_says_if_it_says_one() {
+    for (rate, expected) in [(14.0, Some(14.0)), (0.0, None), (-1.0, None)] {
+        let rule = mock!(Client::get_account).then_output(move || {
+            let quota = SendQuota::builder().max_send_rate(rate).build();
+            GetAccountOutput::builder().send_quota(quota).build()
+        });
+        let client = mock_client!(aws_sdk_sesv2, [&rule]);
+        assert_eq!(account_rate(&client).await, expected);
+    }
+}

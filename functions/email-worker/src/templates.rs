@@ -1,0 +1,144 @@
+//! The emails that this function can write: a directory of `templates/` each, compiled in.
+//!
+//! To add one: a directory with `subject.txt`, `body.txt` and `body.html`, a struct for its data, and
+//! a line in [`render`]. What a template prints into HTML is escaped; a subject with a line break is
+//! refused.
+
+use askama::Template;
+use email::{Message, dead_letter::Reason};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+
+/// Writes the message of that template.
+///
+/// # Errors
+///
+/// There is no such template, or it cannot be written with that data. Final: the same job will never
+/// do better, until the worker knows the template.
+pub fn render(name: &str, data: &Map<String, Value>) -> Result<Message, Reason> {
+    match name {
+        "enrollment-confirmation" => EnrollmentConfirmation::read(data)?.write(),
+        _ => Err(Reason::new("unknown_template", "this worker has no template of that name")),
+    }
+}
+
+/// Data of `enrollment-confirmation`.
+#[derive(Deserialize)]
+struct EnrollmentConfirmation {
+    student_name: String,
+    course_title: String,
+}
+
+/// Reads a template's data and writes its message.
+trait Email: DeserializeOwned {
+    fn read(data: &Map<String, Value>) -> Result<Self, Reason> {
+        Self::deserialize(data)
+            .map_err(|error| Reason::new("invalid_data", format!("`data`: {error}")))
+    }
+
+    fn write(&self) -> Result<Message, Reason>;
+}
+
+/// The three files of a template's directory over one type of data.
+macro_rules! email {
+    ($data:ident, $subject:literal, $text:literal, $html:literal) => {
+        const _: () = {
+            #[derive(Template)]
+            #[template(path = $subject)]
+            struct Subject<'a> {
+                data: &'a $data,
+            }
+
+            #[derive(Template)]
+            #[template(path = $text)]
+            struct Text<'a> {
+                data: &'a $data,
+            }
+
+            #[derive(Template)]
+            #[template(path = $html)]
+            struct Html<'a> {
+                data: &'a $data,
+            }
+
+            impl Email for $data {
+                fn write(&self) -> Result<Message, Reason> {
+                    Ok(Message {
+                        subject: rendered(Subject { data: self })?.trim().parse().map_err(
+                            |why| Reason::new("invalid_data", format!("the subject {why}")),
+                        )?,
+                        text: rendered(Text { data: self })?,
+                        html: Some(rendered(Html { data: self })?),
+                    })
+                }
+            }
+        };
+    };
+}
+
+email!(
+    EnrollmentConfirmation,
+    "enrollment-confirmation/subject.txt",
+    "enrollment-confirmation/body.txt",
+    "enrollment-confirmation/body.html"
+);
+
+fn rendered(template: impl Template) -> Result<String, Reason> {
+    template.render().map_err(|error| Reason::new("invalid_data", error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn render_with(data: Value) -> Result<Message, Reason> {
+        let Value::Object(data) = data else { unreachable!("tests give objects") };
+        render("enrollment-confirmation", &data)
+    }
+
+    #[test]
+    fn the_confirmation_reads_well() {
+        let message = render_with(
+            json!({"student_name": "Ada", "course_id": "c", "course_title": "Rust & you"}),
+        )
+        .unwrap();
+        assert_eq!(message.subject.as_str(), "You are enrolled in Rust & you");
+        assert_eq!(
+            message.text,
+            "Hello Ada,\n\nyou are enrolled in \"Rust & you\". Your access is open from now on.\n\n\
+             Enjoy the course!"
+        );
+        let html = message.html.unwrap();
+        assert!(html.contains("<p>Hello Ada,</p>"), "{html}");
+        assert!(html.contains("<strong>Rust &#38; you</strong>"), "{html}");
+    }
+
+    #[test]
+    fn html_is_escaped() {
+        let message = render_with(
+            json!({"student_name": "<script>alert(1)</script>", "course_title": "\"><img src=x>"}),
+        )
+        .unwrap();
+        let html = message.html.unwrap();
+        assert!(!html.contains("<script>") && !html.contains("<img"), "{html}");
+    }
+
+    #[test]
+    fn line_breaks_never_reach_a_subject() {
+        let reason = render_with(
+            json!({"student_name": "Ada", "course_title": "Rust\r\nBcc: eve@example.com"}),
+        )
+        .unwrap_err();
+        assert_eq!(reason.code, "invalid_data");
+        assert_eq!(reason.text, "the subject has a line break or another control character");
+    }
+
+    #[test]
+    fn what_cannot_be_written_says_why() {
+        assert_eq!(render("novel", &Map::new()).unwrap_err().code, "unknown_template");
+        let reason = render_with(json!({"student_name": "Ada"})).unwrap_err();
+        assert_eq!(reason, Reason::new("invalid_data", "`data`: missing field `course_title`"));
+    }
+}

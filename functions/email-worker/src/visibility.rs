@@ -1,0 +1,118 @@
+//! Giving messages back to the queue, for later.
+
+use std::time::Duration;
+
+use aws_sdk_sqs::{Client, types::ChangeMessageVisibilityBatchRequestEntry};
+use futures_util::{StreamExt, stream};
+
+use crate::batch::{Postpone, Postponed};
+
+/// SQS's own maximum for a batched call.
+const ENTRIES_A_CALL: usize = 10;
+/// Calls under way at once.
+const CALLS_AT_ONCE: usize = 10;
+/// SQS's own maximum, in seconds: a message may be hidden for 12 hours in all.
+const LONGEST_SECONDS: u64 = 12 * 60 * 60;
+
+/// Sets when messages are seen again. Needs `sqs:ChangeMessageVisibility`.
+#[derive(Debug, Clone)]
+pub struct Visibility {
+    client: Client,
+    queue_url: String,
+}
+
+impl Visibility {
+    /// On the queue of that URL.
+    pub fn new(client: Client, queue_url: String) -> Self {
+        Self { client, queue_url }
+    }
+
+    async fn change(&self, entries: Vec<ChangeMessageVisibilityBatchRequestEntry>) {
+        let count = entries.len();
+        let changed = self
+            .client
+            .change_message_visibility_batch()
+            .queue_url(&self.queue_url)
+            .set_entries(Some(entries))
+            .send()
+            .await;
+        // What was not changed comes back by itself when the visibility timeout ends.
+        match changed {
+            Ok(answer) => {
+                for failed in answer.failed() {
+                    tracing::warn!(code = failed.code(), "a message was not given back early");
+                }
+            }
+            Err(error) => {
+                tracing::warn!(count, error = %error.into_service_error(), "messages were not given back early");
+            }
+        }
+    }
+}
+
+impl Postpone for Visibility {
+    async fn postpone(&self, messages: &[Postponed]) {
+        let calls = messages.chunks(ENTRIES_A_CALL).map(|messages| {
+            let entries = messages.iter().enumerate().filter_map(|(n, message)| {
+                ChangeMessageVisibilityBatchRequestEntry::builder()
+                    .id(n.to_string())
+                    .receipt_handle(&message.receipt_handle)
+                    .visibility_timeout(seconds(message.after))
+                    .build()
+                    .ok()
+            });
+            self.change(entries.collect())
+        });
+        stream::iter(calls).buffer_unordered(CALLS_AT_ONCE).collect::<()>().await;
+    }
+}
+
+/// Whole seconds, rounded up: never sooner than asked for.
+fn seconds(after: Duration) -> i32 {
+    let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+    i32::try_from(seconds.min(LONGEST_SECONDS)).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sqs::operation::change_message_visibility_batch::ChangeMessageVisibilityBatchOutput;
+    use aws_smithy_mocks::{RuleMode, mock, mock_client};
+
+    use super::*;
+
+    #[test]
+    fn never_sooner_and_never_more_than_sqs_allows() {
+        assert_eq!(seconds(Duration::ZERO), 0);
+        assert_eq!(seconds(Duration::from_millis(1)), 1);
+        assert_eq!(seconds(Duration::from_hours(24)), 43_200);
+    }
+
+    #[tokio::test]
+    async fn ten_messages_a_call() {
+        let change = mock!(Client::change_message_visibility_batch)
+            .match_requests(|request| {
+                (1..=10).contains(&request.entries().len())
+                    && request.entries().iter().all(|entry| entry.visibility_timeout() == Some(30))
+            })
+            .then_output(|| {
+                ChangeMessageVisibilityBatchOutput::builder()
+                    .set_successful(Some(Vec::new()))
+                    .set_failed(Some(Vec::new()))
+                    .build()
+                    .unwrap()
+            });
+        let visibility = Visibility::new(
+            mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&change]),
+            "q".to_owned(),
+        );
+        let messages: Vec<_> = (0..25)
+            .map(|n| Postponed {
+                message_id: n.to_string(),
+                receipt_handle: n.to_string(),
+                after: Duration::from_secs(30),
+            })
+            .collect();
+        visibility.postpone(&messages).await;
+        assert_eq!(change.num_calls(), 3);
+    }
+}
