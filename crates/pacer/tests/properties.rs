@@ -1,0 +1,350 @@
+//! What holds for every input: the state machine against an exact log of everything it was told,
+//! the limit against every way a slot can be used, the arithmetic of shares, the audit.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Paced, Permit, Rules, share};
+use proptest::{
+    prelude::*,
+    sample::Index,
+    test_runner::{Config, FileFailurePersistence, TestError, TestRunner},
+};
+use send_pacer::{
+    Moment, Pacer, SendLimit, Share, Wait, Window,
+    audit::{Arrival, worst_window},
+    plan::Plan,
+};
+
+/// What found a fault once is tried first for ever after.
+fn config() -> Config {
+    Config {
+        cases: 1000,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(
+            "tests/properties.regressions",
+        ))),
+        ..Config::default()
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap()
+}
+
+/// Small numbers, so that everything falls together often: `d` is a few nanoseconds.
+fn shares() -> impl Strategy<Value = Share> {
+    (1..=5_u32, 1..=30_u64, 1..=3_u32, 0..=12_u64)
+        .prop_map(|(quota, window, slots, slack)| share(quota * slots, window, slots, slack))
+}
+
+/// What happens in an invocation, or to it.
+#[derive(Debug, Clone)]
+enum Event {
+    Pass(u64),
+    Ask,
+    End(Index),
+    /// The clock is shown to the pacer too early by this much, once.
+    StepBack(u64),
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let event = prop_oneof![
+        4 => (0..=9_u64).prop_map(Event::Pass),
+        4 => Just(Event::Ask),
+        2 => any::<Index>().prop_map(Event::End),
+        1 => (0..=9_u64).prop_map(Event::StepBack),
+    ];
+    prop::collection::vec(event, 0..=60)
+}
+
+/// Everything a pacer was told, and what the rules say about it, read off the page.
+struct Log {
+    share: Share,
+    began: Moment,
+    /// Starts and, where they have ended, ends.
+    attempts: Vec<(Moment, Option<Moment>)>,
+}
+
+impl Log {
+    fn decide(&self, now: Moment) -> Result<(), Wait> {
+        let (d, slack) = (self.share.interval(), self.share.slack().get());
+        let is_slow = |start: Moment, until: Moment| until.since(start) > slack;
+        let holds = |&(start, end): &(Moment, Option<Moment>)| end.is_none() && is_slow(start, now);
+        if self.attempts.iter().any(holds) {
+            return Err(Wait::ForAnEnd);
+        }
+        let after_starts = self.attempts.iter().map(|attempt| attempt.0);
+        let after_slow_ends =
+            self.attempts.iter().filter_map(|&(start, end)| end.filter(|&end| is_slow(start, end)));
+        let earliest =
+            after_starts.chain(after_slow_ends).chain([self.began]).max().unwrap().plus(d);
+        if now < earliest { Err(Wait::Until(earliest)) } else { Ok(()) }
+    }
+}
+
+/// One slot, its invocations one after another, in a world with or without some rule.
+#[derive(Debug, Clone)]
+enum Step {
+    Pass(u64),
+    /// Asks, and asks again when told to, until it may start or an attempt must end first.
+    Start,
+    End(Index),
+    /// The invocation ends, by itself or killed, and another begins.
+    Replace,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        3 => (0..=20_u64).prop_map(Step::Pass),
+        6 => Just(Step::Start),
+        3 => any::<Index>().prop_map(Step::End),
+        1 => Just(Step::Replace),
+    ];
+    prop::collection::vec(step, 0..=60)
+}
+
+struct Slot {
+    share: Share,
+    rules: Rules,
+    now: u64,
+    paced: Paced,
+    outstanding: Vec<(Permit, u64)>,
+    arrivals: Vec<Arrival>,
+}
+
+impl Slot {
+    fn new(share: Share, rules: Rules) -> Self {
+        // Late enough for an invocation to claim that it began before.
+        let now = 1 << 32;
+        let paced = Paced::begin(share, rules, Moment::from_nanos(now));
+        Self { share, rules, now, paced, outstanding: Vec::new(), arrivals: Vec::new() }
+    }
+
+    fn moment(&self) -> Moment {
+        Moment::from_nanos(self.now)
+    }
+
+    fn take(&mut self, step: &Step) {
+        match step {
+            Step::Pass(time) => self.now += time,
+            Step::Start => self.start(),
+            Step::End(which) => {
+                if !self.outstanding.is_empty() {
+                    let (permit, start) =
+                        self.outstanding.swap_remove(which.index(self.outstanding.len()));
+                    self.arrived(start);
+                    let now = self.moment();
+                    self.paced.end(permit, now);
+                }
+            }
+            Step::Replace => self.replace(),
+        }
+    }
+
+    fn start(&mut self) {
+        loop {
+            match self.paced.ask(self.moment()) {
+                Err(Wait::ForAnEnd) => return,
+                Err(Wait::Until(due)) => self.now = due.as_nanos(),
+                Ok(permit) => {
+                    if !self.rules.keeps(3) {
+                        self.arrived(self.now);
+                    }
+                    self.outstanding.push((permit, self.now));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn arrived(&mut self, start: u64) {
+        let (start, end) = (i64::try_from(start).unwrap(), i64::try_from(self.now).unwrap());
+        self.arrivals.push(Arrival::between(start, end).unwrap());
+    }
+
+    fn replace(&mut self) {
+        // Without rule 5, what was under way arrives after a window more.
+        let arrives = if self.rules.keeps(5) { 0 } else { nanos(self.share.window().get()) };
+        self.now += arrives;
+        for (_, start) in std::mem::take(&mut self.outstanding) {
+            self.arrived(start);
+        }
+        self.now -= arrives;
+        self.paced = Paced::begin(self.share, self.rules, self.moment());
+    }
+
+    fn worst(mut self) -> usize {
+        for (_, start) in std::mem::take(&mut self.outstanding) {
+            self.arrived(start);
+        }
+        worst_window(&self.arrivals, self.share.window()).map_or(0, |worst| worst.count)
+    }
+}
+
+fn worst_of_slot(share: Share, steps: &[Step], rules: Rules) -> usize {
+    let mut slot = Slot::new(share, rules);
+    for step in steps {
+        slot.take(step);
+    }
+    slot.worst()
+}
+
+/// Whether the property finds a violation without a rule, as it must.
+fn finds_violation_without(rule: u8) -> bool {
+    let config = Config { cases: 5000, failure_persistence: None, ..Config::default() };
+    let result = TestRunner::new_with_rng(
+        config,
+        proptest::test_runner::TestRng::deterministic_rng(
+            proptest::test_runner::RngAlgorithm::ChaCha,
+        ),
+    )
+    .run(&(shares(), steps()), |(share, steps)| {
+        let worst = worst_of_slot(share, &steps, Rules::without(rule));
+        prop_assert!(worst <= share.quota() as usize);
+        Ok(())
+    });
+    if let Err(TestError::Fail(_, (share, steps))) = &result {
+        println!("without rule {rule}: {share:?} {steps:?}");
+    }
+    matches!(result, Err(TestError::Fail(..)))
+}
+
+#[test]
+fn without_rule_1_a_slot_breaks_its_share() {
+    assert!(finds_violation_without(1));
+}
+
+#[test]
+fn without_rule_2_a_slot_breaks_its_share() {
+    assert!(finds_violation_without(2));
+}
+
+#[test]
+fn without_rule_3_a_slot_breaks_its_share() {
+    assert!(finds_violation_without(3));
+}
+
+#[test]
+fn without_rule_4_a_slot_breaks_its_share() {
+    assert!(finds_violation_without(4));
+}
+
+#[test]
+fn without_rule_5_a_slot_breaks_its_share() {
+    assert!(finds_violation_without(5));
+}
+
+/// The obvious way, which is slow: each window that begins at any moment at all.
+fn worst_by_looking_everywhere(arrivals: &[(i64, i64)], window: i64) -> usize {
+    let count_from = |from: i64| {
+        arrivals.iter().filter(|&&(start, end)| start < from + window && end >= from).count()
+    };
+    (-50..=150).map(count_from).max().unwrap_or(0)
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn the_pacer_decides_as_the_rules_say(share in shares(), events in events()) {
+        let began = Moment::from_nanos(100);
+        let mut pacer = Pacer::new(share, began);
+        let mut log = Log { share, began, attempts: Vec::new() };
+        let (mut latest, mut shown) = (began, began);
+        let mut outstanding = Vec::new();
+        for event in events {
+            match event {
+                Event::Pass(time) => shown = latest.plus(Duration::from_nanos(time)),
+                Event::StepBack(time) => {
+                    shown = Moment::from_nanos(latest.as_nanos().saturating_sub(time));
+                }
+                Event::Ask => {
+                    latest = latest.max(shown);
+                    let expected = log.decide(latest);
+                    prop_assert_eq!(pacer.poll(shown), expected);
+                    let started = pacer.start(shown);
+                    prop_assert_eq!(started.as_ref().err().copied(), expected.err());
+                    if let Ok(attempt) = started {
+                        prop_assert_eq!(attempt.started_at(), latest);
+                        outstanding.push((attempt, log.attempts.len()));
+                        log.attempts.push((latest, None));
+                    }
+                }
+                Event::End(which) => if !outstanding.is_empty() {
+                    latest = latest.max(shown);
+                    let (attempt, place) = outstanding.swap_remove(which.index(outstanding.len()));
+                    pacer.end(attempt, shown);
+                    log.attempts[place].1 = Some(latest);
+                },
+            }
+            prop_assert_eq!(pacer.outstanding(), outstanding.len());
+            prop_assert!(outstanding.len() as u64 <= share.most_outstanding());
+        }
+    }
+
+    #[test]
+    fn a_slot_keeps_its_share(share in shares(), steps in steps()) {
+        let worst = worst_of_slot(share, &steps, Rules::ALL);
+        prop_assert!(worst <= share.quota() as usize, "{worst} in a window of {}", share.quota());
+    }
+
+    #[test]
+    fn the_arithmetic_of_a_share_is_exact(
+        limit in 1..=u32::MAX,
+        window in 1..=86_400_000_000_000_u64,
+        slots in 1..=1000_u32,
+        slack in 0..=86_400_000_000_000_u64,
+    ) {
+        prop_assume!(limit >= slots);
+        let share = share(limit, window, slots, slack);
+        let (q, d) = (u128::from(share.quota()), share.interval().as_nanos());
+        let whole = u128::from(window) + u128::from(slack);
+        prop_assert!(share.total() <= limit.into());
+        prop_assert!(u64::from(limit) - share.total() < slots.into());
+        prop_assert!(q * d >= whole, "the rules need q * d >= W + D");
+        prop_assert!(q * (d - 1) < whole, "and no more than that");
+        prop_assert!(u128::from(share.most_outstanding() - 1) * d <= u128::from(slack));
+    }
+
+    #[test]
+    fn the_audit_finds_the_worst_window(
+        spans in prop::collection::vec((0..=100_i64, 0..=20_i64), 0..=40),
+        window in 1..=40_u64,
+    ) {
+        let spans: Vec<_> = spans.into_iter().map(|(start, long)| (start, start + long)).collect();
+        let arrivals: Vec<_> =
+            spans.iter().map(|&(start, end)| Arrival::between(start, end).unwrap()).collect();
+        let length = i64::try_from(window).unwrap();
+        let window = Window::new(Duration::from_nanos(window)).unwrap();
+        let worst = worst_window(&arrivals, window);
+        let count = worst.map_or(0, |worst| worst.count);
+        prop_assert_eq!(count, worst_by_looking_everywhere(&spans, length));
+        if let Some(worst) = worst {
+            let inside = spans
+                .iter()
+                .filter(|(start, end)| *start < worst.from + length && *end >= worst.from);
+            prop_assert_eq!(inside.count(), count, "it is where it is said to be");
+        }
+    }
+
+    #[test]
+    fn a_plan_passes_its_own_check_or_names_what_is_wrong(
+        limit in 1..=2_000_000_u32,
+        window in 1..=100_000_u32,
+        latency in 0..=11_000_u64,
+    ) {
+        let (limit, window) = (SendLimit::new(limit).unwrap(), Window::from_secs(window).unwrap());
+        match Plan::new(limit, window, Duration::from_millis(latency)) {
+            Err(error) => prop_assert!(!error.problem().is_empty()),
+            Ok(plan) => {
+                prop_assert_eq!(plan.deployment().check(), Ok(plan.share()));
+                prop_assert!(plan.share().total() <= limit.get().into());
+                prop_assert!(plan.deployment().slack.get() > Duration::from_millis(latency));
+                let usable = plan.usable().share();
+                prop_assert!(usable > 0.0 && usable < 1.0, "{usable}");
+            }
+        }
+    }
+}

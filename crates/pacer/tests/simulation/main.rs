@@ -1,0 +1,138 @@
+//! Thousands of seeded schedules of a whole deployment, none of which may break the limit; and
+//! the same schedules without one of the rules, some of which must.
+//!
+//! `PACER_SEED=17 cargo test -p send-pacer --test simulation -- --nocapture` replays one schedule
+//! and prints every send. `PACER_SCHEDULES` sets how many are run.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod random;
+mod world;
+
+use std::{
+    env,
+    ops::{AddAssign, Range},
+    thread,
+};
+
+use common::Rules;
+use send_pacer::audit::worst_window;
+use world::{Happened, Schedule};
+
+const SCHEDULES: u64 = 10_000;
+
+/// Without a rule, some of the first this many schedules must break the limit.
+const TELLING: u64 = 200;
+
+/// The fullest windows of a schedule: of all slots together, and of any one.
+struct Fullest {
+    together: usize,
+    of_a_slot: usize,
+}
+
+impl Fullest {
+    fn of(schedule: &Schedule, rules: Rules) -> (Self, Happened) {
+        let (arrivals, happened) = schedule.run(rules);
+        let window = schedule.share.window();
+        let most = |arrivals: &[_]| worst_window(arrivals, window).map_or(0, |worst| worst.count);
+        let of_a_slot = arrivals.iter().map(|slot| most(slot)).max().unwrap_or(0);
+        (Self { together: most(&arrivals.concat()), of_a_slot }, happened)
+    }
+
+    fn breaks_limit(&self, schedule: &Schedule) -> bool {
+        self.together > schedule.limit as usize
+    }
+
+    fn assert_kept(&self, schedule: &Schedule, seed: u64) {
+        let (limit, quota) = (schedule.limit, schedule.share.quota());
+        let Self { together, of_a_slot } = self;
+        let found = format!("{together} of {limit}, {of_a_slot} of {quota} in a slot");
+        let kept = !self.breaks_limit(schedule) && *of_a_slot <= quota as usize;
+        assert!(kept, "{found}; replay with PACER_SEED={seed}");
+    }
+}
+
+fn replay(seed: u64) {
+    let schedule = Schedule::of(seed);
+    println!("{schedule:#?}");
+    for (slot, arrivals) in schedule.run(Rules::ALL).0.iter().enumerate() {
+        println!("slot {slot}: {arrivals:#?}");
+    }
+    let (fullest, happened) = Fullest::of(&schedule, Rules::ALL);
+    println!("{happened:#?}");
+    fullest.assert_kept(&schedule, seed);
+}
+
+fn number_from(variable: &str) -> Option<u64> {
+    let value = env::var(variable).ok()?;
+    Some(value.parse().unwrap_or_else(|_| panic!("{variable} must be a whole number")))
+}
+
+fn run_all(seeds: Range<u64>) -> Happened {
+    let mut total = Happened::default();
+    for seed in seeds {
+        let schedule = Schedule::of(seed);
+        let (fullest, happened) = Fullest::of(&schedule, Rules::ALL);
+        fullest.assert_kept(&schedule, seed);
+        total.add_assign(happened);
+    }
+    total
+}
+
+#[test]
+fn no_schedule_breaks_the_limit() {
+    if let Some(seed) = number_from("PACER_SEED") {
+        return replay(seed);
+    }
+    let schedules = number_from("PACER_SCHEDULES").unwrap_or(SCHEDULES);
+    let middle = schedules / 2;
+    let total = thread::scope(|scope| {
+        let half = scope.spawn(|| run_all(0..middle));
+        let mut total = run_all(middle..schedules);
+        total.add_assign(half.join().unwrap());
+        total
+    });
+    println!("{schedules} schedules: {total:#?}");
+    total.assert_everything_happened(schedules);
+}
+
+fn broken_without(rule: u8) -> usize {
+    let broken = (0..TELLING)
+        .map(Schedule::of)
+        .filter(|schedule| Fullest::of(schedule, Rules::without(rule)).0.breaks_limit(schedule))
+        .count();
+    println!("without rule {rule}: {broken} of {TELLING} schedules break the limit");
+    broken
+}
+
+#[test]
+fn without_rule_1_schedules_break_the_limit() {
+    assert!(broken_without(1) > 0);
+}
+
+#[test]
+fn without_rule_2_schedules_break_the_limit() {
+    assert!(broken_without(2) > 0);
+}
+
+#[test]
+fn without_rule_3_schedules_break_the_limit() {
+    assert!(broken_without(3) > 0);
+}
+
+#[test]
+fn without_rule_4_schedules_break_the_limit() {
+    assert!(broken_without(4) > 0);
+}
+
+#[test]
+fn without_rule_5_schedules_break_the_limit() {
+    assert!(broken_without(5) > 0);
+}
+
+#[test]
+fn a_seed_always_gives_the_same_schedule() {
+    let run = || Schedule::of(17).run(Rules::ALL).0;
+    assert_eq!(run(), run());
+}

@@ -1,0 +1,448 @@
+//! A deployment on a bad day: slots that run invocations one after another, environments that are
+//! reused, replaced or killed, a provider that answers in a millisecond or not at all, a queue that
+//! delivers again, clocks that step back.
+//!
+//! Real time is a number here, in nanoseconds. Nothing in it is shared between slots but the queue.
+
+use std::{mem, ops::AddAssign};
+
+use send_pacer::{Moment, Share, Wait, audit::Arrival};
+
+use crate::{
+    common::{Paced, Permit, Rules, share},
+    random::Random,
+};
+
+const MS: u64 = 1_000_000;
+const SECOND: u64 = 1000 * MS;
+
+/// Enough sends for several windows of every share that is drawn.
+const MOST_SENDS: usize = 160;
+
+/// Everything that a seed decides before time begins.
+#[derive(Debug, Clone)]
+pub(crate) struct Schedule {
+    pub(crate) share: Share,
+    pub(crate) limit: u32,
+    batch_size: u64,
+    /// How long an invocation may last, and an attempt.
+    timeout: u64,
+    attempt_timeout: u64,
+    /// When an invocation stops asking, before its end.
+    closes_before: u64,
+    provider: Provider,
+    trouble: Trouble,
+    random: Random,
+}
+
+/// How long answers take.
+#[derive(Debug, Clone, Copy)]
+enum Provider {
+    /// Within the slack.
+    Calm,
+    /// Just about the slack, to the nanosecond.
+    Borderline,
+    /// Mostly calm, now and then anything up to the timeout.
+    Stalling,
+    /// Anything up to the timeout.
+    Slow,
+}
+
+/// How often what goes wrong, per mille.
+#[derive(Debug, Clone, Copy)]
+struct Trouble {
+    /// Of invocations: killed at any instant.
+    kill: u64,
+    /// Of attempts: throttled by the provider.
+    throttle: u64,
+    /// Of attempts: failed, so the queue delivers the job again.
+    fail: u64,
+    /// Of waits: over late, or asked about early.
+    lateness: u64,
+    /// Of readings: the clock has stepped back or stood still since the last.
+    clock: u64,
+    /// Of invocations: in a new environment, with a clock of its own.
+    recycle: u64,
+    /// Of gaps between invocations: long.
+    pause: u64,
+}
+
+/// How often what happened: a check of nothing proves nothing.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Happened {
+    sends: u64,
+    slow_sends: u64,
+    overlapping: u64,
+    holds: u64,
+    invocations: u64,
+    kills: u64,
+    killed_sends: u64,
+    throttles: u64,
+    redeliveries: u64,
+    recycled: u64,
+    clock_steps: u64,
+}
+
+impl AddAssign for Happened {
+    fn add_assign(&mut self, other: Self) {
+        for (mine, theirs) in self.counts_mut().into_iter().zip(other.clone().counts_mut()) {
+            *mine += *theirs;
+        }
+    }
+}
+
+impl Happened {
+    fn counts_mut(&mut self) -> [&mut u64; 11] {
+        [
+            &mut self.sends,
+            &mut self.slow_sends,
+            &mut self.overlapping,
+            &mut self.holds,
+            &mut self.invocations,
+            &mut self.kills,
+            &mut self.killed_sends,
+            &mut self.throttles,
+            &mut self.redeliveries,
+            &mut self.recycled,
+            &mut self.clock_steps,
+        ]
+    }
+
+    pub(crate) fn assert_everything_happened(&self, schedules: u64) {
+        let rarest = self.clone().counts_mut().into_iter().map(|count| *count).min();
+        assert!(rarest >= Some(schedules / 10), "something hardly ever happened: {self:#?}");
+    }
+}
+
+impl Schedule {
+    pub(crate) fn of(seed: u64) -> Self {
+        let mut random = Random::of(seed);
+        let slots = random.within(1..=4);
+        let quota = random.within(1..=9);
+        let limit = u32::try_from(slots * quota + random.within(0..=slots - 1)).unwrap();
+        let window = random.one_of(&[1, 10, 60]) * SECOND + random.within(0..=SECOND);
+        let slack = *[0, MS, 60 * MS, window / 100, window / 10, window, 3 * window]
+            .get(usize::try_from(random.within(0..=6)).unwrap())
+            .unwrap();
+        let share = share(limit, window, u32::try_from(slots).unwrap(), slack);
+        let interval = nanos(share.interval());
+        let attempt_timeout = random.within(100 * MS..=2 * window);
+        Self {
+            share,
+            limit,
+            batch_size: random.within(1..=12),
+            timeout: random.within(2 * interval..=15 * interval) + attempt_timeout,
+            attempt_timeout,
+            closes_before: random.one_of(&[0, attempt_timeout, attempt_timeout / 2]),
+            provider: random.one_of(&[
+                Provider::Calm,
+                Provider::Borderline,
+                Provider::Stalling,
+                Provider::Slow,
+            ]),
+            trouble: Trouble {
+                kill: random.one_of(&[0, 100, 500]),
+                throttle: random.one_of(&[0, 0, 50]),
+                fail: random.one_of(&[0, 100]),
+                lateness: random.one_of(&[0, 100, 500]),
+                clock: random.one_of(&[0, 0, 50]),
+                recycle: random.one_of(&[0, 300]),
+                pause: random.one_of(&[0, 100, 500]),
+            },
+            random,
+        }
+    }
+
+    /// When each send of each slot can have arrived.
+    pub(crate) fn run(&self, rules: Rules) -> (Vec<Vec<Arrival>>, Happened) {
+        let mut world = World {
+            rules,
+            schedule: self.clone(),
+            random: self.random.clone(),
+            queue: Queue { backlog: self.share.total() * 20, returning: Vec::new() },
+            happened: Happened::default(),
+        };
+        let mut slots: Vec<_> = (0..self.share.slots().get()).map(|_| Slot::default()).collect();
+        let most = MOST_SENDS * slots.len();
+        while slots.iter().map(|slot| slot.arrivals.len()).sum::<usize>() < most {
+            let Some(slot) = slots.iter_mut().min_by_key(|slot| slot.next()) else { break };
+            if slot.next() == u64::MAX {
+                break;
+            }
+            slot.step(&mut world);
+        }
+        let arrivals = slots.into_iter().map(Slot::finish).collect();
+        (arrivals, world.happened)
+    }
+}
+
+/// What the slots share, and what decides.
+struct World {
+    rules: Rules,
+    schedule: Schedule,
+    random: Random,
+    queue: Queue,
+    happened: Happened,
+}
+
+/// Jobs without content: how many are there, and when others come back.
+struct Queue {
+    backlog: u64,
+    returning: Vec<u64>,
+}
+
+impl Queue {
+    fn take(&mut self, most: u64, now: u64) -> u64 {
+        let before = self.returning.len();
+        self.returning.retain(|&visible| visible > now);
+        self.backlog += (before - self.returning.len()) as u64;
+        let taken = most.min(self.backlog);
+        self.backlog -= taken;
+        taken
+    }
+
+    fn give_back(&mut self, jobs: u64, visible: u64) {
+        self.returning.extend((0..jobs).map(|_| visible));
+    }
+
+    fn next(&self) -> u64 {
+        self.returning.iter().copied().min().unwrap_or(u64::MAX)
+    }
+}
+
+#[derive(Default)]
+struct Slot {
+    /// The environment's clock, until it is replaced.
+    clock: Clock,
+    idle_until: u64,
+    invocation: Option<Invocation>,
+    arrivals: Vec<Arrival>,
+}
+
+struct Invocation {
+    paced: Paced,
+    jobs: u64,
+    outstanding: Vec<Send>,
+    /// When it next asks for a permit; never, while it waits for an attempt to end.
+    asks_at: u64,
+    closes_at: u64,
+    /// By its own timeout, or killed before.
+    dies_at: u64,
+}
+
+struct Send {
+    permit: Permit,
+    start: u64,
+    end: u64,
+}
+
+impl Slot {
+    fn next(&self) -> u64 {
+        self.invocation.as_ref().map_or(self.idle_until, Invocation::next)
+    }
+
+    fn step(&mut self, world: &mut World) {
+        let now = self.next();
+        let Some(mut invocation) = self.invocation.take() else {
+            return self.begin(now, world);
+        };
+        if invocation.dies_at <= now {
+            return self.die(invocation, now, world);
+        }
+        let end = invocation.outstanding.iter().position(|send| send.end <= now);
+        // At the same instant, either may come first.
+        let asks_first = invocation.asks_at <= now && world.random.chance(500);
+        match end {
+            Some(place) if !asks_first => self.end(&mut invocation, place, now, world),
+            _ => self.ask(&mut invocation, now, world),
+        }
+        if invocation.is_over(world.rules) {
+            self.leave(invocation, now, world);
+        } else {
+            self.invocation = Some(invocation);
+        }
+    }
+
+    fn begin(&mut self, now: u64, world: &mut World) {
+        let schedule = &world.schedule;
+        let jobs = world.queue.take(schedule.batch_size, now);
+        if jobs == 0 {
+            self.idle_until = world.queue.next();
+            return;
+        }
+        world.happened.invocations += 1;
+        if world.random.chance(schedule.trouble.recycle) {
+            world.happened.recycled += 1;
+            self.clock = Clock { offset: world.random.within(0..=1 << 60), lost: 0 };
+        }
+        let timeout = schedule.timeout;
+        let dies_after = if world.random.chance(schedule.trouble.kill) {
+            world.happened.kills += 1;
+            world.random.within(0..=timeout)
+        } else {
+            timeout
+        };
+        let reading = self.clock.read(now, world);
+        self.invocation = Some(Invocation {
+            paced: Paced::begin(world.schedule.share, world.rules, reading),
+            jobs,
+            outstanding: Vec::new(),
+            asks_at: now,
+            closes_at: now + timeout.saturating_sub(world.schedule.closes_before),
+            dies_at: now + dies_after,
+        });
+    }
+
+    fn ask(&mut self, invocation: &mut Invocation, now: u64, world: &mut World) {
+        if now > invocation.closes_at {
+            world.queue.give_back(mem::take(&mut invocation.jobs), now);
+            invocation.asks_at = u64::MAX;
+            return;
+        }
+        let reading = self.clock.read(now, world);
+        match invocation.paced.ask(reading) {
+            Ok(permit) => self.send(invocation, permit, now, world),
+            Err(Wait::Until(due)) => {
+                let wait = nanos(due.since(reading));
+                invocation.asks_at = now + world.lateness(wait);
+            }
+            Err(Wait::ForAnEnd) => {
+                world.happened.holds += 1;
+                invocation.asks_at = u64::MAX;
+            }
+        }
+    }
+
+    fn send(&mut self, invocation: &mut Invocation, permit: Permit, now: u64, world: &mut World) {
+        let latency = world.latency();
+        let slack = nanos(world.schedule.share.slack().get());
+        world.happened.sends += 1;
+        world.happened.slow_sends += u64::from(latency > slack);
+        world.happened.overlapping += u64::from(!invocation.outstanding.is_empty());
+        if !world.rules.keeps(3) && world.random.chance(300) {
+            // The first try of two: failed fast, hidden by a library that retries.
+            self.arrivals.push(arrival(now, now));
+        }
+        invocation.outstanding.push(Send { permit, start: now, end: now + latency });
+        invocation.jobs -= 1;
+        // The next job may be ready, or take its time.
+        invocation.asks_at = now + world.lateness(0);
+        if invocation.jobs == 0 {
+            invocation.asks_at = u64::MAX;
+        }
+    }
+
+    fn end(&mut self, invocation: &mut Invocation, place: usize, now: u64, world: &mut World) {
+        let Send { permit, start, .. } = invocation.outstanding.swap_remove(place);
+        self.arrivals.push(arrival(start, now));
+        let reading = self.clock.read(now, world);
+        invocation.paced.end(permit, reading);
+        if world.random.chance(world.schedule.trouble.throttle) {
+            world.happened.throttles += 1;
+            world.queue.give_back(mem::take(&mut invocation.jobs) + 1, now + SECOND);
+        } else if world.random.chance(world.schedule.trouble.fail) {
+            world.happened.redeliveries += 1;
+            world.queue.give_back(1, now + 30 * SECOND);
+        }
+        invocation.asks_at = if invocation.jobs == 0 { u64::MAX } else { now };
+    }
+
+    /// The environment is gone at once, and what it was sending with it (rule 5).
+    fn die(&mut self, invocation: Invocation, now: u64, world: &mut World) {
+        world.happened.killed_sends += invocation.outstanding.len() as u64;
+        let unfinished = invocation.jobs + invocation.outstanding.len() as u64;
+        world.queue.give_back(unfinished, now + 6 * world.schedule.timeout);
+        self.clock = Clock { offset: world.random.within(0..=1 << 60), lost: 0 };
+        self.leave(invocation, now, world);
+    }
+
+    fn leave(&mut self, invocation: Invocation, now: u64, world: &mut World) {
+        for Send { start, end, .. } in invocation.outstanding {
+            let end = if world.rules.keeps(5) { end.min(now) } else { end };
+            self.arrivals.push(arrival(start, end));
+        }
+        self.idle_until = now + world.gap();
+    }
+
+    /// What is still under way when the simulation stops counts as arriving at its end.
+    fn finish(mut self) -> Vec<Arrival> {
+        for Send { start, end, .. } in self.invocation.into_iter().flat_map(|it| it.outstanding) {
+            self.arrivals.push(arrival(start, end));
+        }
+        self.arrivals
+    }
+}
+
+impl Invocation {
+    fn next(&self) -> u64 {
+        let ends = self.outstanding.iter().map(|send| send.end).min().unwrap_or(u64::MAX);
+        ends.min(self.asks_at).min(self.dies_at)
+    }
+
+    /// Rule 5: it waits for what it has started.
+    fn is_over(&self, rules: Rules) -> bool {
+        self.jobs == 0 && (self.outstanding.is_empty() || !rules.keeps(5))
+    }
+}
+
+impl World {
+    fn latency(&mut self) -> u64 {
+        let slack = nanos(self.schedule.share.slack().get());
+        let timeout = self.schedule.attempt_timeout;
+        let random = &mut self.random;
+        let latency = match self.schedule.provider {
+            Provider::Calm => random.within(0..=slack),
+            Provider::Borderline => slack.saturating_sub(1) + random.within(0..=2),
+            Provider::Stalling if random.chance(900) => random.within(0..=slack),
+            Provider::Stalling | Provider::Slow => random.within(MS..=timeout),
+        };
+        latency.min(timeout)
+    }
+
+    /// How long a wait turns out to be. A question asked early must do no harm either.
+    fn lateness(&mut self, wait: u64) -> u64 {
+        if !self.random.chance(self.schedule.trouble.lateness) {
+            return wait;
+        }
+        let interval = nanos(self.schedule.share.interval());
+        match self.random.within(0..=3) {
+            0 => self.random.within(0..=wait),
+            1 => wait + self.random.within(0..=2 * MS),
+            _ => wait + self.random.within(0..=4 * interval),
+        }
+    }
+
+    fn gap(&mut self) -> u64 {
+        let window = nanos(self.schedule.share.window().get());
+        if self.random.chance(self.schedule.trouble.pause) {
+            self.random.within(0..=2 * window)
+        } else {
+            self.random.one_of(&[0, 1, MS, 20 * MS])
+        }
+    }
+}
+
+/// A monotonic clock, or one that ought to be: it may lose time, it never gains any.
+#[derive(Default)]
+struct Clock {
+    offset: u64,
+    lost: u64,
+}
+
+impl Clock {
+    fn read(&mut self, now: u64, world: &mut World) -> Moment {
+        if world.random.chance(world.schedule.trouble.clock) {
+            world.happened.clock_steps += 1;
+            self.lost += world.random.within(0..=3 * nanos(world.schedule.share.interval()));
+        }
+        Moment::from_nanos((self.offset + now).saturating_sub(self.lost))
+    }
+}
+
+fn arrival(start: u64, end: u64) -> Arrival {
+    Arrival::between(i64::try_from(start).unwrap(), i64::try_from(end).unwrap()).unwrap()
+}
+
+fn nanos(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap()
+}

@@ -1,0 +1,97 @@
+//! `registrar audit`: whether the sends of a log kept the limit.
+
+use std::{
+    fs::File,
+    io::{BufReader, Read, Write},
+    path::PathBuf,
+};
+
+use pacer::{SendLimit, Window, audit::Audit};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::{
+    Failure, Outcome,
+    records::{ReadError, Records},
+};
+
+/// Enough that a log of hundreds of megabytes takes few reads, and small enough for a cache.
+const READ_AT_ONCE: usize = 256 * 1024;
+
+/// Check the sends of a log against a limit
+///
+/// Reads the email worker's JSON log lines, with or without a timestamp in front, what
+/// `aws logs filter-log-events` prints, or CSV: one moment a line (RFC 3339, or seconds,
+/// milliseconds or microseconds since 1970), or two for an attempt's start and end.
+/// Attempts count as if each had arrived at the worst moment between its start and its end.
+/// Exits with 1 if some window can hold more than the limit, with 2 if the input cannot be used.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The log, or - for standard input
+    file: PathBuf,
+    /// Sends that any window may hold
+    #[arg(long, value_name = "N")]
+    limit: SendLimit,
+    /// Length of the window, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "60")]
+    window: Window,
+}
+
+pub(crate) fn run(args: &Args, stdin: impl Read, out: &mut impl Write) -> Result<Outcome, Failure> {
+    let (records, audit) = examine(args, stdin).map_err(|error| Failure::Unreadable {
+        source_name: args.file.display().to_string(),
+        error,
+    })?;
+    write_report(args, &records, &audit, out)?;
+    Ok(if audit.is_violated() { Outcome::LimitBroken } else { Outcome::Fine })
+}
+
+fn examine(args: &Args, stdin: impl Read) -> Result<(Records, Audit), ReadError> {
+    let records = if args.file.as_os_str() == "-" {
+        Records::read(buffered(stdin))?
+    } else {
+        Records::read(buffered(File::open(&args.file)?))?
+    };
+    let audit =
+        Audit::new(&records.arrivals, args.limit, args.window).ok_or(ReadError::NoRecords)?;
+    Ok((records, audit))
+}
+
+fn buffered<R: Read>(input: R) -> BufReader<R> {
+    BufReader::with_capacity(READ_AT_ONCE, input)
+}
+
+fn write_report(
+    args: &Args,
+    records: &Records,
+    audit: &Audit,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let (limit, worst) = (args.limit, audit.worst);
+    let seconds = args.window.get().as_secs();
+    writeln!(out, "sends             {} ({})", audit.arrivals, records.format)?;
+    if records.skipped > 0 {
+        writeln!(out, "other lines       {}", records.skipped)?;
+    }
+    writeln!(out, "first             {}", when(audit.first))?;
+    writeln!(out, "last              {}", when(audit.last))?;
+    writeln!(out, "limit             {limit} in any {seconds} s")?;
+    writeln!(
+        out,
+        "worst window      {} in the {seconds} s from {}",
+        worst.count,
+        when(worst.from)
+    )?;
+    let used = audit.use_of_limit().map_or("-".into(), |used| format!("{:.2}%", used * 100.0));
+    writeln!(out, "use of the limit  {used}, from the first to the last")?;
+    let verdict = if audit.is_violated() { "BROKEN" } else { "kept" };
+    writeln!(out, "the limit was     {verdict}")?;
+    Ok(())
+}
+
+/// Nanoseconds since 1970, for people.
+fn when(nanos: i64) -> String {
+    OffsetDateTime::from_unix_timestamp_nanos(nanos.into())
+        .ok()
+        .and_then(|moment| moment.format(&Rfc3339).ok())
+        .unwrap_or_else(|| format!("{nanos} ns"))
+}

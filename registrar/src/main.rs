@@ -1,0 +1,10 @@
+//! The operator's command line: see the library.
+
+use std::{io, process::ExitCode};
+
+use clap::Parser;
+use registrar::{Cli, run};
+
+fn main() -> ExitCode {
+    run(&Cli::parse(), io::stdin().lock(), io::stdout().lock(), io::stderr().lock())
+}

@@ -1,0 +1,140 @@
+//! The binary as an operator runs it: what it prints, and its exit code.
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    fs,
+    io::Write,
+    path::PathBuf,
+    process::{Command, Output, Stdio},
+};
+
+struct Ran {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+fn registrar(args: &[&str], stdin: &[u8]) -> Ran {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_registrar"))
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It need not read what it is given.
+    let _ = child.stdin.take().unwrap().write_all(stdin);
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    Ran {
+        code: status.code().unwrap(),
+        stdout: String::from_utf8(stdout).unwrap(),
+        stderr: String::from_utf8(stderr).unwrap(),
+    }
+}
+
+/// A file of this name that no other test has.
+fn file(name: &str, contents: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&path, contents).unwrap();
+    path
+}
+
+/// As the worker logs it, one send every `apart` microseconds, each taking 60 ms.
+fn worker_log(sends: i64, apart: i64) -> String {
+    (0..sends)
+        .map(|n| 1_761_955_200_000_000 + n * apart)
+        .map(|start| {
+            let end = start + 60_000;
+            format!(
+                r#"{{"level":"INFO","fields":{{"event":"send_attempt","job_id":"j","started_at_us":{start},"ended_at_us":{end},"outcome":"accepted"}}}}"#
+            ) + "\n"
+        })
+        .collect()
+}
+
+#[test]
+fn the_plan_for_300_a_minute_as_parameters() {
+    let ran = registrar(&["plan", "--limit", "300", "--format", "parameters"], b"");
+    assert_eq!(
+        ran.stdout,
+        "SendLimit=300 SendWindowSeconds=60 SendSlackMilliseconds=250 WorkerConcurrency=2 \
+         WorkerBatchSize=100 WorkerTimeout=60\n"
+    );
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn the_plan_as_a_table_has_reasons_and_the_line_to_deploy() {
+    let ran = registrar(&["plan", "--limit", "50", "--window", "10", "--latency-ms", "80"], b"");
+    assert_eq!(ran.code, 0);
+    for expected in ["SendLimit", "50 in any 10 s", "visibility timeout", "usable", "expected"] {
+        assert!(ran.stdout.contains(expected), "{}", ran.stdout);
+    }
+    assert!(ran.stdout.contains("sam deploy --parameter-overrides SendLimit=50 "));
+    assert!(
+        ran.stdout.lines().all(|line| line.len() <= 100 || line.starts_with("sam deploy")),
+        "{}",
+        ran.stdout
+    );
+}
+
+#[test]
+fn an_impossible_plan_names_the_parameter() {
+    let ran = registrar(&["plan", "--limit", "1"], b"");
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+    assert!(ran.stderr.starts_with("error: SendLimit: must be at least 2"), "{}", ran.stderr);
+
+    let ran = registrar(&["plan", "--limit", "0"], b"");
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("SendLimit: must be at least 1"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_log_that_kept_the_limit() {
+    let path = file("kept.json", &worker_log(1000, 210_000));
+    let ran = registrar(&["audit", path.to_str().unwrap(), "--limit", "300"], b"");
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    for expected in [
+        "sends             1000 (JSON log lines)",
+        "first             2025-11-01T00:00:00Z",
+        "worst window      286 in the 60 s from 2025-11-01T00:00:00.06Z",
+        "the limit was     kept",
+    ] {
+        assert!(ran.stdout.contains(expected), "{}", ran.stdout);
+    }
+    assert!(ran.stdout.contains("use of the limit  95.2"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_log_that_broke_the_limit_from_standard_input() {
+    let log = worker_log(1000, 199_000);
+    let ran = registrar(&["audit", "-", "--limit", "300", "--window", "60"], log.as_bytes());
+    assert_eq!((ran.code, ran.stderr.as_str()), (1, ""));
+    assert!(ran.stdout.contains("the limit was     BROKEN"), "{}", ran.stdout);
+}
+
+#[test]
+fn csv_of_moments() {
+    let ran = registrar(&["audit", "-", "--limit", "2", "--window", "10"], b"0\n1\n9.999\n10\n");
+    assert_eq!(ran.code, 1);
+    assert!(ran.stdout.contains("worst window      3 in the 10 s from 1970-01-01T00:00:00Z"));
+    let ran = registrar(&["audit", "-", "--limit", "3", "--window", "10"], b"0\n1\n9.999\n10\n");
+    assert_eq!(ran.code, 0);
+}
+
+#[test]
+fn unusable_input_is_named_with_its_line() {
+    let path = file("broken.csv", "1\n2\nthree3\n");
+    let path = path.to_str().unwrap();
+    let ran = registrar(&["audit", path, "--limit", "300"], b"");
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+    assert!(ran.stderr.starts_with(&format!("error: {path}: line 3: ")), "{}", ran.stderr);
+
+    let ran = registrar(&["audit", "no-such-file", "--limit", "300"], b"");
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.starts_with("error: no-such-file: "), "{}", ran.stderr);
+
+    let ran = registrar(&["audit", "-", "--limit", "300"], b"");
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.starts_with("error: -: no send records"), "{}", ran.stderr);
+}
