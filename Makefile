@@ -1,0 +1,61 @@
+# Two targets are enough to begin with: `make run` and `make test`. They install what they need into .venv/.
+
+PYTHON ?= python3
+PORT ?= 4566
+
+LOCAL := $(PYTHON) -m local
+SAM := PATH="$(CURDIR)/.venv/sam/bin:$$PATH" sam
+
+# The one target of every build here, so that tests, lints and functions share what they compile. cargo-lambda always
+# names a target, and naming none would compile the AWS SDK once more, into another directory.
+export CARGO_BUILD_TARGET := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
+export PYTHONDONTWRITEBYTECODE := 1
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run stop test fmt format lint unit validate journeys build deploy clean tools python
+
+help: ## Show this
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+run: python ## Start the whole stack on a local AWS, with a sample enrollment and its email (PORT=4566)
+	@$(LOCAL) up --port $(PORT)
+
+stop: python ## Stop what `make run` started
+	@$(LOCAL) down
+
+test: tools format lint unit validate journeys ## Run everything: format, lints, unit tests, the template, and the journeys
+	@echo "registrar: all tests passed"
+
+fmt: ## Format the code
+	cargo fmt --all
+
+format: ## Check the format
+	cargo fmt --all --check
+
+lint: ## Run clippy, with warnings denied
+	cargo clippy --workspace --all-targets -- --deny warnings
+
+unit: ## Run the tests that need nothing running
+	cargo test --workspace
+
+validate: tools ## Lint template.yaml
+	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(SAM) validate --lint
+
+journeys: tools ## Deploy template.yaml to a local AWS of its own, IAM enforced, and drive it from outside
+	@$(LOCAL) exec -- cargo test --workspace --test journeys -- --include-ignored
+
+build: tools ## Build the functions for AWS
+	$(SAM) build
+
+deploy: build ## Deploy to the AWS account that your environment names. The first time asks for the parameters
+	$(SAM) deploy $(shell grep -q '^parameter_overrides' samconfig.toml || echo --guided)
+
+clean: stop ## Remove everything that was built or installed here
+	rm -rf .aws-sam .local .venv target
+
+tools: python
+	@$(LOCAL) tools
+
+python:
+	@command -v $(PYTHON) >/dev/null || { echo "registrar: Python 3.10 or newer is needed, and $(PYTHON) was not found" >&2; exit 1; }

@@ -1,0 +1,128 @@
+"""The commands. The Makefile names the ones for everyday use."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from local import environment, instance, tools
+from local.console import Problem, say
+from local.paths import SAM_BIN, SCRATCH
+from local.processes import Stopped, child, stop_on_signals
+
+if TYPE_CHECKING:
+    from local.emulator import Emulator
+    from local.stack import Stack
+
+
+def main() -> int:
+    arguments = _parser().parse_args()
+    stop_on_signals()
+    environment.forget_ambient_aws()
+    SCRATCH.mkdir(exist_ok=True)
+    command: Callable[[argparse.Namespace], int] = arguments.command
+    try:
+        return command(arguments)
+    except Problem as problem:
+        say(str(problem))
+        return problem.exit_status
+    except Stopped as stopped:
+        return stopped.exit_status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python3 -m local", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+
+    command = commands.add_parser("tools", help="check this machine, and install the pinned tools into .venv/")
+    command.set_defaults(command=_tools)
+
+    command = commands.add_parser("up", help="start a local AWS with the stack on it, and stay until stopped")
+    command.add_argument("--port", type=int, default=4566)
+    command.set_defaults(command=_up)
+
+    command = commands.add_parser("down", help="stop what `up` started")
+    command.set_defaults(command=_down)
+
+    command = commands.add_parser("exec", help="run a command beside a local AWS of its own")
+    command.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE", help="of the template")
+    command.add_argument("run", nargs="+", metavar="COMMAND")
+    command.set_defaults(command=_exec)
+    return parser
+
+
+def _tools(_arguments: argparse.Namespace) -> int:
+    tools.check()
+    tools.install()
+    return 0
+
+
+def _up(arguments: argparse.Namespace) -> int:
+    tools.check_curl()
+    _continue_with_tools()
+    from local import sample
+    from local.emulator import require_free
+
+    require_free(arguments.port)
+    with _deployed("up", arguments.port, {}) as (emulator, stack, _file):
+        sample.load_catalogue(stack)
+        sample.enroll_student(stack)
+        mailbox = sample.Mailbox(emulator)
+        mailbox.wait()
+        print(sample.instructions(stack), flush=True)
+        while emulator.process.poll() is None:
+            mailbox.print_new()
+            time.sleep(1)
+        raise Problem("the local AWS ended by itself")
+
+
+def _down(_arguments: argparse.Namespace) -> int:
+    say("stopped" if instance.stop("up") else "nothing was running")
+    return 0
+
+
+def _exec(arguments: argparse.Namespace) -> int:
+    _continue_with_tools()
+    from local.emulator import free_port
+
+    parameters = dict(parameter.split("=", 1) for parameter in arguments.parameter)
+    with _deployed("exec", free_port(), parameters) as (emulator, _stack, file):
+        env = {**environment.for_clients(emulator.endpoint), "REGISTRAR_STACK": str(file)}
+        with child(arguments.run, env) as process:
+            status = process.wait()
+        if status:
+            # A shell's number for a signal.
+            status = status if status > 0 else 128 - status
+            raise Problem(f"{arguments.run[0]} ended with status {status}", status)
+    return 0
+
+
+@contextmanager
+def _deployed(kind: str, port: int, parameters: dict[str, str]) -> Iterator[tuple[Emulator, Stack, Path]]:
+    """A built stack on an emulator of its own, until the block is left. The file describes the stack."""
+    from local import emulator, stack
+    from local.build import build
+
+    with instance.directory(kind, port) as directory:
+        template = build(directory)
+        with emulator.running(port, directory) as running:
+            deployed = stack.deploy(running.endpoint, template, parameters, directory)
+            file = directory / "stack.json"
+            deployed.write(file)
+            deployed.write_env_file(directory / "functions.env")
+            yield running, deployed, file
+
+
+def _continue_with_tools() -> None:
+    """Goes on as the Python of .venv/sam, which has boto3. What needs it is imported after this."""
+    if Path(sys.prefix) == SAM_BIN.parent:
+        return
+    _tools(argparse.Namespace())
+    python = str(SAM_BIN / "python")
+    os.execv(python, [python, "-m", "local", *sys.argv[1:]])

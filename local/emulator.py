@@ -1,0 +1,95 @@
+"""The emulated AWS: one process on a port of loopback, with its logs in a directory of its own."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local import environment
+from local.console import Problem, step, tail
+from local.paths import EMULATOR_PYTHON
+from local.processes import child
+
+STARTUP_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Emulator:
+    port: int
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def endpoint(self) -> str:
+        return environment.endpoint(self.port)
+
+    def emails(self) -> list[dict[str, Any]]:
+        """What SES was given to send, oldest first."""
+        try:
+            accounts = self._get("ses/messages")["messages"].values()
+        except OSError:
+            # Too busy to answer. Ask again.
+            return []
+        return sorted((email for emails in accounts for email in emails), key=lambda email: email["Timestamp"])
+
+    def is_up(self) -> bool:
+        try:
+            self._get("health")
+        except OSError:
+            return False
+        return True
+
+    def _get(self, path: str) -> dict[str, Any]:
+        # No proxy stands between this machine and itself.
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with direct.open(f"{self.endpoint}/_ministack/{path}", timeout=5) as answer:
+            document: dict[str, Any] = json.load(answer)
+            return document
+
+
+@contextmanager
+def running(port: int, directory: Path) -> Iterator[Emulator]:
+    """An emulator that is up, until the block is left."""
+    log = directory / "emulator.log"
+    scratch = directory / "emulator"
+    scratch.mkdir()
+    env = environment.for_emulator(port, scratch)
+    with child([EMULATOR_PYTHON, "-m", "ministack"], env, log) as process:
+        emulator = Emulator(port, log, process)
+        with step(f"starting a local AWS on 127.0.0.1:{port}"):
+            deadline = time.monotonic() + STARTUP_SECONDS
+            while not emulator.is_up():
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise Problem(f"the local AWS did not start\n{tail(log)}")
+                time.sleep(0.1)
+        yield emulator
+
+
+def require_free(port: int) -> None:
+    try:
+        _bind(port)
+    except OSError as error:
+        raise Problem(
+            f"port {port} cannot be used ({error.strerror}): `make stop` ends an earlier `make run`, "
+            f"`make run PORT={port + 1}` uses another port"
+        ) from error
+
+
+def free_port() -> int:
+    return _bind(0)
+
+
+def _bind(port: int) -> int:
+    with socket.socket() as probe:
+        # As the emulator will, so that connections of a just ended one, in TIME_WAIT, are no obstacle.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
+        return int(probe.getsockname()[1])

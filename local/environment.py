@@ -1,0 +1,92 @@
+"""The environments that programs run in.
+
+A local AWS must never reach a real one. So the tool forgets every AWS_* variable it was started with, points the SDKs
+at empty configuration files and away from instance metadata, and gives each program the local endpoint and made-up
+credentials. The emulator gets little more than a PATH, because the functions that it runs inherit what it has.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from local.paths import SAM_BIN, SCRATCH
+
+REGION = "us-east-1"
+# The emulator's name for the account's root.
+ROOT_KEY, ROOT_SECRET = "test", "test"
+
+_NO_AMBIENT_AWS = {
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+def forget_ambient_aws() -> None:
+    """Takes the caller's AWS settings out of this process, and so out of everything that it starts."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(_NO_AMBIENT_AWS)
+    for name in ("NO_PROXY", "no_proxy"):
+        os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1,localhost,.localhost"]))
+
+
+def for_builds() -> dict[str, str]:
+    """For cargo and the SAM CLI."""
+    return {
+        **os.environ,
+        "PATH": f"{SAM_BIN}:{os.environ['PATH']}",
+        "AWS_DEFAULT_REGION": REGION,
+        "SAM_CLI_TELEMETRY": "0",
+        # Ask twice a second whether a deployment is done, rather than every five seconds.
+        "SAM_CLI_POLL_DELAY": "0.5",
+        "__SAM_CLI_APP_DIR": str(_sam_home()),
+    }
+
+
+def for_clients(endpoint: str) -> dict[str, str]:
+    """For a program that talks to the local AWS, as its account's root."""
+    return {
+        **for_builds(),
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": ROOT_KEY,
+        "AWS_SECRET_ACCESS_KEY": ROOT_SECRET,
+    }
+
+
+def endpoint(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
+
+
+def for_emulator(port: int, scratch: Path) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH") if name in os.environ}
+    return {
+        **kept,
+        **_NO_AMBIENT_AWS,
+        "HOME": str(scratch),
+        "TMPDIR": str(scratch),
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        # Where the functions find the services.
+        "AWS_ENDPOINT_URL": endpoint(port),
+        "MINISTACK_REGION": REGION,
+        # Verify signatures and evaluate policies, as AWS does.
+        "AUTH": "true",
+        # Run functions as processes, whether or not there is a Docker.
+        "LAMBDA_EXECUTOR": "local",
+        # AWS derives these two from LoggingConfig; the emulator does not.
+        "AWS_LAMBDA_LOG_FORMAT": "JSON",
+        "AWS_LAMBDA_LOG_LEVEL": "INFO",
+    }
+
+
+def _sam_home() -> Path:
+    """A home for the SAM CLI in which it has just looked for a newer version, so that it does not ask the internet."""
+    home = SCRATCH / "sam"
+    if not home.exists():
+        home.mkdir(parents=True)
+        (home / "metadata.json").write_text(json.dumps({"lastVersionCheck": 4102444800, "telemetryEnabled": False}))
+    return home

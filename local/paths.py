@@ -1,0 +1,14 @@
+"""Where things are. Everything that the tool writes is under .venv/, .local/ and target/."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+HERE = ROOT / "local"
+TEMPLATE = ROOT / "template.yaml"
+SAM_CONFIG = HERE / "samconfig.toml"
+SCRATCH = ROOT / ".local"
+ENVIRONMENTS = ROOT / ".venv"
+EMULATOR_PYTHON = ENVIRONMENTS / "emulator" / "bin" / "python"
+SAM_BIN = ENVIRONMENTS / "sam" / "bin"

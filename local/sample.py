@@ -1,0 +1,101 @@
+"""What `make run` shows: a catalogue, a student who enrolls, and the email that arrives."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials as BotoCredentials
+
+from local.console import Problem, step
+from local.emulator import Emulator
+from local.paths import HERE
+from local.stack import Credentials, Stack
+
+EMAIL_SECONDS = 60
+_STUDENT = {
+    "student_id": "student-1",
+    "course_id": "rust-on-lambda",
+    "email": "ada@example.com",
+    "name": "Ada Lovelace",
+}
+_NEXT_STUDENT = {
+    "student_id": "student-2",
+    "course_id": "queues-and-limits",
+    "email": "grace@example.com",
+    "name": "Grace Hopper",
+}
+
+
+def load_catalogue(stack: Stack) -> None:
+    courses = json.loads((HERE / "catalogue.json").read_text())
+    with step(f"loading a sample catalogue of {len(courses)} courses"):
+        for course_id, course in courses.items():
+            _call(stack, stack.operator, "PUT", f"/courses/{course_id}", course)
+
+
+def enroll_student(stack: Stack) -> None:
+    with step(f"enrolling {_STUDENT['name']} in {_STUDENT['course_id']}"):
+        _call(stack, stack.caller, "POST", "/enrollments", _STUDENT)
+
+
+class Mailbox:
+    """Prints each email once."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
+        self._seen: set[str] = set()
+
+    def wait(self) -> None:
+        with step("waiting for the email"):
+            deadline = time.monotonic() + EMAIL_SECONDS
+            while not self.print_new():
+                if time.monotonic() > deadline:
+                    raise Problem(f"no email arrived in {EMAIL_SECONDS} s")
+                time.sleep(0.2)
+
+    def print_new(self) -> bool:
+        new = [email for email in self._emulator.emails() if email["MessageId"] not in self._seen]
+        for email in new:
+            self._seen.add(email["MessageId"])
+            print(_as_text(email), flush=True)
+        return bool(new)
+
+
+def _as_text(email: dict[str, Any]) -> str:
+    lines = [f"From: {email['Source']}", f"To: {', '.join(email['To'])}", f"Subject: {email['Subject']}", ""]
+    lines += email["BodyText"].rstrip().splitlines()
+    return "\n".join(["", *(f"  | {line}".rstrip() for line in lines), ""])
+
+
+def instructions(stack: Stack) -> str:
+    root = stack.root
+    signed = f'--aws-sigv4 "aws:amz:{stack.region}:execute-api" --user {root.access_key_id}:{root.secret_access_key}'
+    return f"""\
+API: {stack.api_url}
+
+Enroll another student:
+
+curl {signed} -H 'content-type: application/json' -d '{json.dumps(_NEXT_STUDENT)}' {stack.api_url}/enrollments
+
+Emails are shown here as they are sent. Ctrl-C, or `make stop` elsewhere, ends everything."""
+
+
+def _call(stack: Stack, who: Credentials, method: str, path: str, body: object) -> None:
+    """Makes a signed request that must succeed."""
+    request = AWSRequest(
+        method, stack.api_url + path, data=json.dumps(body).encode(), headers={"content-type": "application/json"}
+    )
+    credentials = BotoCredentials(who.access_key_id, who.secret_access_key)
+    SigV4Auth(credentials, "execute-api", stack.region).add_auth(request)
+    prepared = request.prepare()
+    raw = urllib.request.Request(prepared.url, prepared.body, dict(prepared.headers), method=method)
+    try:
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(raw, timeout=30).close()
+    except urllib.error.HTTPError as error:
+        raise Problem(f"{method} {path} answered {error.code}: {error.read().decode(errors='replace')}") from error

@@ -1,0 +1,7 @@
+//! Journeys through the deployed stack. `make journeys` deploys one and runs them.
+
+mod access;
+mod email_jobs;
+mod enrolling;
+mod outage;
+mod refusals;

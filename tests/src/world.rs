@@ -1,0 +1,349 @@
+//! A journey's view of a deployed stack.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+
+use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::Credentials as AwsCredentials;
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_sqs::types::{Message, SendMessageBatchRequestEntry};
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
+use uuid::Uuid;
+
+use crate::{
+    Answer, Email, Signer,
+    http::Http,
+    outside::{Emulator, QueuedMessage, eventually},
+    stack::{Credentials, Stack},
+};
+
+/// Journeys run side by side, except for the ones that break something.
+static DOOR: LazyLock<Arc<RwLock<()>>> = LazyLock::new(Arc::default);
+
+enum Admission {
+    Shared { _guard: OwnedRwLockReadGuard<()> },
+    Alone { _guard: OwnedRwLockWriteGuard<()> },
+}
+
+/// A deployed stack, and what a journey does with it.
+pub struct World {
+    /// The stack.
+    pub stack: Stack,
+    /// Signs as a trusted backend.
+    pub caller: Signer,
+    /// Signs as an operator.
+    pub operator: Signer,
+    http: Http,
+    sqs: aws_sdk_sqs::Client,
+    dynamodb: aws_sdk_dynamodb::Client,
+    emulator: Emulator,
+    admission: Admission,
+}
+
+/// Somebody whom no other journey knows.
+#[derive(Debug, Clone)]
+pub struct Student {
+    /// The platform's id.
+    pub id: String,
+    /// The address, which tells this journey's emails from others'.
+    pub email: String,
+    /// The name.
+    pub name: String,
+}
+
+impl Student {
+    /// A student of that name.
+    pub fn named(name: &str) -> Self {
+        let id = unique("student");
+        Self { email: format!("{id}@example.com"), id, name: name.to_owned() }
+    }
+
+    /// What a backend posts to enroll the student.
+    pub fn enrolls_in(&self, course_id: &str) -> Value {
+        json!({
+            "student_id": self.id,
+            "course_id": course_id,
+            "email": self.email,
+            "name": self.name,
+        })
+    }
+}
+
+/// An id that nothing else has.
+pub fn unique(kind: &str) -> String {
+    format!("{kind}-{}", Uuid::now_v7().simple())
+}
+
+impl World {
+    /// The stack, which other journeys use at the same time.
+    pub async fn open() -> Self {
+        let guard = Arc::clone(&DOOR).read_owned().await;
+        Self::admit(Admission::Shared { _guard: guard }).await
+    }
+
+    /// The stack, for a journey that breaks something the others need.
+    pub async fn open_alone() -> Self {
+        let guard = Arc::clone(&DOOR).write_owned().await;
+        Self::admit(Admission::Alone { _guard: guard }).await
+    }
+
+    async fn admit(admission: Admission) -> Self {
+        let stack = Stack::load();
+        let http = Http::default();
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .region(Region::new(stack.region.clone()))
+            .endpoint_url(&stack.endpoint)
+            .credentials_provider(AwsCredentials::new(
+                &stack.root.access_key_id,
+                &stack.root.secret_access_key,
+                None,
+                None,
+                "journeys",
+            ))
+            .load()
+            .await;
+        Self {
+            caller: api_signer(&stack, &stack.caller),
+            operator: api_signer(&stack, &stack.operator),
+            sqs: aws_sdk_sqs::Client::new(&config),
+            dynamodb: aws_sdk_dynamodb::Client::new(&config),
+            emulator: Emulator { http: http.clone(), endpoint: stack.endpoint.clone() },
+            http,
+            stack,
+            admission,
+        }
+    }
+
+    /// Calls the API.
+    pub async fn call(
+        &self,
+        signer: impl Into<Option<&Signer>>,
+        method: &str,
+        path: &str,
+        body: impl Into<Bytes>,
+    ) -> Answer {
+        let url = format!("{}{path}", self.stack.api_url);
+        self.http.send(signer.into(), method, &url, body).await
+    }
+
+    /// Enrolls a student, as a trusted backend does.
+    pub async fn enroll(&self, student: &Student, course_id: &str) -> Answer {
+        let body = student.enrolls_in(course_id).to_string();
+        self.call(&self.caller, "POST", "/enrollments", body).await
+    }
+
+    /// Puts a free and open course of that title into the catalogue, and returns its id.
+    pub async fn open_course(&self, title: &str) -> String {
+        self.course(json!({"title": title, "price": 0, "currency": "USD", "state": "open"})).await
+    }
+
+    /// Puts a course into the catalogue, and returns its id.
+    pub async fn course(&self, course: Value) -> String {
+        let id = unique("course");
+        let path = format!("/courses/{id}");
+        let answer = self.call(&self.operator, "PUT", &path, course.to_string()).await;
+        assert_eq!(answer.status, 201, "{:?}", answer.body);
+        id
+    }
+
+    /// Puts a message on the email queue, and returns the queue's id of it.
+    pub async fn enqueue(&self, body: impl Into<String>) -> String {
+        let sent = self
+            .sqs
+            .send_message()
+            .queue_url(self.stack.output("EmailQueueUrl"))
+            .message_body(body)
+            .send()
+            .await
+            .expect("the queue takes messages");
+        sent.message_id.expect("a message has an id")
+    }
+
+    /// Puts messages on the email queue in one request, so that workers get them together.
+    pub async fn enqueue_together(&self, bodies: &[String]) {
+        let entries = bodies.iter().enumerate().map(|(number, body)| {
+            SendMessageBatchRequestEntry::builder()
+                .id(number.to_string())
+                .message_body(body)
+                .build()
+                .expect("an entry has an id and a body")
+        });
+        let sent = self
+            .sqs
+            .send_message_batch()
+            .queue_url(self.stack.output("EmailQueueUrl"))
+            .set_entries(Some(entries.collect()))
+            .send()
+            .await
+            .expect("the queue takes messages");
+        assert!(sent.failed.is_empty(), "{:?}", sent.failed);
+    }
+
+    /// Waits for an email to a recipient. [`World::only_email_to`] shows that there is no other.
+    pub async fn email_to(&self, recipient: &str) -> Email {
+        eventually(&format!("an email to {recipient}"), async || {
+            self.emulator.emails_to(recipient).await.into_iter().next()
+        })
+        .await
+    }
+
+    /// Waits until no job that mentions the recipient is left, and returns the emails that came of it.
+    pub async fn emails_to(&self, recipient: &str) -> Vec<Email> {
+        self.queue_forgets(recipient).await;
+        self.emulator.emails_to(recipient).await
+    }
+
+    /// Waits until no job that mentions the recipient is left, and returns the email that came of it,
+    /// which is the only one.
+    pub async fn only_email_to(&self, recipient: &str) -> Email {
+        let emails = self.emails_to(recipient).await;
+        let [email] = emails.try_into().unwrap_or_else(|emails: Vec<Email>| {
+            panic!("{} emails to {recipient} instead of one: {emails:#?}", emails.len())
+        });
+        email
+    }
+
+    /// Waits until the email queue holds nothing, neither waiting nor in work, that mentions this.
+    pub async fn queue_forgets(&self, mention: &str) {
+        let queue = self.stack.output("EmailQueueUrl");
+        eventually(&format!("an email queue without {mention}"), async || {
+            self.emulator.messages(queue, mention).await.is_empty().then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until a worker has had the job that mentions this, and has put it off for so long at most.
+    pub async fn job_is_put_off(&self, mention: &str, at_most: Duration) {
+        let queue = self.stack.output("EmailQueueUrl");
+        eventually(&format!("the job with {mention} put off"), async || {
+            let messages = self.emulator.messages(queue, mention).await;
+            let hidden = messages.iter().find_map(QueuedMessage::hidden_for)?;
+            (hidden <= at_most).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits for the dead letter whose body mentions this, and leaves it where it is.
+    pub async fn dead_letter(&self, mention: &str) -> DeadLetter {
+        let queue = self.stack.output("EmailDeadLetterQueueUrl");
+        eventually(&format!("a dead letter with {mention}"), async || {
+            let received = self
+                .sqs
+                .receive_message()
+                .queue_url(queue)
+                .max_number_of_messages(10)
+                .message_attribute_names("All")
+                // Other journeys look for theirs.
+                .visibility_timeout(0)
+                .send()
+                .await
+                .expect("the dead-letter queue can be read");
+            let mut letters =
+                received.messages.unwrap_or_default().into_iter().map(DeadLetter::from);
+            letters.find(|letter| letter.body.contains(mention))
+        })
+        .await
+    }
+
+    /// The item of an enrollment, as it is in the table.
+    pub async fn enrollment_item(
+        &self,
+        student: &Student,
+        course_id: &str,
+    ) -> HashMap<String, AttributeValue> {
+        let found = self
+            .dynamodb
+            .get_item()
+            .table_name(self.stack.output("EnrollmentsTableName"))
+            .key("student_id", AttributeValue::S(student.id.clone()))
+            .key("course_id", AttributeValue::S(course_id.to_owned()))
+            .consistent_read(true)
+            .send()
+            .await
+            .expect("the table can be read");
+        found.item.expect("the enrollment is in the table")
+    }
+
+    /// Waits until the API says that the enrollment's email is in that state, and returns its timeline.
+    pub async fn email_state(&self, student: &Student, course_id: &str, state: &str) -> Value {
+        let path = format!("/enrollments/{course_id}?student_id={}", student.id);
+        eventually(&format!("an email in state {state}"), async || {
+            let answer = self.call(&self.caller, "GET", &path, "").await;
+            assert_eq!(answer.status, 200, "{:?}", answer.body);
+            let email = &answer.body["data"]["email"];
+            (email["state"] == state).then(|| email.clone())
+        })
+        .await
+    }
+
+    /// Gives a function another environment variable, and returns the environment it had. Only for a
+    /// journey that is alone: all others would feel it.
+    pub async fn change_environment(&self, function: &str, name: &str, value: &str) -> Value {
+        assert!(matches!(self.admission, Admission::Alone { .. }), "use `World::open_alone`");
+        let url = self.configuration_url(function);
+        let answer = self.http.send(Some(&self.lambda()), "GET", &url, "").await;
+        let before = answer.body["Environment"].clone();
+        assert!(before["Variables"].is_object(), "{:?}", answer.body);
+        let mut changed = before.clone();
+        changed["Variables"][name] = json!(value);
+        self.set_environment(function, changed).await;
+        before
+    }
+
+    /// Gives a function an environment.
+    pub async fn set_environment(&self, function: &str, environment: Value) {
+        let url = self.configuration_url(function);
+        let body = json!({"Environment": environment}).to_string();
+        let answer = self.http.send(Some(&self.lambda()), "PUT", &url, body).await;
+        assert_eq!(answer.status, 200, "{:?}", answer.body);
+    }
+
+    fn configuration_url(&self, function: &str) -> String {
+        format!("{}/2015-03-31/functions/{function}/configuration", self.stack.endpoint)
+    }
+
+    fn lambda(&self) -> Signer {
+        Signer { service: "lambda", ..api_signer(&self.stack, &self.stack.root) }
+    }
+}
+
+fn api_signer(stack: &Stack, credentials: &Credentials) -> Signer {
+    Signer {
+        credentials: credentials.clone(),
+        service: "execute-api",
+        region: stack.region.clone(),
+    }
+}
+
+/// A message on the dead-letter queue.
+#[derive(Debug)]
+pub struct DeadLetter {
+    /// The job as it was.
+    pub body: String,
+    attributes: HashMap<String, String>,
+}
+
+impl DeadLetter {
+    /// One of its attributes.
+    pub fn attribute(&self, name: &str) -> &str {
+        self.attributes.get(name).unwrap_or_else(|| panic!("no attribute {name} in {self:?}"))
+    }
+}
+
+impl From<Message> for DeadLetter {
+    fn from(message: Message) -> Self {
+        let attributes = message.message_attributes.unwrap_or_default();
+        Self {
+            body: message.body.unwrap_or_default(),
+            attributes: attributes
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value.string_value?)))
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! What template.yaml must say, checked where no local AWS would notice.
+
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use std::{collections::BTreeSet, fs};
+
+use serde_yaml_ng::Value;
+
+/// The one route without a signature.
+const OPEN: &str = "GET /";
+
+fn template() -> Value {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
+    let text = fs::read_to_string(path).unwrap();
+    untagged(serde_yaml_ng::from_str(&text).unwrap())
+}
+
+/// `!Ref X` as `{Ref: X}`, and `!Other X` as `{"Fn::Other": X}`: one way to write an intrinsic function.
+fn untagged(value: Value) -> Value {
+    match value {
+        Value::Tagged(tagged) => {
+            let name = tagged.tag.to_string();
+            let name = match name.trim_start_matches('!') {
+                name @ ("Ref" | "Condition") => name.to_owned(),
+                name => format!("Fn::{name}"),
+            };
+            Value::Mapping([(Value::from(name), untagged(tagged.value))].into_iter().collect())
+        }
+        Value::Sequence(items) => Value::Sequence(items.into_iter().map(untagged).collect()),
+        Value::Mapping(entries) => {
+            Value::Mapping(entries.into_iter().map(|(key, value)| (key, untagged(value))).collect())
+        }
+        plain => plain,
+    }
+}
+
+fn resources<'a>(
+    template: &'a Value,
+    of_type: &'a str,
+) -> impl Iterator<Item = (&'a str, &'a Value)> {
+    let resources = template["Resources"].as_mapping().unwrap();
+    resources
+        .iter()
+        .filter(move |(_, resource)| resource["Type"] == of_type)
+        .map(|(name, resource)| (name.as_str().unwrap(), &resource["Properties"]))
+}
+
+fn property<'a>(template: &'a Value, resource: &str, name: &str) -> &'a Value {
+    let value = &template["Resources"][resource]["Properties"][name];
+    assert!(!value.is_null(), "{resource} has no {name}");
+    value
+}
+
+fn is_ref(value: &Value, parameter: &str) -> bool {
+    value["Ref"] == parameter
+}
+
+/// One value or several, as policies allow for actions and resources.
+fn each(value: &Value) -> Vec<&Value> {
+    value.as_sequence().map_or_else(|| vec![value], |values| values.iter().collect())
+}
+
+fn statements(document: &Value) -> Vec<&Value> {
+    each(&document["Statement"])
+}
+
+fn actions(statement: &Value) -> impl Iterator<Item = &str> {
+    each(&statement["Action"]).into_iter().map(|action| action.as_str().unwrap())
+}
+
+/// The statements of the one inline policy that each role has.
+fn role_statements<'a>(template: &'a Value, role: &str) -> Vec<&'a Value> {
+    let policies = property(template, role, "Policies").as_sequence().unwrap();
+    policies.iter().flat_map(|policy| statements(&policy["PolicyDocument"])).collect()
+}
+
+fn role_actions<'a>(template: &'a Value, role: &str) -> Vec<(&'a str, String)> {
+    let mut granted: Vec<_> = role_statements(template, role)
+        .into_iter()
+        .flat_map(|statement| {
+            let resource = serde_json::to_string(&statement["Resource"]).unwrap();
+            actions(statement).map(move |action| (action, resource.clone()))
+        })
+        .collect();
+    granted.sort();
+    granted
+}
+
+#[test]
+fn every_route_but_one_takes_a_signature() {
+    let template = template();
+    let routes: Vec<_> = resources(&template, "AWS::ApiGatewayV2::Route").collect();
+    assert!(routes.len() > 1);
+    for (name, route) in routes {
+        let expected = if route["RouteKey"] == OPEN { "NONE" } else { "AWS_IAM" };
+        assert_eq!(route["AuthorizationType"], expected, "{name}");
+    }
+}
+
+#[test]
+fn each_signed_route_is_opened_by_exactly_one_policy() {
+    let template = template();
+    let mut granted = Vec::new();
+    for (_, policy) in resources(&template, "AWS::IAM::ManagedPolicy") {
+        for statement in statements(&policy["PolicyDocument"]) {
+            assert_eq!(statement["Action"], "execute-api:Invoke");
+            for resource in each(&statement["Resource"]) {
+                let arn = resource["Fn::Sub"].as_str().unwrap();
+                let (_, route) = arn.split_once("${HttpApi}/$default/").unwrap();
+                granted.push(route.to_owned());
+            }
+        }
+    }
+    let mut signed: Vec<String> = resources(&template, "AWS::ApiGatewayV2::Route")
+        .map(|(_, route)| route["RouteKey"].as_str().unwrap())
+        .filter(|key| *key != OPEN)
+        .map(|key| key.replace(' ', "").replace("{course_id}", "*"))
+        .collect();
+    granted.sort();
+    signed.sort();
+    assert_eq!(granted, signed);
+}
+
+#[test]
+fn as_many_workers_are_reserved_as_the_event_source_may_start() {
+    let template = template();
+    let reserved = property(&template, "EmailWorkerFunction", "ReservedConcurrentExecutions");
+    let scaling = property(&template, "EmailEventSource", "ScalingConfig");
+    let batch = property(&template, "EmailEventSource", "BatchSize");
+    let timeout = property(&template, "EmailWorkerFunction", "Timeout");
+
+    assert_eq!(reserved["Fn::If"][0], "ReservesConcurrency");
+    assert!(is_ref(&reserved["Fn::If"][1], "WorkerConcurrency"));
+    assert!(is_ref(&scaling["MaximumConcurrency"], "WorkerConcurrency"));
+    assert!(is_ref(batch, "WorkerBatchSize") && is_ref(timeout, "WorkerTimeout"));
+    let responses = property(&template, "EmailEventSource", "FunctionResponseTypes");
+    assert_eq!(responses[0], "ReportBatchItemFailures");
+}
+
+#[test]
+fn a_message_stays_hidden_six_times_as_long_as_a_batch_may_take() {
+    let template = template();
+    let timeouts = template["Parameters"]["WorkerTimeout"]["AllowedValues"].as_sequence().unwrap();
+    let visibility = template["Mappings"]["VisibilityTimeouts"].as_mapping().unwrap();
+    assert_eq!(timeouts.len(), visibility.len());
+    for timeout in timeouts {
+        let seconds = timeout.as_u64().unwrap();
+        assert_eq!(visibility[seconds.to_string().as_str()]["Seconds"], seconds * 6);
+    }
+    let default = &template["Parameters"]["WorkerTimeout"]["Default"];
+    assert!(timeouts.contains(default));
+}
+
+#[test]
+fn a_batch_above_ten_waits_for_its_window() {
+    let template = template();
+    let window = property(&template, "EmailEventSource", "MaximumBatchingWindowInSeconds");
+    assert_eq!(window["Fn::If"][0], "BatchesUpTo10");
+    assert_eq!((&window["Fn::If"][1], &window["Fn::If"][2]), (&0.into(), &1.into()));
+    let sizes = template["Conditions"]["BatchesUpTo10"]["Fn::Or"].as_sequence().unwrap();
+    let sizes: BTreeSet<u64> =
+        sizes.iter().map(|size| size["Fn::Equals"][1].as_u64().unwrap()).collect();
+    assert!(sizes.into_iter().eq(1..=10));
+}
+
+#[test]
+fn a_role_may_do_what_its_function_does_and_no_more() {
+    let template = template();
+    let arn = |resource: &str| format!(r#"{{"Fn::GetAtt":"{resource}.Arn"}}"#);
+    let expected = |pairs: &[(&'static str, &str)]| {
+        let mut pairs: Vec<_> =
+            pairs.iter().map(|(action, resource)| (*action, arn(resource))).collect();
+        pairs.sort();
+        pairs
+    };
+
+    let enroll = expected(&[
+        ("dynamodb:GetItem", "CoursesTable"),
+        ("dynamodb:PutItem", "CoursesTable"),
+        ("dynamodb:GetItem", "EnrollmentsTable"),
+        ("dynamodb:PutItem", "EnrollmentsTable"),
+        ("dynamodb:GetItem", "EmailsTable"),
+        ("sqs:SendMessage", "EmailQueue"),
+        ("logs:CreateLogStream", "EnrollLogGroup"),
+        ("logs:PutLogEvents", "EnrollLogGroup"),
+    ]);
+    assert_eq!(role_actions(&template, "EnrollRole"), enroll);
+
+    let worker = expected(&[
+        ("dynamodb:GetItem", "EmailsTable"),
+        ("dynamodb:UpdateItem", "EmailsTable"),
+        // The event source's, which a local AWS does not ask for.
+        ("sqs:ReceiveMessage", "EmailQueue"),
+        ("sqs:DeleteMessage", "EmailQueue"),
+        ("sqs:GetQueueAttributes", "EmailQueue"),
+        // Backing off.
+        ("sqs:ChangeMessageVisibility", "EmailQueue"),
+        ("sqs:SendMessage", "EmailDeadLetterQueue"),
+        ("logs:CreateLogStream", "EmailWorkerLogGroup"),
+        ("logs:PutLogEvents", "EmailWorkerLogGroup"),
+    ]);
+    let (ses, rest): (Vec<_>, Vec<_>) = role_actions(&template, "EmailWorkerRole")
+        .into_iter()
+        .partition(|(action, _)| action.starts_with("ses:"));
+    assert_eq!(rest, worker);
+    let [(account, any), (send, identities)] = ses.try_into().unwrap();
+    assert_eq!((account, any.as_str()), ("ses:GetAccount", r#""*""#));
+    assert_eq!(send, "ses:SendEmail");
+    assert!(identities.contains("identity/${SenderAddress}"), "{identities}");
+    assert!(!identities.contains('*'), "{identities}");
+}
+
+#[test]
+fn queues_refuse_plain_http_unless_told_otherwise() {
+    let template = template();
+    assert_eq!(template["Parameters"]["RequireTls"]["Default"], "true");
+    let queues: BTreeSet<_> =
+        resources(&template, "AWS::SQS::Queue").map(|(name, _)| name.to_owned()).collect();
+    let mut covered = BTreeSet::new();
+    for (name, policy) in resources(&template, "AWS::SQS::QueuePolicy") {
+        assert_eq!(template["Resources"][name]["Condition"], "RequiresTls");
+        let [statement] = statements(&policy["PolicyDocument"])[..] else {
+            panic!("{name} has more than one statement")
+        };
+        assert_eq!((&statement["Effect"], &statement["Action"]), (&"Deny".into(), &"sqs:*".into()));
+        assert_eq!(statement["Condition"]["Bool"]["aws:SecureTransport"], "false");
+        covered.insert(policy["Queues"][0]["Ref"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(covered, queues);
+}
+
+#[test]
+fn access_logs_name_no_student() {
+    let template = template();
+    let format = property(&template, "ApiStage", "AccessLogSettings")["Format"].as_str().unwrap();
+    let fields: serde_json::Map<_, _> = serde_json::from_str(format).unwrap();
+    assert!(fields.len() > 5);
+    for telling in ["$context.path", "querystring", "authorizer.claims", "$request"] {
+        assert!(!format.contains(telling), "{telling} can name a student");
+    }
+}
+
+#[test]
+fn tables_outlive_the_stack_and_can_be_restored() {
+    let template = template();
+    for (name, table) in resources(&template, "AWS::DynamoDB::Table") {
+        let resource = &template["Resources"][name];
+        assert_eq!(resource["DeletionPolicy"], "RetainExceptOnCreate", "{name}");
+        assert_eq!(resource["UpdateReplacePolicy"], "Retain", "{name}");
+        let recovery = &table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"];
+        assert_eq!(recovery, &Value::from(true), "{name}");
+        assert_eq!(table["SSESpecification"]["SSEEnabled"], true, "{name}");
+    }
+}
