@@ -39,11 +39,11 @@ lint: ## Run clippy, with warnings denied
 unit: ## Run the tests that need nothing running
 	cargo test --workspace
 
-validate: tools ## Lint template.yaml
-	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(SAM) validate --lint
+validate: python ## Lint template.yaml
+	@$(LOCAL) validate
 
-journeys: tools ## Deploy template.yaml to a local AWS of its own, IAM enforced, and drive it from outside
-	@$(LOCAL) exec -- cargo test --workspace --test journeys -- --include-ignored
+journeys: python ## Deploy template.yaml to a local AWS of its own, IAM enforced, and drive it from outside
+	@$(LOCAL) exec -- cargo test --workspace --test journeys -- --include-ignored --test-threads 8
 
 build: tools ## Build the functions for AWS
 	$(SAM) build

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from local import environment, instance, tools
 from local.console import Problem, say
-from local.paths import SAM_BIN, SCRATCH
-from local.processes import Stopped, child, stop_on_signals
+from local.paths import SAM_BIN, SAM_CONFIG, SCRATCH, TEMPLATE
+from local.processes import Stopped, child, run, stop_on_signals
 
 if TYPE_CHECKING:
     from local.emulator import Emulator
@@ -43,6 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("tools", help="check this machine, and install the pinned tools into .venv/")
     command.set_defaults(command=_tools)
 
+    command = commands.add_parser("validate", help="lint the template")
+    command.set_defaults(command=_validate)
+
     command = commands.add_parser("up", help="start a local AWS with the stack on it, and stay until stopped")
     command.add_argument("--port", type=int, default=4566)
     command.set_defaults(command=_up)
@@ -60,6 +63,13 @@ def _parser() -> argparse.ArgumentParser:
 def _tools(_arguments: argparse.Namespace) -> int:
     tools.check()
     tools.install()
+    return 0
+
+
+def _validate(_arguments: argparse.Namespace) -> int:
+    _continue_with_tools()
+    command: list[str | Path] = [SAM_BIN / "sam", "validate", "--lint", "--template-file", TEMPLATE]
+    run([*command, "--config-file", SAM_CONFIG], environment.for_builds(), "sam validate")
     return 0
 
 

@@ -187,7 +187,6 @@ fn a_role_may_do_what_its_function_does_and_no_more() {
     assert_eq!(role_actions(&template, "EnrollRole"), enroll);
 
     let worker = expected(&[
-        ("dynamodb:GetItem", "EmailsTable"),
         ("dynamodb:UpdateItem", "EmailsTable"),
         // The event source's, which a local AWS does not ask for.
         ("sqs:ReceiveMessage", "EmailQueue"),

@@ -17,9 +17,11 @@ async fn without_the_queue_a_student_is_enrolled_all_the_same() {
     assert_eq!(world.enroll(&before, &course).await.status, 201);
 
     let function = world.stack.output("EnrollFunctionName");
-    let environment = world.change_environment(function, "AWS_ENDPOINT_URL_SQS", NOWHERE).await;
-    let answer = world.enroll(&during, &course).await;
-    world.set_environment(function, environment).await;
+    let answer = world
+        .with_environment(function, ("AWS_ENDPOINT_URL_SQS", NOWHERE), async || {
+            world.enroll(&during, &course).await
+        })
+        .await;
 
     assert_eq!(answer.status, 201, "{:?}", answer.body);
     assert_eq!(answer.body["data"]["enrollment"]["state"], "active");
@@ -40,11 +42,13 @@ async fn without_the_provider_an_email_waits_and_is_then_sent_once() {
     let student = Student::named("Ada Lovelace");
 
     let function = world.stack.output("EmailWorkerFunctionName");
-    let environment = world.change_environment(function, "AWS_ENDPOINT_URL_SESV2", NOWHERE).await;
-    assert_eq!(world.enroll(&student, &course).await.status, 201);
-    // The first back-off is half a minute. Left to the queue's visibility timeout, it would be six.
-    world.job_is_put_off(&student.email, Duration::from_mins(1)).await;
-    world.set_environment(function, environment).await;
+    world
+        .with_environment(function, ("AWS_ENDPOINT_URL_SESV2", NOWHERE), async || {
+            assert_eq!(world.enroll(&student, &course).await.status, 201);
+            // The first back-off is half a minute. Left to the queue, it would be six.
+            world.job_is_put_off(&student.email, Duration::from_mins(1)).await;
+        })
+        .await;
 
     world.email_to(&student.email).await;
     world.only_email_to(&student.email).await;

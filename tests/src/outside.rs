@@ -11,9 +11,9 @@ use tokio::time::{Instant, sleep};
 
 use crate::http::Http;
 
-/// How long anything may take before a journey fails. A worker sends an email each 0.4 s, and other
-/// journeys' emails may be before this one's.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+/// How long anything may take before a journey fails. The longest that a healthy stack takes is what a
+/// worker's claim on a job holds for: another worker that meets the same job puts it off until then.
+pub const PATIENCE: Duration = Duration::from_mins(3);
 
 /// An email that SES accepted.
 #[derive(Debug, Clone, Deserialize)]

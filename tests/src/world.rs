@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    panic::{AssertUnwindSafe, resume_unwind},
     sync::{Arc, LazyLock},
     time::Duration,
 };
@@ -11,6 +12,7 @@ use aws_credential_types::Credentials as AwsCredentials;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::{Message, SendMessageBatchRequestEntry};
 use bytes::Bytes;
+use futures_util::FutureExt;
 use serde_json::{Value, json};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use uuid::Uuid;
@@ -281,9 +283,14 @@ impl World {
         .await
     }
 
-    /// Gives a function another environment variable, and returns the environment it had. Only for a
-    /// journey that is alone: all others would feel it.
-    pub async fn change_environment(&self, function: &str, name: &str, value: &str) -> Value {
+    /// Does something while a function has another environment variable. Only for a journey that is
+    /// alone: all others would feel it.
+    pub async fn with_environment<T>(
+        &self,
+        function: &str,
+        (name, value): (&str, &str),
+        meanwhile: impl AsyncFnOnce() -> T,
+    ) -> T {
         assert!(matches!(self.admission, Admission::Alone { .. }), "use `World::open_alone`");
         let url = self.configuration_url(function);
         let answer = self.http.send(Some(&self.lambda()), "GET", &url, "").await;
@@ -291,15 +298,17 @@ impl World {
         assert!(before["Variables"].is_object(), "{:?}", answer.body);
         let mut changed = before.clone();
         changed["Variables"][name] = json!(value);
-        self.set_environment(function, changed).await;
-        before
+
+        self.set_environment(&url, changed).await;
+        let outcome = AssertUnwindSafe(meanwhile()).catch_unwind().await;
+        // Also where that failed, or the journeys after this one would fail for its reason.
+        self.set_environment(&url, before).await;
+        outcome.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
-    /// Gives a function an environment.
-    pub async fn set_environment(&self, function: &str, environment: Value) {
-        let url = self.configuration_url(function);
+    async fn set_environment(&self, url: &str, environment: Value) {
         let body = json!({"Environment": environment}).to_string();
-        let answer = self.http.send(Some(&self.lambda()), "PUT", &url, body).await;
+        let answer = self.http.send(Some(&self.lambda()), "PUT", url, body).await;
         assert_eq!(answer.status, 200, "{:?}", answer.body);
     }
 
