@@ -77,6 +77,9 @@ def for_emulator(port: int, scratch: Path) -> dict[str, str]:
         "AUTH": "true",
         # Run functions as processes, whether or not there is a Docker.
         "LAMBDA_EXECUTOR": "local",
+        # It would listen for MQTT and SFTP too, on every interface.
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
         # AWS derives these two from LoggingConfig; the emulator does not.
         "AWS_LAMBDA_LOG_FORMAT": "JSON",
         "AWS_LAMBDA_LOG_LEVEL": "INFO",
