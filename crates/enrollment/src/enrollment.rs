@@ -10,15 +10,20 @@ use uuid::Uuid;
 
 use crate::{
     Course, CourseId, Student, StudentId,
+    course::Title,
     fields::{FieldErrors, Fields},
+    payment::{Charge, Decline, IntentId, Payment, PaymentMethod},
 };
 
 /// How long after its last step an enrollment counts as left half done: longer than any request can
-/// still be at work on it (the function's timeout is 10 s).
+/// still be at work on it (the function's timeout is 29 s).
 pub const RESUME_AFTER: Duration = Duration::from_mins(1);
 
 /// The template of the email that confirms an enrollment.
 pub const CONFIRMATION_TEMPLATE: &str = "enrollment-confirmation";
+
+/// The template of the email that tells of a refund.
+pub const REFUND_TEMPLATE: &str = "enrollment-refund";
 
 /// An enrollment's id, and the idempotency key of all that is done for it.
 ///
@@ -47,6 +52,15 @@ impl EnrollmentId {
     pub fn email_job_id(&self) -> JobId {
         self.to_string().parse().expect("hexadecimal digits and hyphens")
     }
+
+    /// The id of the one email that tells of a refund.
+    ///
+    /// # Panics
+    ///
+    /// Never, as [`EnrollmentId::email_job_id`].
+    pub fn refund_job_id(&self) -> JobId {
+        format!("{self}-refund").parse().expect("hexadecimal digits, letters and hyphens")
+    }
 }
 
 impl fmt::Display for EnrollmentId {
@@ -56,11 +70,27 @@ impl fmt::Display for EnrollmentId {
 }
 
 /// How far an enrollment has come.
+///
+/// ```text
+///  (none) --free--> Active
+///  (none) --priced--> PaymentPending --paid--------------> Active
+///                      |   ^      +----paid, no course---> Refunding --> Refunded
+///             declined v   | again
+///                     PaymentFailed
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EnrollmentState {
     /// The student has access.
     Active,
+    /// The student is paying.
+    PaymentPending,
+    /// The last attempt to pay failed and nothing is charged; the student may try again.
+    PaymentFailed,
+    /// The student has paid for what can never be granted, and is to be paid back.
+    Refunding,
+    /// The student was paid back.
+    Refunded,
 }
 
 /// One student's place in one course.
@@ -73,42 +103,145 @@ pub struct Enrollment {
     pub student: Student,
     /// Which course it is for.
     pub course_id: CourseId,
+    /// What the course was called then; the student's emails say so.
+    pub course_title: Title,
     /// How far it has come.
     pub state: EnrollmentState,
     /// When it was asked for.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
+    /// The last attempt to pay, if something is to be paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment: Option<Payment>,
+    /// When it counts as left half done; `None` once it is known to be finished.
+    #[serde(
+        default,
+        with = "time::serde::timestamp::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub resume_at: Option<OffsetDateTime>,
+    /// How often it has been changed: what a conditional write compares.
+    pub version: u32,
 }
 
 impl Enrollment {
-    /// A new enrollment that gives access at once: nothing is to be paid.
-    pub fn active(student: Student, course_id: CourseId, now: OffsetDateTime) -> Self {
-        Self {
+    /// A new enrollment: active at once where nothing is to be paid, else with its first payment
+    /// pending.
+    pub fn new(
+        student: Student,
+        course: &Course,
+        method: Option<&PaymentMethod>,
+        now: OffsetDateTime,
+    ) -> Self {
+        let mut enrollment = Self {
             id: EnrollmentId::generate(),
             student,
-            course_id,
+            course_id: course.id.clone(),
+            course_title: course.title.clone(),
             state: EnrollmentState::Active,
             created_at: now,
-        }
+            payment: None,
+            resume_at: Some(now + RESUME_AFTER),
+            version: 0,
+        };
+        enrollment.start_payment(course, method, now);
+        enrollment
     }
 
-    /// When it counts as left half done, if nothing shows by then that it is finished.
-    pub fn resume_at(&self) -> OffsetDateTime {
-        self.created_at + RESUME_AFTER
+    /// The next version of an enrollment whose last payment failed: tried again as the course is now.
+    pub(crate) fn again(
+        &self,
+        course: &Course,
+        method: Option<&PaymentMethod>,
+        now: OffsetDateTime,
+    ) -> Self {
+        let mut next = self.next(EnrollmentState::Active, Some(now + RESUME_AFTER));
+        next.start_payment(course, method, now);
+        next
+    }
+
+    fn start_payment(
+        &mut self,
+        course: &Course,
+        method: Option<&PaymentMethod>,
+        now: OffsetDateTime,
+    ) {
+        let Some(method) = method.filter(|_| !course.price.is_free()) else {
+            self.payment = None;
+            return;
+        };
+        self.state = EnrollmentState::PaymentPending;
+        self.payment = Some(Payment {
+            attempt: self.payment.as_ref().map_or(1, |last| last.attempt + 1),
+            price: course.price,
+            currency: course.currency,
+            method: method.clone(),
+            started_at: now,
+            failure: None,
+            intent: None,
+        });
+    }
+
+    /// The next version, in that state.
+    pub(crate) fn next(&self, state: EnrollmentState, resume_at: Option<OffsetDateTime>) -> Self {
+        Self { state, resume_at, version: self.version + 1, ..self.clone() }
+    }
+
+    /// The next version, its payment failed for that reason.
+    pub(crate) fn failed(&self, why: Decline) -> Self {
+        let mut next = self.next(EnrollmentState::PaymentFailed, None);
+        if let Some(payment) = &mut next.payment {
+            payment.failure = Some(why);
+        }
+        next
+    }
+
+    /// The next version, its charge to be paid back.
+    pub(crate) fn refunding(&self, intent: IntentId, now: OffsetDateTime) -> Self {
+        let mut next = self.next(EnrollmentState::Refunding, Some(now));
+        if let Some(payment) = &mut next.payment {
+            payment.intent = Some(intent);
+        }
+        next
+    }
+
+    /// What is to be paid back.
+    pub(crate) fn refundable(&self) -> Option<(Charge<'_>, &IntentId)> {
+        let charge = self.charge()?;
+        Some((charge, charge.payment.intent.as_ref()?))
+    }
+
+    /// The last attempt to pay, as the provider is told of it.
+    pub fn charge(&self) -> Option<Charge<'_>> {
+        Some(Charge {
+            enrollment_id: self.id,
+            student_id: &self.student.id,
+            course_id: &self.course_id,
+            payment: self.payment.as_ref()?,
+        })
     }
 
     /// The job of the one email that confirms this enrollment.
-    pub fn confirmation(&self, course: &Course) -> Job {
+    pub fn confirmation(&self) -> Job {
+        self.email(self.id.email_job_id(), CONFIRMATION_TEMPLATE)
+    }
+
+    /// The job of the one email that tells of the refund.
+    pub fn refund_notice(&self) -> Job {
+        self.email(self.id.refund_job_id(), REFUND_TEMPLATE)
+    }
+
+    fn email(&self, id: JobId, template: &str) -> Job {
         let text = |text: &str| Value::from(text);
         Job {
-            id: self.id.email_job_id(),
+            id,
             to: self.student.email.clone(),
             content: Content::Template {
-                name: CONFIRMATION_TEMPLATE.to_owned(),
+                name: template.to_owned(),
                 data: Map::from_iter([
                     ("student_name".to_owned(), text(self.student.name.as_str())),
-                    ("course_id".to_owned(), text(course.id.as_str())),
-                    ("course_title".to_owned(), text(course.title.as_str())),
+                    ("course_id".to_owned(), text(self.course_id.as_str())),
+                    ("course_title".to_owned(), text(self.course_title.as_str())),
                 ]),
             },
         }
@@ -116,19 +249,40 @@ impl Enrollment {
 
     /// The fields in which a request differs from the one that this enrollment was made with.
     pub(crate) fn differences(&self, request: &EnrollRequest) -> FieldErrors {
-        let mut errors = FieldErrors::new();
-        let mut compare = |field: &'static str, same: bool| {
-            if !same {
-                errors.insert(
-                    field.into(),
-                    "is not the one that this student was enrolled with".to_owned(),
-                );
-            }
-        };
-        compare("email", self.student.email == request.student.email);
-        compare("name", self.student.name == request.student.name);
-        errors
+        const WHY: &str = "is not the one that this student was enrolled with";
+        named([
+            ("email", self.student.email == request.student.email, WHY),
+            ("name", self.student.name == request.student.name, WHY),
+        ])
     }
+
+    /// The fields in which a request differs from the payment under way.
+    pub(crate) fn payment_differences(
+        &self,
+        course: &Course,
+        method: Option<&PaymentMethod>,
+    ) -> FieldErrors {
+        let payment = self.payment.as_ref();
+        let price = payment.map(|payment| (payment.price, payment.currency));
+        named([
+            (
+                "payment_method",
+                payment.map(|payment| &payment.method) == method,
+                "is not the one of the payment that is under way",
+            ),
+            (
+                "course_id",
+                price == Some((course.price, course.currency)),
+                "this course had another price when the payment that is under way began",
+            ),
+        ])
+    }
+}
+
+/// The fields that are not the same, with the reason.
+fn named<const N: usize>(fields: [(&'static str, bool, &str); N]) -> FieldErrors {
+    let differing = fields.into_iter().filter(|(_, same, _)| !same);
+    differing.map(|(field, _, why)| (field.into(), why.to_owned())).collect()
 }
 
 /// What a caller asks for: that this student be enrolled in that course.
@@ -138,6 +292,8 @@ pub struct EnrollRequest {
     pub student: Student,
     /// In which course.
     pub course_id: CourseId,
+    /// What with, if something is to be paid.
+    pub payment_method: Option<PaymentMethod>,
 }
 
 impl EnrollRequest {
@@ -152,9 +308,10 @@ impl EnrollRequest {
         let course_id = fields.text("course_id");
         let email = fields.text("email");
         let name = fields.text("name");
+        let payment_method = fields.optional_text("payment_method");
         let request = (|| {
             let student = Student { id: id?, email: email?, name: name? };
-            Some(Self { student, course_id: course_id? })
+            Some(Self { student, course_id: course_id?, payment_method })
         })();
         fields.finish(request)
     }
@@ -189,8 +346,13 @@ mod tests {
             email: "ada@example.com".parse().unwrap(),
             name: "Ada".parse().unwrap(),
         };
-        let now = OffsetDateTime::UNIX_EPOCH;
-        let enrollment = Enrollment::active(student, "rust-101".parse().unwrap(), now);
+        let course = serde_json::from_value(json!({
+            "course_id": "rust-101", "title": "Rust 101", "price": 4900, "currency": "USD", "state": "open",
+        }))
+        .unwrap();
+        let method = "pm_1".parse().unwrap();
+        let enrollment =
+            Enrollment::new(student, &course, Some(&method), OffsetDateTime::UNIX_EPOCH);
         let form = serde_json::to_value(&enrollment).unwrap();
         assert_eq!(
             form,
@@ -200,8 +362,15 @@ mod tests {
                 "email": "ada@example.com",
                 "name": "Ada",
                 "course_id": "rust-101",
-                "state": "active",
+                "course_title": "Rust 101",
+                "state": "payment_pending",
                 "created_at": "1970-01-01T00:00:00Z",
+                "payment": {
+                    "attempt": 1, "price": 4900, "currency": "USD", "method": "pm_1",
+                    "started_at": "1970-01-01T00:00:00Z",
+                },
+                "resume_at": 60,
+                "version": 0,
             })
         );
         assert_eq!(serde_json::from_value::<Enrollment>(form).unwrap(), enrollment);

@@ -30,6 +30,14 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// A field that may be left out, and else must be a string of `T`'s form.
+    pub fn optional_text<T>(&mut self, field: &'static str) -> Option<T>
+    where
+        T: std::str::FromStr<Err: Display>,
+    {
+        if self.object.get(field).is_none_or(Value::is_null) { None } else { self.text(field) }
+    }
+
     /// A field that must be a whole number from 0.
     pub fn whole_number(&mut self, field: &'static str) -> Option<u64> {
         self.read(field, "is not a whole number from 0", Value::as_u64, Ok)

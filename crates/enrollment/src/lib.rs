@@ -7,7 +7,10 @@ pub mod course;
 pub mod enroll;
 pub mod enrollment;
 pub mod fields;
+pub mod payment;
 pub mod ports;
+pub mod resume;
+mod settle;
 pub mod student;
 
 mod text;
@@ -15,4 +18,6 @@ mod text;
 pub use course::{Course, CourseId};
 pub use enroll::{EnrollError, Enrolled, enroll};
 pub use enrollment::{Enrollment, EnrollmentId};
+pub use resume::resume;
+pub use settle::settle_intent;
 pub use student::{Student, StudentId};

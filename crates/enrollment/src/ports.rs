@@ -5,9 +5,12 @@
 
 use std::{error::Error, fmt, future::Future};
 
-use email::Job;
+use email::{Job, JobId};
 
-use crate::{Course, CourseId, Enrollment, StudentId};
+use crate::{
+    Course, CourseId, Enrollment, StudentId,
+    payment::{Charge, Created, Intent, IntentId},
+};
 
 /// A dependency is down, slow, or refuses to work. Worth trying again later.
 ///
@@ -68,6 +71,7 @@ pub trait FindEnrollment {
 
 /// What became of a new enrollment.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "short-lived, and one at a time")]
 pub enum Inserted {
     /// It is in the table, with its `resume_at`.
     New,
@@ -82,6 +86,71 @@ pub trait InsertEnrollment {
         &self,
         enrollment: &Enrollment,
     ) -> impl Future<Output = Result<Inserted, Unavailable>> + Send;
+}
+
+/// What became of a change of an enrollment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "short-lived, and one at a time")]
+pub enum Saved {
+    /// It is in the table.
+    Done,
+    /// Somebody else changed it first: this is what is there now.
+    Conflict(Enrollment),
+}
+
+/// Changes enrollments.
+pub trait SaveEnrollment {
+    /// Replaces the enrollment whose version is one less than this one's, and no other.
+    fn save_enrollment(
+        &self,
+        enrollment: &Enrollment,
+    ) -> impl Future<Output = Result<Saved, Unavailable>> + Send;
+}
+
+/// Charges students. Every call may be repeated: it has the same effect once.
+pub trait PaymentProvider {
+    /// Creates the attempt's intent, unconfirmed; or finds it as it is now, if it was created before.
+    fn create(
+        &self,
+        charge: Charge<'_>,
+    ) -> impl Future<Output = Result<Created, Unavailable>> + Send;
+
+    /// Confirms an intent: this charges. An intent that cannot be confirmed any more is answered as
+    /// it is.
+    fn confirm(
+        &self,
+        charge: Charge<'_>,
+        intent: &IntentId,
+    ) -> impl Future<Output = Result<Intent, Unavailable>> + Send;
+
+    /// Calls an intent off, unless it is past that; answers how it is then.
+    fn cancel(
+        &self,
+        charge: Charge<'_>,
+        intent: &IntentId,
+    ) -> impl Future<Output = Result<Intent, Unavailable>> + Send;
+
+    /// Pays back what a succeeded intent charged.
+    fn refund(
+        &self,
+        charge: Charge<'_>,
+        intent: &IntentId,
+    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
+}
+
+/// Whether and how students can be charged.
+pub trait Payments {
+    /// The payment provider's type.
+    type Provider: PaymentProvider + Sync;
+
+    /// The payment provider; `None` where none is configured.
+    fn payments(&self) -> Option<&Self::Provider>;
+}
+
+/// Knows of email jobs.
+pub trait KnowsEmail {
+    /// Whether a worker has ever taken the job of that id.
+    fn knows_email(&self, id: &JobId) -> impl Future<Output = Result<bool, Unavailable>> + Send;
 }
 
 /// Puts email jobs on the queue.
