@@ -1,0 +1,12 @@
+//! Stripe, over the HTTP client that the AWS SDK links anyway: the five calls that enrollments need,
+//! and the signature of its webhooks.
+
+pub mod client;
+pub mod secret;
+pub mod webhook;
+
+mod object;
+mod transport;
+
+pub use client::Stripe;
+pub use secret::{Secrets, SecretsSource};

@@ -1,0 +1,220 @@
+//! Stripe's webhook: its signature, and what its events say.
+//!
+//! The header is `Stripe-Signature: t=<seconds since 1970>,v1=<hex>[,v1=<hex>…]`, the signature is
+//! HMAC-SHA256 with the endpoint's secret over `<t>.<raw body>` (Stripe docs, "Verify webhook
+//! signatures manually").
+
+use std::time::Duration;
+
+use enrollment::{CourseId, StudentId, payment::Intent};
+use hmac::{Hmac, KeyInit, Mac};
+use serde::Deserialize;
+use sha2::Sha256;
+use time::OffsetDateTime;
+
+use crate::{object::IntentObject, secret::Secret};
+
+/// How old, or how far in the future, a signature may be: Stripe's own libraries' default.
+pub const TOLERANCE: Duration = Duration::from_mins(5);
+
+/// Why a call is not taken for Stripe's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unsigned {
+    /// The header is missing or not of its form.
+    #[error("the Stripe-Signature header is missing or malformed")]
+    Malformed,
+    /// No signature in the header is right.
+    #[error("the signature is wrong")]
+    Wrong,
+    /// It was signed too long ago, or in the future.
+    #[error("the signature is not of this time")]
+    OutOfTime,
+}
+
+/// Checks that Stripe signed this body with that secret, at about this time.
+pub fn verify(
+    secret: &Secret,
+    header: Option<&str>,
+    body: &[u8],
+    now: OffsetDateTime,
+) -> Result<(), Unsigned> {
+    let (signed_at, signatures) = parse(header.ok_or(Unsigned::Malformed)?)?;
+    let expected = mac(secret, signed_at, body);
+    // Compared in constant time.
+    if !signatures.iter().any(|signature| expected.clone().verify_slice(signature).is_ok()) {
+        return Err(Unsigned::Wrong);
+    }
+    if now.unix_timestamp().abs_diff(signed_at) > TOLERANCE.as_secs() {
+        return Err(Unsigned::OutOfTime);
+    }
+    Ok(())
+}
+
+/// The header that Stripe would sign this body with; for tests, which play Stripe.
+///
+/// # Panics
+///
+/// Never: HMAC takes keys of any length.
+#[cfg(any(test, feature = "testing"))]
+pub fn sign(secret: &Secret, body: &[u8], at: OffsetDateTime) -> String {
+    let at = at.unix_timestamp();
+    format!("t={at},v1={}", hex::encode(mac(secret, at, body).finalize().into_bytes()))
+}
+
+/// The signature before it is compared or written down.
+fn mac(secret: &Secret, signed_at: i64, body: &[u8]) -> Hmac<Sha256> {
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(secret.expose().as_bytes())
+        .expect("HMAC takes keys of any length");
+    mac.update(format!("{signed_at}.").as_bytes());
+    mac.update(body);
+    mac
+}
+
+fn parse(header: &str) -> Result<(i64, Vec<Vec<u8>>), Unsigned> {
+    let mut signed_at = None;
+    let mut signatures = Vec::new();
+    for part in header.split(',') {
+        match part.trim().split_once('=') {
+            Some(("t", value)) => signed_at = value.parse().ok(),
+            Some(("v1", value)) => signatures.extend(hex::decode(value).ok()),
+            _ => {}
+        }
+    }
+    Ok((signed_at.ok_or(Unsigned::Malformed)?, signatures))
+}
+
+/// Something happened to an intent of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Whose enrollment it is about.
+    pub student_id: StudentId,
+    /// In which course.
+    pub course_id: CourseId,
+    /// The enrollment's id, as text.
+    pub enrollment_id: String,
+    /// Which attempt to pay.
+    pub attempt: u32,
+    /// How the intent was then.
+    pub intent: Intent,
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    #[serde(rename = "type")]
+    kind: String,
+    data: Data,
+}
+
+#[derive(Deserialize)]
+struct Data {
+    object: serde_json::Value,
+}
+
+/// The body is no event of Stripe's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the body is not an event")]
+pub struct NotAnEvent;
+
+/// Reads a verified body. `None`: an event that enrollments do not care for, to be acknowledged: of
+/// another type, or of a payment that was not made here.
+pub fn read(body: &[u8]) -> Result<Option<Event>, NotAnEvent> {
+    let Envelope { kind, data } = serde_json::from_slice(body).map_err(|_| NotAnEvent)?;
+    match kind.as_str() {
+        "payment_intent.succeeded"
+        | "payment_intent.payment_failed"
+        | "payment_intent.canceled" => {
+            let object = serde_json::from_value(data.object).map_err(|_| NotAnEvent)?;
+            Ok(ours(object))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn ours(object: IntentObject) -> Option<Event> {
+    let metadata = object.metadata.clone();
+    Some(Event {
+        student_id: metadata.student_id?.parse().ok()?,
+        course_id: metadata.course_id?.parse().ok()?,
+        enrollment_id: metadata.enrollment_id?,
+        attempt: metadata.attempt?.parse().ok()?,
+        intent: object.intent()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use enrollment::payment::IntentStatus;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    const NOW: i64 = 1_700_000_000;
+
+    fn secret() -> Secret {
+        serde_json::from_value(json!("whsec_test")).unwrap()
+    }
+
+    fn sign(at: i64, body: &[u8]) -> String {
+        let header = super::sign(&secret(), body, OffsetDateTime::from_unix_timestamp(at).unwrap());
+        header.split_once("v1=").unwrap().1.to_owned()
+    }
+
+    fn check(header: &str, body: &[u8]) -> Result<(), Unsigned> {
+        let now = OffsetDateTime::from_unix_timestamp(NOW).unwrap();
+        verify(&secret(), Some(header), body, now)
+    }
+
+    #[test]
+    fn a_signature_of_this_time_is_taken() {
+        for at in [NOW, NOW - 300, NOW + 300] {
+            assert_eq!(check(&format!("t={at},v1={}", sign(at, b"{}")), b"{}"), Ok(()));
+        }
+        let rolled = format!("t={NOW},v0=x,v1=00,v1={}", sign(NOW, b"{}"));
+        assert_eq!(check(&rolled, b"{}"), Ok(()), "one of several, while a secret is rolled");
+    }
+
+    #[test]
+    fn anything_else_is_not() {
+        let good = sign(NOW, b"{}");
+        assert_eq!(check(&format!("t={NOW},v1={good}"), b"{ }"), Err(Unsigned::Wrong));
+        assert_eq!(check(&format!("t={},v1={good}", NOW + 1), b"{}"), Err(Unsigned::Wrong));
+        assert_eq!(check(&format!("t={NOW}"), b"{}"), Err(Unsigned::Wrong));
+        assert_eq!(check(&format!("v1={good}"), b"{}"), Err(Unsigned::Malformed));
+        let old = NOW - 301;
+        let replayed = format!("t={old},v1={}", sign(old, b"{}"));
+        assert_eq!(check(&replayed, b"{}"), Err(Unsigned::OutOfTime));
+        let now = OffsetDateTime::from_unix_timestamp(NOW).unwrap();
+        assert_eq!(verify(&secret(), None, b"{}", now), Err(Unsigned::Malformed));
+    }
+
+    fn event(kind: &str) -> Vec<u8> {
+        json!({"type": kind, "data": {"object": {
+            "id": "pi_1", "status": "succeeded",
+            "metadata": {"student_id": "s-1", "course_id": "c", "enrollment_id": "e", "attempt": "2"},
+        }}})
+        .to_string()
+        .into_bytes()
+    }
+
+    #[test]
+    fn events_of_our_payments_are_read() {
+        let read_event = read(&event("payment_intent.succeeded")).unwrap().unwrap();
+        assert_eq!(read_event.attempt, 2);
+        assert_eq!(read_event.intent.status, IntentStatus::Succeeded);
+        assert_eq!(read(&event("charge.refunded")), Ok(None), "another type");
+        let stranger = json!({"type": "payment_intent.succeeded", "data": {"object": {
+            "id": "pi_1", "status": "succeeded", "metadata": {},
+        }}});
+        assert_eq!(read(stranger.to_string().as_bytes()), Ok(None), "not made here");
+        assert_eq!(read(b"{"), Err(NotAnEvent));
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_and_no_body_panics(header in ".*", body: Vec<u8>) {
+            let _ = check(&header, &body);
+            let _ = read(&body);
+        }
+    }
+}
