@@ -34,11 +34,23 @@ impl<'a> Environment<'a> {
         let value = (self.0)(name)
             .filter(|value| !value.is_empty())
             .ok_or_else(|| InvalidVariable { name, problem: "is not set".to_owned() })?;
-        value.parse().map_err(|why: T::Err| InvalidVariable {
-            name,
-            problem: format!("is not usable: {why}"),
-        })
+        parse(name, &value)
     }
+
+    /// A variable that may be missing, and else must be a `T`. An empty one counts as missing.
+    pub fn optional<T>(&self, name: &'static str) -> Result<Option<T>, InvalidVariable>
+    where
+        T: FromStr<Err: Display>,
+    {
+        let value = (self.0)(name).filter(|value| !value.is_empty());
+        value.map(|value| parse(name, &value)).transpose()
+    }
+}
+
+fn parse<T: FromStr<Err: Display>>(name: &'static str, value: &str) -> Result<T, InvalidVariable> {
+    value
+        .parse()
+        .map_err(|why: T::Err| InvalidVariable { name, problem: format!("is not usable: {why}") })
 }
 
 #[cfg(test)]

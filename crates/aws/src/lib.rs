@@ -4,7 +4,10 @@
 pub mod clients;
 pub mod env;
 pub mod queue;
+pub mod stripe_secret;
 pub mod tables;
 pub mod telemetry;
+pub mod world;
 
 pub use env::Environment;
+pub use world::{World, WorldConfig};

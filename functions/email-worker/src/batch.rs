@@ -39,6 +39,9 @@ const CLAIMS_AHEAD: usize = 4;
 /// How long after its invocation's deadline a claim ends: more than clocks differ.
 const CLAIM_MARGIN: Duration = Duration::from_secs(30);
 
+/// When a job is looked at again at the latest that another worker has claimed.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(20);
+
 /// When jobs come back after the account was found to be held.
 const HELD_FOR: Duration = Duration::from_mins(15);
 
@@ -224,7 +227,10 @@ where
         match self.worker.ledger.claim(&claim).await {
             Ok(Claimed::Granted { attempts }) => self.send(job, message, &claim, attempts).await,
             Ok(Claimed::AlreadySent | Claimed::AlreadyFailed) => Verdict::Acknowledge,
-            Ok(Claimed::InProgress { until }) => Verdict::GiveBack(time_to(until, now)),
+            // Most claims end long before they would by themselves.
+            Ok(Claimed::InProgress { until }) => {
+                Verdict::GiveBack(time_to(until, now).min(LOOK_AGAIN_AFTER))
+            }
             Err(error) => {
                 tracing::error!(job_id = %job.id, %error, "a job could not be claimed; it is given back");
                 self.later(message.receives)

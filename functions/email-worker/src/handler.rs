@@ -64,7 +64,7 @@ fn jitter(request_id: &str) -> f64 {
     f64::from(sum) / f64::from(u32::MAX)
 }
 
-fn received(message: SqsMessage) -> Result<Received, lambda_runtime::Error> {
+pub(crate) fn received(message: SqsMessage) -> Result<Received, lambda_runtime::Error> {
     let receives = message.attributes.get("ApproximateReceiveCount");
     Ok(Received {
         message_id: message

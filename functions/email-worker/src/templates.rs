@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 pub fn render(name: &str, data: &Map<String, Value>) -> Result<Message, Reason> {
     match name {
         "enrollment-confirmation" => EnrollmentConfirmation::read(data)?.write(),
+        "enrollment-refund" => EnrollmentRefund::read(data)?.write(),
         _ => Err(Reason::new("unknown_template", "this worker has no template of that name")),
     }
 }
@@ -25,6 +26,13 @@ pub fn render(name: &str, data: &Map<String, Value>) -> Result<Message, Reason> 
 /// Data of `enrollment-confirmation`.
 #[derive(Deserialize)]
 struct EnrollmentConfirmation {
+    student_name: String,
+    course_title: String,
+}
+
+/// Data of `enrollment-refund`.
+#[derive(Deserialize)]
+struct EnrollmentRefund {
     student_name: String,
     course_title: String,
 }
@@ -83,6 +91,13 @@ email!(
     "enrollment-confirmation/body.html"
 );
 
+email!(
+    EnrollmentRefund,
+    "enrollment-refund/subject.txt",
+    "enrollment-refund/body.txt",
+    "enrollment-refund/body.html"
+);
+
 fn rendered(template: impl Template) -> Result<String, Reason> {
     template.render().map_err(|error| Reason::new("invalid_data", error.to_string()))
 }
@@ -113,6 +128,17 @@ mod tests {
         let html = message.html.unwrap();
         assert!(html.contains("<p>Hello Ada,</p>"), "{html}");
         assert!(html.contains("<strong>Rust &#38; you</strong>"), "{html}");
+    }
+
+    #[test]
+    fn the_refund_reads_well() {
+        let Value::Object(data) = json!({"student_name": "Ada", "course_title": "Rust"}) else {
+            unreachable!("the literal is an object")
+        };
+        let message = render("enrollment-refund", &data).unwrap();
+        assert_eq!(message.subject.as_str(), "Your payment for Rust is refunded");
+        assert!(message.text.starts_with("Hello Ada,\n\n\"Rust\" was withdrawn"));
+        assert!(message.html.unwrap().contains("<strong>Rust</strong>"));
     }
 
     #[test]

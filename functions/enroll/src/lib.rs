@@ -1,10 +1,6 @@
 //! The enroll function: the platform's HTTP API, and so the critical path. It never waits for email.
 
-pub mod config;
 pub mod course_cache;
 pub mod http;
-pub mod world;
 
-pub use config::Config;
 pub use http::router;
-pub use world::World;

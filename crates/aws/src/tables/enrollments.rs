@@ -11,13 +11,22 @@ use aws_sdk_dynamodb::{
 };
 use enrollment::{
     CourseId, Enrollment, EnrollmentId, StudentId,
-    ports::{FindEnrollment, InsertEnrollment, Inserted, Unavailable},
+    ports::{FindEnrollment, InsertEnrollment, Inserted, SaveEnrollment, Saved, Unavailable},
 };
 
-use super::{number, read, text, write};
+use serde::Deserialize;
+use time::OffsetDateTime;
+
+use super::{Item, number, read, text, write};
 
 /// How many partition keys the index `resume` is spread over.
 pub const RESUME_SHARDS: u8 = 16;
+
+/// The sparse index of what is not known to be finished.
+const RESUME_INDEX: &str = "resume";
+
+/// How many keys a query reads at a time.
+const PAGE: i32 = 100;
 
 /// Enrollments. Needs `dynamodb:GetItem` and `dynamodb:PutItem`.
 #[derive(Debug, Clone)]
@@ -63,10 +72,7 @@ impl FindEnrollment for EnrollmentsTable {
 impl InsertEnrollment for EnrollmentsTable {
     async fn insert_enrollment(&self, enrollment: &Enrollment) -> Result<Inserted, Unavailable> {
         const WRITE: &str = "writing an enrollment";
-        let mut item = write(WRITE, enrollment)?;
-        let resume_at = enrollment.resume_at().unix_timestamp();
-        item.insert("resume_at".to_owned(), number(resume_at));
-        item.insert("resume_shard".to_owned(), number(resume_shard(&enrollment.id)));
+        let item = item(WRITE, enrollment)?;
         let inserted = self
             .client
             .put_item()
@@ -86,26 +92,146 @@ impl InsertEnrollment for EnrollmentsTable {
     }
 }
 
+impl SaveEnrollment for EnrollmentsTable {
+    async fn save_enrollment(&self, enrollment: &Enrollment) -> Result<Saved, Unavailable> {
+        const WRITE: &str = "changing an enrollment";
+        let Some(previous) = enrollment.version.checked_sub(1) else {
+            return Err(Unavailable::new(WRITE, "the first version is inserted, not saved"));
+        };
+        let saved = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(item(WRITE, enrollment)?))
+            .condition_expression("id = :id AND version = :previous")
+            .expression_attribute_values(":id", text(enrollment.id))
+            .expression_attribute_values(":previous", number(previous))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match saved.map_err(SdkError::into_service_error) {
+            Ok(_) => Ok(Saved::Done),
+            Err(PutItemError::ConditionalCheckFailedException(refusal)) => {
+                let current: Enrollment = read(WRITE, refusal.item.unwrap_or_default())?;
+                // A write that the client repeated because its answer was lost finds itself.
+                Ok(if current == *enrollment { Saved::Done } else { Saved::Conflict(current) })
+            }
+            Err(error) => Err(Unavailable::new(WRITE, error)),
+        }
+    }
+}
+
+impl EnrollmentsTable {
+    /// The keys of one shard's enrollments whose `resume_at` has passed, the longest overdue first;
+    /// at most `limit`. Needs `dynamodb:Query` on the index.
+    pub async fn overdue(
+        &self,
+        shard: u8,
+        now: OffsetDateTime,
+        limit: usize,
+    ) -> Result<Vec<(StudentId, CourseId)>, Unavailable> {
+        const QUERY: &str = "looking for overdue enrollments";
+        let mut keys = Vec::new();
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .index_name(RESUME_INDEX)
+            .key_condition_expression("resume_shard = :shard AND resume_at <= :now")
+            .expression_attribute_values(":shard", number(shard))
+            .expression_attribute_values(":now", number(now.unix_timestamp()))
+            .limit(PAGE)
+            .into_paginator()
+            .items()
+            .send();
+        while let Some(found) = pages.next().await {
+            let key: Key = read(QUERY, found.map_err(|error| Unavailable::new(QUERY, error))?)?;
+            keys.push((key.student_id, key.course_id));
+            if keys.len() >= limit {
+                break;
+            }
+        }
+        Ok(keys)
+    }
+}
+
+/// What the index has of an enrollment.
+#[derive(Deserialize)]
+struct Key {
+    student_id: StudentId,
+    course_id: CourseId,
+}
+
+/// With its shard, while it is to be found by time.
+fn item(operation: &'static str, enrollment: &Enrollment) -> Result<Item, Unavailable> {
+    let mut item = write(operation, enrollment)?;
+    if enrollment.resume_at.is_some() {
+        item.insert("resume_shard".to_owned(), number(resume_shard(&enrollment.id)));
+    }
+    Ok(item)
+}
+
 #[cfg(test)]
 mod tests {
     use aws_sdk_dynamodb::{
         operation::put_item::PutItemOutput, types::error::ConditionalCheckFailedException,
     };
-    use aws_smithy_mocks::{mock, mock_client};
+    use aws_smithy_mocks::{Rule, mock, mock_client};
     use serde_json::json;
     use time::OffsetDateTime;
 
     use super::*;
 
     fn enrollment() -> Enrollment {
-        Enrollment::active(
-            serde_json::from_value(
-                json!({"student_id": "s-1", "email": "ada@example.com", "name": "Ada"}),
-            )
-            .unwrap(),
-            "rust-101".parse().unwrap(),
+        let course = serde_json::from_value(json!({
+            "course_id": "rust-101", "title": "Rust 101", "price": 0, "currency": "USD", "state": "open",
+        }))
+        .unwrap();
+        let student = json!({"student_id": "s-1", "email": "ada@example.com", "name": "Ada"});
+        Enrollment::new(
+            serde_json::from_value(student).unwrap(),
+            &course,
+            None,
             OffsetDateTime::UNIX_EPOCH,
         )
+    }
+
+    fn table(rule: &Rule) -> EnrollmentsTable {
+        EnrollmentsTable::new(mock_client!(aws_sdk_dynamodb, [rule]), "enrollments".to_owned())
+    }
+
+    fn refused_with(existing: &Enrollment) -> Rule {
+        let item = item("a test", existing).unwrap();
+        mock!(Client::put_item).then_error(move || {
+            PutItemError::ConditionalCheckFailedException(
+                ConditionalCheckFailedException::builder().set_item(Some(item.clone())).build(),
+            )
+        })
+    }
+
+    #[tokio::test]
+    async fn a_change_is_conditional_on_the_version_before_it() {
+        let next = Enrollment { version: 3, resume_at: None, ..enrollment() };
+        let put = mock!(Client::put_item)
+            .match_requests(|request| {
+                let item = request.item().unwrap();
+                request.condition_expression() == Some("id = :id AND version = :previous")
+                    && request.expression_attribute_values().unwrap()[":previous"] == number(2)
+                    && !item.contains_key("resume_at")
+                    && !item.contains_key("resume_shard")
+            })
+            .then_output(|| PutItemOutput::builder().build());
+        assert_eq!(table(&put).save_enrollment(&next).await.unwrap(), Saved::Done);
+    }
+
+    #[tokio::test]
+    async fn a_refused_change_answers_what_is_there_unless_it_is_itself() {
+        let next = Enrollment { version: 3, ..enrollment() };
+        let saved = table(&refused_with(&next)).save_enrollment(&next).await.unwrap();
+        assert_eq!(saved, Saved::Done, "its own repetition");
+        let other = Enrollment { version: 4, ..next.clone() };
+        let saved = table(&refused_with(&other)).save_enrollment(&next).await.unwrap();
+        assert_eq!(saved, Saved::Conflict(other));
     }
 
     #[tokio::test]
@@ -118,22 +244,13 @@ mod tests {
                     && request.condition_expression() == Some("attribute_not_exists(student_id)")
             })
             .then_output(|| PutItemOutput::builder().build());
-        let table =
-            EnrollmentsTable::new(mock_client!(aws_sdk_dynamodb, [&put]), "enrollments".to_owned());
-        assert_eq!(table.insert_enrollment(&enrollment()).await.unwrap(), Inserted::New);
+        assert_eq!(table(&put).insert_enrollment(&enrollment()).await.unwrap(), Inserted::New);
     }
 
     #[tokio::test]
     async fn a_refused_write_answers_what_is_there() {
         let existing = enrollment();
-        let item = write("a test", &existing).unwrap();
-        let put = mock!(Client::put_item).then_error(move || {
-            PutItemError::ConditionalCheckFailedException(
-                ConditionalCheckFailedException::builder().set_item(Some(item.clone())).build(),
-            )
-        });
-        let table =
-            EnrollmentsTable::new(mock_client!(aws_sdk_dynamodb, [&put]), "enrollments".to_owned());
+        let table = table(&refused_with(&existing));
         assert_eq!(
             table.insert_enrollment(&enrollment()).await.unwrap(),
             Inserted::Exists(existing)

@@ -11,7 +11,7 @@ use email::{
     dead_letter::Reason,
     ledger::{Claim, Claimed, Entry, Ledger, RETENTION, State, Timeline, Used},
 };
-use enrollment::ports::Unavailable;
+use enrollment::ports::{KnowsEmail, Unavailable};
 use serde::Deserialize;
 use time::OffsetDateTime;
 
@@ -173,6 +173,12 @@ impl Timeline for EmailsTable {
             .await
             .map_err(|error| Unavailable::new(READ, error))?;
         found.item.map(|item: Item| read(READ, item)).transpose()
+    }
+}
+
+impl KnowsEmail for EmailsTable {
+    async fn knows_email(&self, id: &JobId) -> Result<bool, Unavailable> {
+        Ok(self.find(id).await?.is_some())
     }
 }
 

@@ -46,6 +46,16 @@ impl Answer {
         Self::new(status, json!({"status": "error", "message": message}))
     }
 
+    /// Something that is worth asking for again, soon.
+    pub(super) fn retry(message: &str) -> Self {
+        Self { retry: true, ..Self::error(StatusCode::SERVICE_UNAVAILABLE, message) }
+    }
+
+    /// The payment is not made; why, and how to go on.
+    pub(super) fn payment(data: Value) -> Self {
+        Self::new(StatusCode::PAYMENT_REQUIRED, json!({"status": "fail", "data": data}))
+    }
+
     fn new(status: StatusCode, body: Value) -> Self {
         Self { status, body, retry: false }
     }
@@ -54,8 +64,7 @@ impl Answer {
 impl From<Unavailable> for Answer {
     fn from(error: Unavailable) -> Self {
         tracing::error!(%error, "a dependency is unavailable");
-        let message = "a service that this depends on is unavailable; nothing is lost, ask again";
-        Self { retry: true, ..Self::error(StatusCode::SERVICE_UNAVAILABLE, message) }
+        Self::retry("a service that this depends on is unavailable; nothing is lost, ask again")
     }
 }
 

@@ -6,6 +6,7 @@ mod jsend;
 mod request;
 #[cfg(test)]
 mod tests;
+mod webhook;
 
 use std::sync::Arc;
 
@@ -18,10 +19,26 @@ use axum::{
 use email::ledger::Timeline;
 use enrollment::{
     CourseId,
-    ports::{EnqueueEmail, FindCourse, FindEnrollment, InsertEnrollment, PutCourse, Unavailable},
+    ports::{
+        EnqueueEmail, FindCourse, FindEnrollment, InsertEnrollment, Payments, PutCourse,
+        SaveEnrollment, Unavailable,
+    },
 };
+use stripe::Secrets;
 
 use self::jsend::Answer;
+
+/// Knows what Stripe signs its webhooks with.
+pub trait WebhookKeys {
+    /// The keys to Stripe; `None` where payments are not configured.
+    fn webhook_keys(&self) -> impl Future<Output = Result<Option<&Secrets>, Unavailable>> + Send;
+}
+
+impl<C: Sync> WebhookKeys for aws::World<C> {
+    async fn webhook_keys(&self) -> Result<Option<&Secrets>, Unavailable> {
+        self.stripe_secrets().await
+    }
+}
 
 /// Everything that the API asks of the world.
 pub trait Api:
@@ -29,6 +46,9 @@ pub trait Api:
     + PutCourse
     + FindEnrollment
     + InsertEnrollment
+    + SaveEnrollment
+    + Payments
+    + WebhookKeys
     + EnqueueEmail
     + Timeline<Error = Unavailable>
     + Send
@@ -42,6 +62,9 @@ impl<T> Api for T where
         + PutCourse
         + FindEnrollment
         + InsertEnrollment
+        + SaveEnrollment
+        + Payments
+        + WebhookKeys
         + EnqueueEmail
         + Timeline<Error = Unavailable>
         + Send
@@ -61,6 +84,7 @@ pub fn router<W: Api>(world: Arc<W>) -> Router {
         .fallback(no_such_route)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(request::MAX_BYTES))
+        .merge(webhook::route())
         .with_state(world)
 }
 

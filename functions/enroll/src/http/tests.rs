@@ -13,13 +13,16 @@ use axum::{
     http::{Request, header::RETRY_AFTER},
 };
 use email::{Job, JobId, ledger::Entry};
-use enrollment::{Course, Enrollment, StudentId, ports::Inserted};
+use enrollment::{
+    Course, Enrollment, StudentId,
+    payment::{Charge, Created, Decline, Intent, IntentId, IntentStatus},
+    ports::{Inserted, PaymentProvider, Saved},
+};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::*;
 
-#[derive(Default)]
 struct Memory {
     courses: Mutex<HashMap<CourseId, Course>>,
     enrollments: Mutex<HashMap<(StudentId, CourseId), Enrollment>>,
@@ -27,6 +30,8 @@ struct Memory {
     ledger: Mutex<HashMap<JobId, Entry>>,
     tables_down: AtomicBool,
     queue_down: AtomicBool,
+    payment: Option<Bank>,
+    keys: Secrets,
 }
 
 impl Memory {
@@ -78,6 +83,54 @@ impl InsertEnrollment for Memory {
     }
 }
 
+impl SaveEnrollment for Memory {
+    async fn save_enrollment(&self, enrollment: &Enrollment) -> Result<Saved, Unavailable> {
+        Self::up(&self.tables_down)?;
+        let key = (enrollment.student.id.clone(), enrollment.course_id.clone());
+        self.enrollments.lock().unwrap().insert(key, enrollment.clone());
+        Ok(Saved::Done)
+    }
+}
+
+/// Says this of any confirmed payment.
+struct Bank(Mutex<IntentStatus>);
+
+impl PaymentProvider for Bank {
+    async fn create(&self, _: Charge<'_>) -> Result<Created, Unavailable> {
+        Ok(Created::Intent(intent(IntentStatus::AwaitingConfirmation)))
+    }
+
+    async fn confirm(&self, _: Charge<'_>, _: &IntentId) -> Result<Intent, Unavailable> {
+        Ok(intent(self.0.lock().unwrap().clone()))
+    }
+
+    async fn cancel(&self, _: Charge<'_>, _: &IntentId) -> Result<Intent, Unavailable> {
+        Ok(intent(IntentStatus::Cancelled))
+    }
+
+    async fn refund(&self, _: Charge<'_>, _: &IntentId) -> Result<(), Unavailable> {
+        Ok(())
+    }
+}
+
+fn intent(status: IntentStatus) -> Intent {
+    Intent { id: "pi_1".parse().unwrap(), status }
+}
+
+impl Payments for Memory {
+    type Provider = Bank;
+
+    fn payments(&self) -> Option<&Self::Provider> {
+        self.payment.as_ref()
+    }
+}
+
+impl WebhookKeys for Memory {
+    async fn webhook_keys(&self) -> Result<Option<&Secrets>, Unavailable> {
+        Ok(self.payment.as_ref().map(|_| &self.keys))
+    }
+}
+
 impl EnqueueEmail for Memory {
     async fn enqueue_email(&self, job: &Job) -> Result<(), Unavailable> {
         Self::up(&self.queue_down)?;
@@ -94,9 +147,27 @@ impl Timeline for Memory {
     }
 }
 
-/// A world with an open, a closed and a priced course.
+/// A world with an open, a closed and a priced course, and no payment provider.
 fn memory() -> Arc<Memory> {
-    let memory = Memory::default();
+    Arc::new(world_with(None))
+}
+
+/// The same, with a payment provider that says this of a confirmed payment.
+fn paying(status: IntentStatus) -> Arc<Memory> {
+    Arc::new(world_with(Some(Bank(Mutex::new(status)))))
+}
+
+fn world_with(payment: Option<Bank>) -> Memory {
+    let memory = Memory {
+        courses: Mutex::default(),
+        enrollments: Mutex::default(),
+        jobs: Mutex::default(),
+        ledger: Mutex::default(),
+        tables_down: AtomicBool::default(),
+        queue_down: AtomicBool::default(),
+        payment,
+        keys: Secrets::parse(r#"{"api_key":"sk_1","webhook_secret":"whsec_1"}"#).unwrap(),
+    };
     for (id, price, state) in
         [("open", 0, "open"), ("closed", 0, "closed"), ("priced", 4900, "open")]
     {
@@ -104,11 +175,18 @@ fn memory() -> Arc<Memory> {
         let course: Course = serde_json::from_value(row).unwrap();
         memory.courses.lock().unwrap().insert(course.id.clone(), course);
     }
-    Arc::new(memory)
+    memory
 }
 
 fn ada() -> Value {
     json!({"student_id": "s-1", "course_id": "open", "email": "ada@example.com", "name": "Ada"})
+}
+
+fn ada_pays() -> Value {
+    let mut body = ada();
+    body["course_id"] = json!("priced");
+    body["payment_method"] = json!("pm_card");
+    body
 }
 
 async fn call(world: &Arc<Memory>, method: &str, path: &str, body: impl ToString) -> (u16, Value) {
@@ -124,6 +202,13 @@ async fn call_whole(
 ) -> (u16, axum::http::HeaderMap, Value) {
     let request =
         Request::builder().method(method).uri(path).body(Body::from(body.to_string())).unwrap();
+    answer(world, request).await
+}
+
+async fn answer(
+    world: &Arc<Memory>,
+    request: Request<Body>,
+) -> (u16, axum::http::HeaderMap, Value) {
     let response = router(world.clone()).oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let bytes = to_bytes(body, usize::MAX).await.unwrap();
@@ -284,4 +369,157 @@ async fn unknown_paths_and_methods_answer_in_the_same_form() {
     let (status, body) = call(&world, "DELETE", "/courses/open", "").await;
     assert_eq!(status, 405);
     assert_eq!(body["status"], "fail");
+}
+
+#[tokio::test]
+async fn a_paid_course_is_granted_and_shows_its_payment() {
+    let world = paying(IntentStatus::Succeeded);
+    let (status, body) = call(&world, "POST", "/enrollments", ada_pays()).await;
+    assert_eq!(status, 201);
+    assert_eq!(body["data"]["enrollment"]["state"], "active");
+    assert_eq!(world.jobs.lock().unwrap().len(), 1);
+    let (status, body) = call(&world, "GET", "/enrollments/priced?student_id=s-1", "").await;
+    assert_eq!(status, 200);
+    assert_eq!(body["data"]["payment"]["price"], 4900);
+    assert!(!body.to_string().contains("pm_card"), "with what was paid is nobody's business");
+}
+
+#[tokio::test]
+async fn a_payment_that_is_not_made_answers_402_and_how_to_go_on() {
+    let declined = Decline { code: "insufficient_funds".to_owned(), message: "No.".to_owned() };
+    let secret = IntentStatus::RequiresAction { client_secret: "pi_1_secret".to_owned() };
+    for (status, field, value) in [
+        (IntentStatus::Declined(declined), "code", "insufficient_funds"),
+        (secret, "client_secret", "pi_1_secret"),
+    ] {
+        let world = paying(status);
+        let (answered, body) = call(&world, "POST", "/enrollments", ada_pays()).await;
+        assert_eq!((answered, &body["status"]), (402, &json!("fail")));
+        assert_eq!(body["data"][field], value);
+        assert!(world.jobs.lock().unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_declined_payment_can_be_made_again_with_another_card() {
+    let world = paying(IntentStatus::Declined(Decline::abandoned()));
+    assert_eq!(call(&world, "POST", "/enrollments", ada_pays()).await.0, 402);
+    let (_, shown) = call(&world, "GET", "/enrollments/priced?student_id=s-1", "").await;
+    assert_eq!(shown["data"]["enrollment"]["state"], "payment_failed");
+    assert_eq!(shown["data"]["payment"]["failure"]["code"], "abandoned");
+    *world.payment.as_ref().unwrap().0.lock().unwrap() = IntentStatus::Succeeded;
+    let mut other = ada_pays();
+    other["payment_method"] = json!("pm_other");
+    assert_eq!(call(&world, "POST", "/enrollments", other).await.0, 201);
+}
+
+#[tokio::test]
+async fn a_payment_under_way_takes_no_other_card() {
+    let world = paying(IntentStatus::Processing);
+    let (status, headers, _) = call_whole(&world, "POST", "/enrollments", ada_pays()).await;
+    assert_eq!((status, &headers[RETRY_AFTER]), (503, &"5".parse().unwrap()));
+    let mut other = ada_pays();
+    other["payment_method"] = json!("pm_other");
+    let (status, body) = call(&world, "POST", "/enrollments", other).await;
+    assert_eq!(status, 409);
+    assert!(body["data"]["payment_method"].is_string());
+}
+
+#[tokio::test]
+async fn a_priced_course_asks_for_a_payment_method() {
+    let mut body = ada_pays();
+    body.as_object_mut().unwrap().remove("payment_method");
+    let (status, body) = call(&paying(IntentStatus::Succeeded), "POST", "/enrollments", body).await;
+    assert_eq!(status, 422);
+    assert_eq!(body["data"], json!({"payment_method": "is missing, and this course has a price"}));
+}
+
+async fn hook(world: &Arc<Memory>, body: &Value, signed: bool) -> u16 {
+    let body = body.to_string();
+    let header = if signed {
+        let key: stripe::secret::Secret = serde_json::from_value(json!("whsec_1")).unwrap();
+        stripe::webhook::sign(&key, body.as_bytes(), time::OffsetDateTime::now_utc())
+    } else {
+        "t=1,v1=00".to_owned()
+    };
+    let request = Request::builder()
+        .method("POST")
+        .uri("/webhooks/stripe")
+        .header("stripe-signature", header)
+        .body(Body::from(body))
+        .unwrap();
+    answer(world, request).await.0
+}
+
+#[tokio::test]
+async fn the_webhook_finishes_what_waited_for_the_student_and_is_safe_to_replay() {
+    let secret = IntentStatus::RequiresAction { client_secret: "s".to_owned() };
+    let world = paying(secret);
+    call(&world, "POST", "/enrollments", ada_pays()).await;
+    let path = "/enrollments/priced?student_id=s-1";
+    let (_, shown) = call(&world, "GET", path, "").await;
+    assert_eq!(shown["data"]["enrollment"]["state"], "payment_pending");
+    let event = json!({"type": "payment_intent.succeeded", "data": {"object": {
+        "id": "pi_1", "status": "succeeded", "metadata": {
+            "student_id": "s-1", "course_id": "priced", "attempt": "1",
+            "enrollment_id": shown["data"]["enrollment"]["id"],
+        },
+    }}});
+    assert_eq!(hook(&world, &event, false).await, 403, "unsigned");
+    assert_eq!(hook(&world, &json!({"type": "novel", "data": {"object": {}}}), true).await, 200);
+    for _ in 0..2 {
+        assert_eq!(hook(&world, &event, true).await, 200);
+        let (_, shown) = call(&world, "GET", path, "").await;
+        assert_eq!(shown["data"]["enrollment"]["state"], "active");
+    }
+    assert_eq!(world.jobs.lock().unwrap().len(), 1);
+    world.tables_down.store(true, Ordering::Relaxed);
+    assert_eq!(hook(&world, &event, true).await, 503, "so that Stripe tells it again");
+}
+
+#[tokio::test]
+async fn the_webhook_is_closed_where_payments_are_not_configured() {
+    assert_eq!(hook(&memory(), &json!({}), true).await, 503);
+}
+
+/// What each sample event of the API answers, in a world that has its courses and takes payments.
+const EVENTS: [(&str, u16); 8] = [
+    ("health", 200),
+    ("put-course", 201),
+    ("get-course", 200),
+    ("enroll", 201),
+    ("add-user-to-course", 200),
+    ("get-enrollment", 200),
+    ("enroll-paid", 201),
+    ("stripe-webhook", 403),
+];
+
+#[tokio::test]
+async fn every_sample_event_is_answered() {
+    let world = paying(IntentStatus::Succeeded);
+    let priced = json!({"course_id": "serverless-payments", "title": "T", "price": 4900, "currency": "USD", "state": "open"});
+    let priced: Course = serde_json::from_value(priced).unwrap();
+    world.courses.lock().unwrap().insert(priced.id.clone(), priced);
+    for (name, expected) in EVENTS {
+        let path = format!("{}/../../events/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        let event = std::fs::read_to_string(path).unwrap();
+        let request = lambda_http::request::from_str(&event).unwrap();
+        let request = request.map(|body| Body::from(body.to_vec()));
+        let (status, _, body) = answer(&world, request).await;
+        assert_eq!(status, expected, "{name}: {body}");
+    }
+}
+
+#[test]
+fn no_sample_event_of_the_api_is_left_out() {
+    let folder = format!("{}/../../events", env!("CARGO_MANIFEST_DIR"));
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let event: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        // The others are the worker's batches and the resumer's schedule, read by their own tests.
+        if event["rawPath"].is_string() {
+            assert!(EVENTS.iter().any(|(known, _)| *known == name), "{name} is read by no test");
+        }
+    }
 }
