@@ -76,16 +76,19 @@ def _validate(_arguments: argparse.Namespace) -> int:
 def _up(arguments: argparse.Namespace) -> int:
     tools.check_curl()
     _continue_with_tools()
-    from local import sample
-    from local.emulator import require_free
+    from local import sample, stripe
+    from local.emulator import free_port, require_free
 
     require_free(arguments.port)
-    with _deployed("up", arguments.port, {}) as (emulator, stack, _file):
+    payments = free_port()
+    parameters = {"StripeApiUrl": stripe.url(payments)}
+    with _deployed("up", arguments.port, parameters) as (emulator, stack, file), stripe.running(payments, file.parent):
+        stripe.call_webhook(payments, f"{stack.api_url}/webhooks/stripe")
         sample.load_catalogue(stack)
         sample.enroll_student(stack)
         mailbox = sample.Mailbox(emulator)
         mailbox.wait()
-        print(sample.instructions(stack), flush=True)
+        print(sample.instructions(stack, stripe.url(payments)), flush=True)
         while emulator.process.poll() is None:
             mailbox.print_new()
             time.sleep(1)
@@ -99,9 +102,12 @@ def _down(_arguments: argparse.Namespace) -> int:
 
 def _exec(arguments: argparse.Namespace) -> int:
     _continue_with_tools()
+    from local import stripe
     from local.emulator import free_port
 
-    parameters = dict(parameter.split("=", 1) for parameter in arguments.parameter)
+    # Nobody is there until a journey plays Stripe.
+    parameters = {"StripeApiUrl": stripe.url(free_port())}
+    parameters |= dict(parameter.split("=", 1) for parameter in arguments.parameter)
     with _deployed("exec", free_port(), parameters) as (emulator, _stack, file):
         env = {**environment.for_clients(emulator.endpoint), "REGISTRAR_STACK": str(file)}
         with child(arguments.run, env) as process:

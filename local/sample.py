@@ -24,6 +24,13 @@ _STUDENT = {
     "email": "ada@example.com",
     "name": "Ada Lovelace",
 }
+_BUYER = {
+    "student_id": "student-3",
+    "course_id": "serverless-payments",
+    "email": "katherine@example.com",
+    "name": "Katherine Johnson",
+    "payment_method": "pm_card_visa",
+}
 _NEXT_STUDENT = {
     "student_id": "student-2",
     "course_id": "queues-and-limits",
@@ -73,7 +80,7 @@ def _as_text(email: dict[str, Any]) -> str:
     return "\n".join(["", *(f"  | {line}".rstrip() for line in lines), ""])
 
 
-def instructions(stack: Stack) -> str:
+def instructions(stack: Stack, stripe_url: str) -> str:
     root = stack.root
     signed = f'--aws-sigv4 "aws:amz:{stack.region}:execute-api" --user {root.access_key_id}:{root.secret_access_key}'
     return f"""\
@@ -82,6 +89,12 @@ API: {stack.api_url}
 Enroll another student:
 
 curl {signed} -H 'content-type: application/json' -d '{json.dumps(_NEXT_STUDENT)}' {stack.api_url}/enrollments
+
+Buy a course with a test card (pm_card_chargeCustomerFail is declined; the README has 3-D Secure):
+
+curl {signed} -H 'content-type: application/json' -d '{json.dumps(_BUYER)}' {stack.api_url}/enrollments
+
+Stripe's stand-in: {stripe_url}
 
 Emails are shown here as they are sent. Ctrl-C, or `make stop` elsewhere, ends everything."""
 

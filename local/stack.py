@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 
 import boto3
 
-from local import environment, tools
+from local import environment, stripe, tools
 from local.console import step
 from local.paths import SAM_BIN, SAM_CONFIG
 from local.processes import run
 
 NAME = "registrar"
 SENDER = "registrar@example.com"
-_FUNCTION_OUTPUTS = ("EnrollFunctionName", "EmailWorkerFunctionName")
+_FUNCTION_OUTPUTS = ("EnrollFunctionName", "EmailWorkerFunctionName", "ResumerFunctionName")
 _BATCHED = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:SendMessage")
 
 
@@ -60,18 +60,19 @@ class Stack:
 
 def deploy(endpoint: str, template: Path, parameters: Mapping[str, str], directory: Path) -> Stack:
     """Deploys what `build` built."""
+    aws = _Aws(endpoint)
     overrides = {
         "SenderAddress": SENDER,
         "Architecture": tools.architecture(),
         # The emulator speaks plain HTTP.
         "RequireTls": "false",
+        "StripeSecretArn": aws.create_secret("stripe", stripe.secret()),
         **parameters,
     }
     command: list[str | Path] = [SAM_BIN / "sam", "deploy", "--template-file", template, "--config-file", SAM_CONFIG]
     command += ["--parameter-overrides", *(f"{name}={value}" for name, value in overrides.items())]
     with step(f"deploying template.yaml as stack `{NAME}`"):
         run(command, environment.for_clients(endpoint), "sam deploy", directory / "sam-deploy.log")
-        aws = _Aws(endpoint)
         outputs = aws.outputs()
         functions = [outputs[name] for name in _FUNCTION_OUTPUTS]
         aws.make_concurrency_numeric(outputs["EmailWorkerFunctionName"])
@@ -114,6 +115,7 @@ class _Aws:
             return session.client(service, endpoint_url=endpoint)
 
         self._cloudformation, self._iam, self._lambda = client("cloudformation"), client("iam"), client("lambda")
+        self._secrets = client("secretsmanager")
 
     def outputs(self) -> dict[str, str]:
         (stack,) = self._cloudformation.describe_stacks(StackName=NAME)["Stacks"]
@@ -145,6 +147,9 @@ class _Aws:
             document = self._iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
             adapted = {**document, "Statement": [_adapted(statement) for statement in document["Statement"]]}
             self._iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(adapted))
+
+    def create_secret(self, name: str, text: str) -> str:
+        return self._secrets.create_secret(Name=name, SecretString=text)["ARN"]
 
     def create_user(self, name: str, policy: str) -> Credentials:
         self._iam.create_user(UserName=name)

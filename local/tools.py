@@ -54,7 +54,7 @@ def host_target() -> str:
 
 def install() -> None:
     """Creates the environments of .venv/. Where they are as they should be, that takes no time."""
-    missing = [name for name in ("emulator", "sam") if not _stamp(name).is_current()]
+    missing = [name for name in ("emulator", "sam", "stripe") if not _stamp(name).is_current()]
     if not missing:
         return
     with step(f"installing pinned tools into {ENVIRONMENTS.name}/"):

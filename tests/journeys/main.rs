@@ -4,4 +4,5 @@ mod access;
 mod email_jobs;
 mod enrolling;
 mod outage;
+mod payments;
 mod refusals;

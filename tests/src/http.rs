@@ -59,7 +59,25 @@ impl Http {
         url: &str,
         body: impl Into<Bytes>,
     ) -> Answer {
-        let request = request(signer, method, url, body.into());
+        self.exchange(request(signer, method, url, body.into())).await
+    }
+
+    /// Sends a request that no AWS key signs, with a header.
+    pub async fn send_with(
+        &self,
+        method: &str,
+        url: &str,
+        (name, value): (&'static str, &str),
+        body: impl Into<Bytes>,
+    ) -> Answer {
+        let mut request = request(None, method, url, body.into());
+        let value = value.parse().expect("journeys send ASCII headers");
+        request.headers_mut().insert(name, value);
+        self.exchange(request).await
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Answer {
+        let (method, url) = (request.method().clone(), request.uri().clone());
         let response = self
             .0
             .request(request)

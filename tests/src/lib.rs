@@ -7,9 +7,10 @@
 
 pub mod http;
 pub mod outside;
+pub mod payments;
 pub mod stack;
 pub mod world;
 
 pub use http::{Answer, Signer};
-pub use outside::Email;
+pub use outside::{Email, eventually};
 pub use world::{Student, World};

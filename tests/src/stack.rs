@@ -18,6 +18,8 @@ pub struct Stack {
     pub api_url: String,
     /// The template's outputs.
     pub outputs: HashMap<String, String>,
+    /// What the functions are configured with.
+    pub function_environment: HashMap<String, String>,
     /// Who may do everything.
     pub root: Credentials,
     /// Who has the policy `CallerPolicyArn` and nothing else.

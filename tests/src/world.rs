@@ -133,6 +133,17 @@ impl World {
         self.http.send(signer.into(), method, &url, body).await
     }
 
+    /// Calls the API without a signature of AWS's, but with a header.
+    pub async fn call_with(
+        &self,
+        method: &str,
+        path: &str,
+        header: (&'static str, &str),
+        body: impl Into<Bytes>,
+    ) -> Answer {
+        self.http.send_with(method, &format!("{}{path}", self.stack.api_url), header, body).await
+    }
+
     /// Enrolls a student, as a trusted backend does.
     pub async fn enroll(&self, student: &Student, course_id: &str) -> Answer {
         let body = student.enrolls_in(course_id).to_string();
@@ -269,6 +280,55 @@ impl World {
             .await
             .expect("the table can be read");
         found.item.expect("the enrollment is in the table")
+    }
+
+    /// Enrolls a student in a course with a price.
+    pub async fn buy(&self, student: &Student, course_id: &str, method: &str) -> Answer {
+        let mut body = student.enrolls_in(course_id);
+        body["payment_method"] = json!(method);
+        self.call(&self.caller, "POST", "/enrollments", body.to_string()).await
+    }
+
+    /// What the API says of an enrollment.
+    pub async fn enrollment(&self, student: &Student, course_id: &str) -> Value {
+        let path = format!("/enrollments/{course_id}?student_id={}", student.id);
+        let answer = self.call(&self.caller, "GET", &path, "").await;
+        assert_eq!(answer.status, 200, "{:?}", answer.body);
+        answer.body["data"].clone()
+    }
+
+    /// Makes an enrollment overdue, as waiting would, and runs the resumer.
+    pub async fn resume(&self, student: &Student, course_id: &str) {
+        self.dynamodb
+            .update_item()
+            .table_name(self.stack.output("EnrollmentsTableName"))
+            .key("student_id", AttributeValue::S(student.id.clone()))
+            .key("course_id", AttributeValue::S(course_id.to_owned()))
+            .update_expression("SET resume_at = :past")
+            .condition_expression("attribute_exists(resume_at)")
+            .expression_attribute_values(":past", AttributeValue::N("1".to_owned()))
+            .send()
+            .await
+            .expect("the enrollment has a resume_at");
+        let url = format!(
+            "{}/2015-03-31/functions/{}/invocations",
+            self.stack.endpoint,
+            self.stack.output("ResumerFunctionName")
+        );
+        let answer = self.http.send(Some(&self.lambda()), "POST", &url, "{}").await;
+        assert_eq!(answer.status, 200, "{:?}", answer.body);
+        assert!(answer.body["finished"].is_u64(), "{:?}", answer.body);
+    }
+
+    /// Takes a course out of the catalogue.
+    pub async fn delete_course(&self, course_id: &str) {
+        self.dynamodb
+            .delete_item()
+            .table_name(self.stack.output("CoursesTableName"))
+            .key("course_id", AttributeValue::S(course_id.to_owned()))
+            .send()
+            .await
+            .expect("the course can be deleted");
     }
 
     /// Waits until the API says that the enrollment's email is in that state, and returns its timeline.
