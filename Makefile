@@ -13,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run stop test fmt format lint unit validate journeys build deploy clean tools python
+.PHONY: help run stop test fmt format lint unit validate journeys bench build deploy clean tools python
 
 help: ## Show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -44,6 +44,9 @@ validate: python ## Lint template.yaml
 
 journeys: python ## Deploy template.yaml to a local AWS of its own, IAM enforced, and drive it from outside
 	@$(LOCAL) exec -- cargo test --workspace --test journeys -- --include-ignored --test-threads 8
+
+bench: ## Measure how much of the limit is used, and redraw docs/img (half an hour)
+	cargo bench -p registrar-bench --bench use_of_limit -- --plots docs/img
 
 build: tools ## Build the functions for AWS
 	$(SAM) build

@@ -1,0 +1,164 @@
+//! What else limits a rate, at the same door.
+
+use std::{
+    fs, io,
+    net::{Ipv4Addr, TcpListener},
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use governor::{Quota, RateLimiter, clock::Clock};
+use http_body_util::{BodyExt, Empty};
+use hyper::{Request, body::Bytes};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use registrar_bench::{World, http::Server, weather::Weather};
+use serde_json::Value;
+
+use crate::run::{LATENCY, Run, Task};
+
+/// A token bucket, as the crate `governor` has it: `limit` tokens a window, at most `burst` of them
+/// saved up. One process, so it need not share them.
+pub(crate) async fn token_bucket(task: Task, burst: NonZeroU32) -> io::Result<Run> {
+    let (world, door) = door().await?;
+    let period = task.window.get() / task.limit.get();
+    let quota = Quota::with_period(period).ok_or_else(|| io::Error::other("no period"))?;
+    let limiter = RateLimiter::direct(quota.allow_burst(burst));
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let url = format!("http://{}/", door.address());
+    let sending = async {
+        let _ = limiter.check();
+        send(&client, &url);
+        task.until_backlog(&world).await;
+        loop {
+            match limiter.check() {
+                Ok(()) => send(&client, &url),
+                Err(later) => {
+                    let wait = later.wait_time_from(limiter.clock().now());
+                    tokio::time::sleep(wait).await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        () = task.watch(&world) => {}
+        () = sending => {}
+    }
+    door.stop().await;
+    let run = task.run(format!("token bucket, burst {burst}"), None, &world);
+    Ok(Run { drawn: burst.get() == task.limit.get(), ..run })
+}
+
+fn send(client: &Client<HttpConnector, Empty<Bytes>>, url: &str) {
+    let (client, request) = (client.clone(), Request::post(url).body(Empty::new()));
+    tokio::spawn(async move {
+        if let Ok(request) = request
+            && let Ok(answer) = client.request(request).await
+        {
+            // To the end, so that its connection can be used again.
+            let _ = answer.into_body().collect().await;
+        }
+    });
+}
+
+/// The provider's door alone.
+async fn door() -> io::Result<(Arc<World>, Server)> {
+    let world = World::new(Weather::calm(LATENCY), Duration::ZERO);
+    let provider = world.clone();
+    let door = Server::start(move |_| {
+        let world = provider.clone();
+        async move { world.provider.send(0, Value::Null).await }
+    })
+    .await?;
+    Ok((world, door))
+}
+
+/// `bullmq` with its limiter, on a Redis of its own.
+#[derive(Debug)]
+pub(crate) struct BullMq {
+    /// Where its packages are installed.
+    directory: PathBuf,
+}
+
+impl BullMq {
+    /// Installs it, next to the build's other files; an error says what is missing.
+    pub(crate) fn install() -> io::Result<Self> {
+        for program in ["node", "npm", "redis-server"] {
+            succeeds(Command::new(program).arg("--version"))?;
+        }
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bullmq");
+        fs::create_dir_all(&directory)?;
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/bullmq");
+        for file in ["package.json", SCRIPT] {
+            fs::copy(source.join(file), directory.join(file))?;
+        }
+        let quietly = ["install", "--no-audit", "--no-fund", "--no-package-lock"];
+        succeeds(Command::new("npm").args(quietly).current_dir(&directory))?;
+        Ok(Self { directory })
+    }
+
+    /// One worker process with as many jobs at once as it may.
+    pub(crate) async fn run(&self, task: Task) -> io::Result<Run> {
+        let (world, door) = door().await?;
+        let port = free_port()?;
+        let _redis = Process::start(
+            Command::new("redis-server")
+                .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
+                .args(["--save", "", "--appendonly", "no"])
+                .current_dir(&self.directory),
+        )?;
+        let milliseconds = |duration: Duration| duration.as_millis().to_string();
+        let _worker =
+            Process::start(Command::new("node").arg(SCRIPT).current_dir(&self.directory).envs([
+                ("DOOR", format!("http://{}/", door.address())),
+                ("REDIS_PORT", port.to_string()),
+                ("LIMIT", task.limit.to_string()),
+                ("WINDOW_MS", milliseconds(task.window.get())),
+                ("BACKLOG_AFTER_MS", milliseconds(task.pattern.backlog_after(task.window))),
+                ("JOBS", task.jobs().to_string()),
+            ]))?;
+        let patience = Duration::from_mins(1) + task.lasts();
+        let watched = tokio::time::timeout(patience, task.watch(&world)).await;
+        door.stop().await;
+        watched.map_err(|_| io::Error::other("BullMQ sent nothing"))?;
+        Ok(task.run("BullMQ limiter".to_owned(), None, &world))
+    }
+}
+
+const SCRIPT: &str = "limiter.mjs";
+
+/// A process that ends with its value.
+struct Process(Child);
+
+impl Process {
+    fn start(command: &mut Command) -> io::Result<Self> {
+        command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().map(Self)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn succeeds(command: &mut Command) -> io::Result<()> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let ran = command.stdin(Stdio::null()).stderr(Stdio::piped()).output();
+    let output = ran.map_err(|error| io::Error::other(format!("{program}: {error}")))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let why = String::from_utf8_lossy(&output.stderr);
+    Err(io::Error::other(format!("{program} failed: {}", why.trim())))
+}
+
+fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
