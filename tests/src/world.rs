@@ -241,26 +241,34 @@ impl World {
         .await;
     }
 
-    /// Waits for the dead letter whose body mentions this, and leaves it where it is.
+    /// Waits for the dead letter whose body mentions this, and takes it off its queue.
     pub async fn dead_letter(&self, mention: &str) -> DeadLetter {
         let queue = self.stack.output("EmailDeadLetterQueueUrl");
-        eventually(&format!("a dead letter with {mention}"), async || {
+        let message = eventually(&format!("a dead letter with {mention}"), async || {
             let received = self
                 .sqs
                 .receive_message()
                 .queue_url(queue)
                 .max_number_of_messages(10)
                 .message_attribute_names("All")
-                // Other journeys look for theirs.
-                .visibility_timeout(0)
+                // Long enough for the next look to see what was behind these, and short enough for
+                // the journeys whose letters these are.
+                .visibility_timeout(1)
                 .send()
                 .await
                 .expect("the dead-letter queue can be read");
-            let mut letters =
-                received.messages.unwrap_or_default().into_iter().map(DeadLetter::from);
-            letters.find(|letter| letter.body.contains(mention))
+            let mut messages = received.messages.unwrap_or_default().into_iter();
+            messages.find(|message| message.body().is_some_and(|body| body.contains(mention)))
         })
-        .await
+        .await;
+        self.sqs
+            .delete_message()
+            .queue_url(queue)
+            .set_receipt_handle(message.receipt_handle.clone())
+            .send()
+            .await
+            .expect("a dead letter can be taken off its queue");
+        message.into()
     }
 
     /// The item of an enrollment, as it is in the table.
