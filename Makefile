@@ -13,13 +13,16 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run stop test fmt format lint unit validate journeys bench build deploy clean tools python
+.PHONY: help run watch stop test fmt format lint unit validate journeys bench build deploy clean tools python
 
 help: ## Show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 run: python ## Start the whole stack on a local AWS, with a sample enrollment and its email (PORT=4566)
 	@$(LOCAL) up --port $(PORT)
+
+watch: tools ## Serve the functions on 127.0.0.1:9000 beside `make run`, rebuilt on edits (PORT=4566)
+	PATH="$(CURDIR)/.venv/sam/bin:$$PATH" cargo lambda watch -A 127.0.0.1 --env-file .local/up-$(PORT)/functions.env
 
 stop: python ## Stop what `make run` started
 	@$(LOCAL) down
