@@ -426,6 +426,18 @@ async fn a_payment_under_way_takes_no_other_card() {
 }
 
 #[tokio::test]
+async fn a_new_price_does_not_touch_a_payment_under_way() {
+    let world = paying(IntentStatus::Processing);
+    call(&world, "POST", "/enrollments", ada_pays()).await;
+    let dearer = json!({"title": "T", "price": 9900, "currency": "USD", "state": "open"});
+    assert_eq!(call(&world, "PUT", "/courses/priced", dearer).await.0, 200);
+    let (status, body) = call(&world, "POST", "/enrollments", ada_pays()).await;
+    assert_eq!(status, 409, "{body}");
+    let (_, shown) = call(&world, "GET", "/enrollments/priced?student_id=s-1", "").await;
+    assert_eq!(shown["data"]["payment"]["price"], 4900);
+}
+
+#[tokio::test]
 async fn a_priced_course_asks_for_a_payment_method() {
     let mut body = ada_pays();
     body.as_object_mut().unwrap().remove("payment_method");
