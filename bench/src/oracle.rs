@@ -25,6 +25,8 @@ pub struct Findings {
     pub sent_twice: usize,
     /// Jobs that were accepted twice for no such reason.
     pub sent_twice_for_nothing: Vec<String>,
+    /// Jobs that one invocation tried twice, though a job gets one permit of it at most (rule 3).
+    pub tried_again: Vec<String>,
     /// Jobs that are neither accepted, nor dead letters, nor on the queue.
     pub lost: Vec<String>,
 }
@@ -42,6 +44,7 @@ impl Findings {
             worst_of_a_slot: worst_of_a_slot(&arrivals, lives, share),
             sent_twice: twice.excused,
             sent_twice_for_nothing: twice.for_nothing,
+            tried_again: tried_again(&arrivals),
             lost: lost(put, &arrivals, &remaining.collect()),
         }
     }
@@ -57,11 +60,14 @@ impl Findings {
             let worst = self.worst_of_a_slot;
             violations.push(format!("{worst} arrivals of one slot in a window for {quota}"));
         }
-        if !self.sent_twice_for_nothing.is_empty() {
-            violations.push(format!("sent twice: {:?}", self.sent_twice_for_nothing));
-        }
-        if !self.lost.is_empty() {
-            violations.push(format!("lost: {:?}", self.lost));
+        for (what, jobs) in [
+            ("sent twice", &self.sent_twice_for_nothing),
+            ("tried again under one permit", &self.tried_again),
+            ("lost", &self.lost),
+        ] {
+            if !jobs.is_empty() {
+                violations.push(format!("{what}: {jobs:?}"));
+            }
         }
         violations
     }
@@ -75,7 +81,8 @@ pub fn worst<'a>(arrivals: impl Iterator<Item = &'a Arrival>, share: Share) -> u
 
 fn worst_of_a_slot(arrivals: &[Arrival], lives: &[Life], share: Share) -> usize {
     let slots: HashSet<usize> = lives.iter().map(|life| life.slot).collect();
-    let of = |slot| worst(arrivals.iter().filter(|a| lives[a.from].slot == slot), share);
+    let of =
+        |slot| worst(arrivals.iter().filter(|a| lives[a.from.environment].slot == slot), share);
     slots.into_iter().map(of).max().unwrap_or(0)
 }
 
@@ -103,7 +110,8 @@ fn sent_twice(arrivals: &[Arrival], changes: &[Change], lives: &[Life]) -> Twice
     for (job_id, times) in accepted {
         for pair in times.windows(2) {
             let [before, after] = pair else { continue };
-            let killed_between = lives[before.from].killed_at.is_some_and(|at| at <= after.at);
+            let killed_between =
+                lives[before.from.environment].killed_at.is_some_and(|at| at <= after.at);
             let known = sent_at.get(job_id).is_some_and(|&sent| sent <= after.at);
             if (killed_between || !before.answered) && !known {
                 twice.excused += 1;
@@ -113,6 +121,16 @@ fn sent_twice(arrivals: &[Arrival], changes: &[Change], lives: &[Life]) -> Twice
         }
     }
     twice
+}
+
+/// The jobs that one invocation tried more than once.
+pub fn tried_again(arrivals: &[Arrival]) -> Vec<String> {
+    let mut tried = HashSet::new();
+    arrivals
+        .iter()
+        .filter(|arrival| !tried.insert((arrival.from, &arrival.job_id)))
+        .map(|arrival| arrival.job_id.clone())
+        .collect()
 }
 
 /// A body that is no job must still be somewhere itself; a job, any message of it, or its email.
@@ -136,12 +154,14 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::stand_in::Sender;
 
     fn second(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
     }
 
-    fn accepted(at: u64, from: usize) -> Arrival {
+    fn accepted(at: u64, environment: usize) -> Arrival {
+        let from = Sender { environment, invocation: 1 };
         let (at, job_id) = (second(at), "a".to_owned());
         Arrival { at, from, job_id, reply: Reply::Accept, answered: true }
     }
@@ -172,6 +192,14 @@ mod tests {
         assert!(excused(&silent, &lives(None), 10));
         let refused = [Arrival { reply: Reply::Fail, ..accepted(1, 0) }];
         assert!(excused(&refused, &lives(None), 10));
+    }
+
+    #[test]
+    fn an_invocation_tries_a_job_once() {
+        let later = Sender { environment: 0, invocation: 2 };
+        let again = Arrival { from: later, ..accepted(9, 0) };
+        assert!(tried_again(&[accepted(1, 0), accepted(9, 1), again]).is_empty());
+        assert_eq!(tried_again(&[accepted(1, 0), accepted(2, 0)]), ["a"]);
     }
 
     #[test]

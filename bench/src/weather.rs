@@ -81,8 +81,8 @@ impl Rough {
             _ => self.milliseconds(until_answered),
         };
         let reply = match self.random.u32(0..100) {
-            0 => Reply::Throttle,
-            1..15 => Reply::Fail,
+            0..2 => Reply::Throttle,
+            2..15 => Reply::Fail,
             15 => Reply::Reject,
             _ => Reply::Accept,
         };

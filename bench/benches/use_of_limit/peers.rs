@@ -17,7 +17,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use registrar_bench::{World, http::Server, weather::Weather};
+use registrar_bench::{World, http::Server, stand_in::Sender, weather::Weather};
 use serde_json::Value;
 
 use crate::run::{LATENCY, Run, Task};
@@ -72,7 +72,8 @@ async fn door() -> io::Result<(Arc<World>, Server)> {
     let provider = world.clone();
     let door = Server::start(move |_| {
         let world = provider.clone();
-        async move { world.provider.send(0, Value::Null).await }
+        let from = Sender { environment: 0, invocation: 0 };
+        async move { world.provider.send(from, Value::Null).await }
     })
     .await?;
     Ok((world, door))

@@ -42,6 +42,8 @@ enum Mutation {
     PacerForEachTask,
     /// Rule 3: an attempt that failed is repeated at once, under the same permit.
     HiddenRetry,
+    /// Rule 3 again: the SDK's own retries are left on, as they are by default.
+    SdkRetries,
     /// Rule 4: nothing ever counts as outstanding for too long.
     NoHold,
     /// Rule 5: an invocation does not wait for what is slow: it answers, and its sends go on.
@@ -55,6 +57,7 @@ impl Mutation {
             "rule-1" => Ok(Self::NoFirstWait),
             "rule-2" => Ok(Self::PacerForEachTask),
             "rule-3" => Ok(Self::HiddenRetry),
+            "sdk-retries" => Ok(Self::SdkRetries),
             "rule-4" => Ok(Self::NoHold),
             "rule-5" => Ok(Self::SendsOutliveInvocation),
             other => Err(format!("no mutation is called {other}").into()),
@@ -69,7 +72,11 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let mutation = Mutation::read()?;
     let config = Config::read(&Environment::process())?;
     let sdk = aws::clients::load_config().await;
-    let (mail, sqs) = (ses::client(&sdk), aws::clients::sqs(&sdk));
+    let mail = match mutation {
+        Mutation::SdkRetries => aws_sdk_sesv2::Client::new(&sdk),
+        _ => ses::client(&sdk),
+    };
+    let sqs = aws::clients::sqs(&sdk);
     let share = config.share(ses::account_rate(&mail).await)?;
     let mailer = Ses::new(mail, config.sender, config.configuration_set);
     let worker = Worker {

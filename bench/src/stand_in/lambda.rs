@@ -12,7 +12,7 @@ use std::{
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Body, EnvironmentId, Queue, Receipt, World, parse};
+use super::{Body, EnvironmentId, Queue, Receipt, Sender, World, parse};
 use crate::{
     http::{Answer, Question},
     locked,
@@ -55,9 +55,10 @@ impl Runtime {
         Self { environment, function, invocations: AtomicUsize::new(0), current: Mutex::default() }
     }
 
-    /// Whose it is.
-    pub fn environment(&self) -> EnvironmentId {
-        self.environment
+    /// Who sends what is sent now.
+    pub(super) fn sender(&self) -> Sender {
+        let invocation = self.invocations.load(Ordering::Relaxed);
+        Sender { environment: self.environment, invocation }
     }
 
     /// What follows on AWS when an environment has died in the middle of an invocation, only much

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 pub use dynamodb::{Change, Table};
 pub use lambda::{Function, Runtime};
-pub use ses::{Arrival, EnvironmentId, Provider, Reply};
+pub use ses::{Arrival, EnvironmentId, Provider, Reply, Sender};
 pub use sqs::{Body, DeadLetter, Queue, Receipt};
 
 use crate::{
@@ -54,7 +54,7 @@ impl World {
         }
         match (&question.method, question.path.as_str(), question.target.as_deref()) {
             (&Method::POST, ses::SEND, _) => {
-                self.provider.send(runtime.environment(), parse(&question)).await
+                self.provider.send(runtime.sender(), parse(&question)).await
             }
             (&Method::GET, ses::ACCOUNT, _) => ses::account(),
             (_, _, Some(target)) => match target.split_once('.') {

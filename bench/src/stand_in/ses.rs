@@ -18,6 +18,15 @@ pub(super) const ACCOUNT: &str = "/v2/email/account";
 /// Which environment a request came from: they are counted from zero.
 pub type EnvironmentId = usize;
 
+/// Who sent a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Sender {
+    /// The environment.
+    pub environment: EnvironmentId,
+    /// Which of its invocations.
+    pub invocation: usize,
+}
+
 /// What the provider makes of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reply {
@@ -37,7 +46,7 @@ pub struct Arrival {
     /// When.
     pub at: Duration,
     /// From whom.
-    pub from: EnvironmentId,
+    pub from: Sender,
     /// Which job's email.
     pub job_id: String,
     /// What the provider made of it.
@@ -74,7 +83,7 @@ impl Provider {
     /// The provider may count a request at any moment from when it was sent until the client knows
     /// its answer or is gone, and a limiter must keep the limit whichever it is. So one whose client
     /// goes away before it was counted is counted at that moment, as the last possible one.
-    pub async fn send(&self, from: EnvironmentId, request: Value) -> Answer {
+    pub async fn send(&self, from: Sender, request: Value) -> Answer {
         let Treatment { counted_at, answer_after, reply } =
             locked(&self.weather).treat(self.clock.now());
         let mut uncounted = Uncounted(Some((self, from, job_id(&request), reply)));
@@ -87,7 +96,7 @@ impl Provider {
         answer(reply)
     }
 
-    fn count_now(&self, from: EnvironmentId, job_id: String, reply: Reply) -> usize {
+    fn count_now(&self, from: Sender, job_id: String, reply: Reply) -> usize {
         let mut arrivals = locked(&self.arrivals);
         // Read under the lock, so that they are in order.
         let at = self.clock.now();
@@ -97,7 +106,7 @@ impl Provider {
 }
 
 /// A request that has yet to be counted. Dropping it counts it.
-struct Uncounted<'a>(Option<(&'a Provider, EnvironmentId, String, Reply)>);
+struct Uncounted<'a>(Option<(&'a Provider, Sender, String, Reply)>);
 
 impl Uncounted<'_> {
     /// Counts it once; its place among the arrivals.
@@ -148,14 +157,16 @@ mod tests {
         Provider::new(Clock::start(), Weather::calm(Duration::from_millis(5)))
     }
 
+    const SENDER: Sender = Sender { environment: 3, invocation: 1 };
+
     #[tokio::test]
     async fn a_request_is_counted_before_it_is_answered() {
         let provider = provider();
         let request = json!({"EmailTags": [{"Name": "job_id", "Value": "a"}]});
-        let mut sending = Box::pin(provider.send(3, request));
+        let mut sending = Box::pin(provider.send(SENDER, request));
         assert!(futures_util::poll!(&mut sending).is_pending());
         let arrivals = provider.arrivals();
-        assert_eq!((arrivals[0].from, arrivals[0].job_id.as_str()), (3, "a"));
+        assert_eq!((arrivals[0].from, arrivals[0].job_id.as_str()), (SENDER, "a"));
         assert!(!arrivals[0].answered);
         assert!(sending.await.is_ok());
         assert!(provider.arrivals()[0].answered);
@@ -164,7 +175,7 @@ mod tests {
     #[test]
     fn a_request_whose_client_goes_away_is_counted_then() {
         let provider = provider();
-        drop(Uncounted(Some((&provider, 0, String::new(), Reply::Accept))));
+        drop(Uncounted(Some((&provider, SENDER, String::new(), Reply::Accept))));
         assert_eq!(provider.count(), 1);
     }
 }
