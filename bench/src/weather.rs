@@ -30,7 +30,10 @@ pub enum Weather {
 /// Throttles, failures, rejections and silence may come at any time.
 #[derive(Debug)]
 pub struct Rough {
+    /// For each request.
     random: Rng,
+    /// For the spells, so that they do not depend on how many requests there are.
+    seasons: Rng,
     spells: Vec<Spell>,
 }
 
@@ -51,7 +54,8 @@ impl Weather {
 
     /// Slow requests, slow answers, silence, throttles, failures, rejections and stalls.
     pub fn rough(seed: u64) -> Self {
-        Self::Rough(Rough { random: Rng::with_seed(seed), spells: Vec::new() })
+        let mut seasons = Rng::with_seed(seed);
+        Self::Rough(Rough { random: seasons.fork(), seasons, spells: Vec::new() })
     }
 
     /// What happens to a request that comes now.
@@ -74,11 +78,11 @@ impl Rough {
             (true, false) => (0..30, 100..900),
             (false, _) => (0..30, 20..40),
         };
-        let counted_at = now + self.milliseconds(until_counted);
+        let counted_at = now + milliseconds(&mut self.random, until_counted);
         let answer_after = match self.random.u32(0..500) {
             // Longer than the worker waits: it never knows.
             0 => Duration::from_secs(11),
-            _ => self.milliseconds(until_answered),
+            _ => milliseconds(&mut self.random, until_answered),
         };
         let reply = match self.random.u32(0..100) {
             0..2 => Reply::Throttle,
@@ -98,16 +102,17 @@ impl Rough {
                 return spell.clone();
             }
             let began = self.spells.last().map_or(Duration::ZERO, |last| last.stall.end);
-            let slow_from = began + self.milliseconds(2_000..5_000);
-            let stalled_from = slow_from + self.milliseconds(0..1_500);
-            let stall = stalled_from..stalled_from + self.milliseconds(1_000..3_000);
+            let slow_from = began + milliseconds(&mut self.seasons, 2_000..5_000);
+            let stalled_from = slow_from + milliseconds(&mut self.seasons, 0..1_500);
+            let stalled_for = milliseconds(&mut self.seasons, 1_000..3_000);
+            let stall = stalled_from..stalled_from + stalled_for;
             self.spells.push(Spell { slow_from, stall });
         }
     }
+}
 
-    fn milliseconds(&mut self, range: Range<u64>) -> Duration {
-        Duration::from_millis(self.random.u64(range))
-    }
+fn milliseconds(random: &mut Rng, range: Range<u64>) -> Duration {
+    Duration::from_millis(random.u64(range))
 }
 
 #[cfg(test)]

@@ -133,12 +133,12 @@ impl BullMq {
 
 const SCRIPT: &str = "limiter.mjs";
 
-/// A process that ends with its value.
+/// A process that is killed with its value. It can tell by its standard input that we are gone.
 struct Process(Child);
 
 impl Process {
     fn start(command: &mut Command) -> io::Result<Self> {
-        command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().map(Self)
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().map(Self)
     }
 }
 

@@ -1,5 +1,6 @@
 // BullMQ's own limiter before the same door: one job, then the backlog.
-// benches/use_of_limit/peers.rs starts it and kills it when it has seen enough.
+// benches/use_of_limit/peers.rs starts it and kills it when it has seen enough; should that die first, its end of
+// standard input closes, and neither this nor Redis stays behind.
 import { Agent, request } from 'node:http';
 import { Queue, Worker } from 'bullmq';
 
@@ -26,3 +27,9 @@ new Worker('email', send, {
 
 await add(1);
 setTimeout(() => add(number('JOBS') - 1), number('BACKLOG_AFTER_MS'));
+
+process.stdin.resume().on('end', async () => {
+  const redis = await queue.client;
+  await redis.shutdown('NOSAVE').catch(() => {});
+  process.exit();
+});
