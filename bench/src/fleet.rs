@@ -12,7 +12,7 @@ use pacer::plan::Deployment;
 
 use crate::{
     http::Server,
-    stand_in::{EnvironmentId, Function, Runtime, World},
+    stand_in::{EnvironmentId, Function, LEDGER, Runtime, World},
 };
 
 /// What runs in an environment.
@@ -183,7 +183,10 @@ fn command(program: &Program, deployment: Deployment, server: &Server) -> Comman
         ("AWS_ENDPOINT_URL_SESV2", &url),
         ("AWS_ENDPOINT_URL_DYNAMODB", &url),
         ("AWS_ENDPOINT_URL_SQS", &url),
-        ("EMAILS_TABLE", "emails"),
+        ("AWS_ENDPOINT_URL_LAMBDA", &url),
+        ("EMAILS_TABLE", LEDGER),
+        ("HOLDS_TABLE", "holds"),
+        ("SUPPRESSIONS_TABLE", "suppressions"),
         ("EMAIL_QUEUE_URL", &format!("{url}/000000000000/email-queue")),
         ("EMAIL_DEAD_LETTER_QUEUE_URL", &format!("{url}/000000000000/email-dead-letters")),
         ("SENDER_ADDRESS", "courses@example.com"),

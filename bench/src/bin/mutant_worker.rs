@@ -6,7 +6,11 @@
 
 use std::{cell::RefCell, time::Duration};
 
-use aws::{Environment, tables::EmailsTable};
+use aws::{
+    Environment,
+    event_source::WorkerEventSource,
+    tables::{EmailsTable, HoldsTable},
+};
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use email::{
     EmailAddress, JobId, Message,
@@ -14,10 +18,12 @@ use email::{
 };
 use email_worker::{
     Config, Worker,
-    batch::{Invocation, Received},
     dead_letter_queue::DeadLetterQueue,
+    deployed::Deployed,
     ses::{self, Ses},
+    suppression::KnownSuppressions,
     visibility::Visibility,
+    worker::{Invocation, Parts, Received},
 };
 use lambda_runtime::{Context, LambdaEvent, service_fn};
 use pacer::{
@@ -76,31 +82,49 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         Mutation::SdkRetries => aws_sdk_sesv2::Client::new(&sdk),
         _ => ses::client(&sdk),
     };
-    let sqs = aws::clients::sqs(&sdk);
     let share = config.share(ses::account_rate(&mail).await)?;
-    let mailer = Ses::new(mail, config.sender, config.configuration_set);
+    let real = Worker::<Deployed>::new(&sdk, mail, config);
     let worker = Worker {
-        ledger: EmailsTable::new(aws::clients::dynamodb(&sdk), config.emails_table),
-        mailer: MutantMailer { mutation, ses: mailer, slow: Notify::new() },
-        dead_letters: DeadLetterQueue::new(sqs.clone(), config.dead_letter_queue_url),
-        queue: Visibility::new(sqs, config.email_queue_url),
+        ledger: real.ledger,
+        suppressions: real.suppressions,
+        mailer: MutantMailer { mutation, ses: real.mailer, slow: Notify::new() },
+        dead_letters: real.dead_letters,
+        queue: real.queue,
+        holds: real.holds,
+        event_source: real.event_source,
+        guarantees: real.guarantees,
     };
     let mutant = Mutant::new(mutation, share, worker).await?;
     lambda_runtime::run(service_fn(|event| mutant.handle(event))).await
 }
 
-type Parts = Worker<EmailsTable, MutantMailer, DeadLetterQueue, Visibility>;
+/// The worker's own parts, but for the mailer.
+struct Mutated;
+
+impl Parts for Mutated {
+    type Ledger = EmailsTable;
+    type Suppressions = KnownSuppressions;
+    type Mailer = MutantMailer;
+    type DeadLetters = DeadLetterQueue;
+    type Queue = Visibility;
+    type Holds = HoldsTable;
+    type EventSource = WorkerEventSource;
+}
 
 struct Mutant {
     mutation: Mutation,
     share: Share,
-    worker: Parts,
+    worker: Worker<Mutated>,
     /// Rule 1: pacers that have waited already.
     made_ahead: RefCell<Vec<Driver>>,
 }
 
 impl Mutant {
-    async fn new(mutation: Mutation, share: Share, worker: Parts) -> Result<Self, Invalid> {
+    async fn new(
+        mutation: Mutation,
+        share: Share,
+        worker: Worker<Mutated>,
+    ) -> Result<Self, Invalid> {
         let mut made_ahead = Vec::new();
         if mutation == Mutation::NoFirstWait {
             let never = Instant::now() + Duration::from_hours(1);
@@ -144,13 +168,14 @@ impl Mutant {
     }
 
     fn begin(&self, context: &Context) -> Invocation {
+        let (now, began) = (OffsetDateTime::now_utc(), Instant::now());
         let deadline = OffsetDateTime::UNIX_EPOCH + Duration::from_millis(context.deadline);
-        let left = Duration::try_from(deadline - OffsetDateTime::now_utc()).unwrap_or_default();
-        let closes_at = Instant::now() + left.saturating_sub(ATTEMPT_TIMEOUT + CLOSING_ROOM);
+        let left = Duration::try_from(deadline - now).unwrap_or_default();
+        let closes_at = began + left.saturating_sub(ATTEMPT_TIMEOUT + CLOSING_ROOM);
         let made_ahead = self.made_ahead.borrow_mut().pop();
         let pacer = made_ahead.unwrap_or_else(|| Driver::start(self.share, closes_at));
         let id = context.request_id.clone();
-        Invocation { id, pacer, deadline, jitter: 0.5 }
+        Invocation { id, began_at: (now, began), pacer, deadline }
     }
 }
 
@@ -170,6 +195,7 @@ fn received(message: SqsMessage) -> Received {
         receipt_handle: message.receipt_handle.unwrap_or_default(),
         body: message.body.unwrap_or_default(),
         receives: receives.and_then(|count| count.parse().ok()).unwrap_or(1),
+        first_received_at: None,
     }
 }
 

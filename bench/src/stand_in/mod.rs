@@ -11,6 +11,7 @@ use std::{fmt::Debug, sync::Arc, time::Duration};
 use hyper::Method;
 use serde_json::Value;
 
+pub(crate) use dynamodb::LEDGER;
 pub use dynamodb::{Change, Table};
 pub use lambda::{Function, Runtime};
 pub use ses::{Arrival, EnvironmentId, Provider, Reply, Sender};

@@ -47,6 +47,11 @@ pub fn dynamodb(sdk: &SdkConfig) -> aws_sdk_dynamodb::Client {
     aws_sdk_dynamodb::Client::new(sdk)
 }
 
+/// A client of Lambda.
+pub fn lambda(sdk: &SdkConfig) -> aws_sdk_lambda::Client {
+    aws_sdk_lambda::Client::new(sdk)
+}
+
 /// A client of SQS.
 pub fn sqs(sdk: &SdkConfig) -> aws_sdk_sqs::Client {
     aws_sdk_sqs::Client::new(sdk)

@@ -3,6 +3,7 @@
 
 pub mod clients;
 pub mod env;
+pub mod event_source;
 pub mod queue;
 pub mod stripe_secret;
 pub mod tables;

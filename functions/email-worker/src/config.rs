@@ -3,14 +3,22 @@
 use std::time::Duration;
 
 use aws::{Environment, env::InvalidVariable};
-use email::EmailAddress;
+use email::{EmailAddress, guarantee::Guarantees};
 use pacer::{Invalid, SendLimit, Share, plan::Deployment};
+
+use crate::templates;
 
 /// What the function needs to know.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `EMAILS_TABLE`: the delivery ledger.
     pub emails_table: String,
+    /// `SUPPRESSIONS_TABLE`: to whom nothing is sent any more.
+    pub suppressions_table: String,
+    /// `HOLDS_TABLE`: why nothing is sent, if so.
+    pub holds_table: String,
+    /// `AWS_LAMBDA_FUNCTION_NAME`, which Lambda sets: whose event source a hold turns off.
+    pub function: String,
     /// `EMAIL_QUEUE_URL`: where the jobs come from, and go back to.
     pub email_queue_url: String,
     /// `EMAIL_DEAD_LETTER_QUEUE_URL`: where hopeless jobs go.
@@ -19,6 +27,9 @@ pub struct Config {
     pub sender: EmailAddress,
     /// `SES_CONFIGURATION_SET`: what every email is sent by.
     pub configuration_set: String,
+    /// `AT_MOST_ONCE_TEMPLATES`, names with commas between them: what an attempt without an answer
+    /// means, for each template.
+    pub guarantees: Guarantees,
     /// `SEND_LIMIT`, `SEND_WINDOW_SECONDS`, `SEND_SLACK_MILLISECONDS`, `WORKER_CONCURRENCY`,
     /// `WORKER_BATCH_SIZE`, `WORKER_TIMEOUT_SECONDS`: the stack's parameters of these names.
     pub deployment: Deployment,
@@ -33,10 +44,14 @@ impl Config {
     pub fn read(environment: &Environment<'_>) -> Result<Self, InvalidVariable> {
         Ok(Self {
             emails_table: environment.required("EMAILS_TABLE")?,
+            suppressions_table: environment.required("SUPPRESSIONS_TABLE")?,
+            holds_table: environment.required("HOLDS_TABLE")?,
+            function: environment.required("AWS_LAMBDA_FUNCTION_NAME")?,
             email_queue_url: environment.required("EMAIL_QUEUE_URL")?,
             dead_letter_queue_url: environment.required("EMAIL_DEAD_LETTER_QUEUE_URL")?,
             sender: environment.required("SENDER_ADDRESS")?,
             configuration_set: environment.required("SES_CONFIGURATION_SET")?,
+            guarantees: guarantees(environment)?,
             deployment: Deployment {
                 limit: environment.required("SEND_LIMIT")?,
                 window: environment.required("SEND_WINDOW_SECONDS")?,
@@ -64,6 +79,19 @@ impl Config {
     }
 }
 
+/// A name that is no template's would silently guarantee nothing.
+fn guarantees(environment: &Environment<'_>) -> Result<Guarantees, InvalidVariable> {
+    let name = "AT_MOST_ONCE_TEMPLATES";
+    let guarantees: Guarantees = environment.optional(name)?.unwrap_or_default();
+    let unknown = guarantees.at_most_once().find(|template| !templates::NAMES.contains(template));
+    if let Some(unknown) = unknown {
+        let known = templates::NAMES.join(", ");
+        let problem = format!("names {unknown:?}, which is no template; these are: {known}");
+        return Err(InvalidVariable { name, problem });
+    }
+    Ok(guarantees)
+}
+
 #[cfg(test)]
 mod tests {
     use pacer::Parameter;
@@ -80,6 +108,7 @@ mod tests {
                 "SEND_SLACK_MILLISECONDS" => "250",
                 "WORKER_CONCURRENCY" => "2",
                 "WORKER_BATCH_SIZE" => "100",
+                "AT_MOST_ONCE_TEMPLATES" => "",
                 _ => "something",
             };
             Some(value.to_owned())
@@ -93,6 +122,13 @@ mod tests {
     }
 
     #[test]
+    fn templates_can_be_sent_at_most_once() {
+        let config = read(("AT_MOST_ONCE_TEMPLATES", "enrollment-refund")).unwrap();
+        assert!(config.guarantees.at_most_once().eq(["enrollment-refund"]));
+        assert_eq!(read(("", "")).unwrap().guarantees, Guarantees::default());
+    }
+
+    #[test]
     fn an_error_names_the_variable() {
         for (name, value) in [
             ("EMAILS_TABLE", ""),
@@ -100,6 +136,7 @@ mod tests {
             ("SEND_LIMIT", "0"),
             ("WORKER_CONCURRENCY", "two"),
             ("WORKER_TIMEOUT_SECONDS", "1.5"),
+            ("AT_MOST_ONCE_TEMPLATES", "enrollment-refund,novel"),
         ] {
             assert_eq!(read((name, value)).unwrap_err().name, name);
         }

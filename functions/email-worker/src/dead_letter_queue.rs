@@ -1,8 +1,9 @@
 //! The dead-letter queue: bodies as they came, with the reason as message attributes.
 
 use aws_sdk_sqs::{Client, error::BuildError, types::MessageAttributeValue};
-use email::dead_letter::{DeadLetter, DeadLetters};
+use email::dead_letter::{DeadLetter, DeadLetters, attribute};
 use enrollment::ports::Unavailable;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// The longest attribute, in characters; a provider's message can be of any length.
 const LONGEST: usize = 1_000;
@@ -26,15 +27,22 @@ impl DeadLetters for DeadLetterQueue {
 
     async fn keep(&self, letter: DeadLetter<'_>) -> Result<(), Unavailable> {
         const KEEP: &str = "keeping a dead letter";
-        let mut send = self.client.send_message().queue_url(&self.url).message_body(letter.body);
-        for (name, value) in [
-            ("reason", Some(letter.reason.text.as_str())),
-            ("error_code", Some(letter.reason.code.as_str())),
-            ("message_id", Some(letter.message_id)),
-            ("job_id", letter.job_id.map(email::JobId::as_str)),
+        let DeadLetter { body, message_id, job_id, reason, attempts } = letter;
+        let (first, last) = (moment(attempts.first_at), moment(attempts.last_at));
+        let count = attempts.count.to_string();
+        let mut send = self.client.send_message().queue_url(&self.url).message_body(body);
+        for (name, kind, value) in [
+            (attribute::REASON, "String", reason.text.as_str()),
+            (attribute::ERROR_CODE, "String", &reason.code),
+            (attribute::MESSAGE_ID, "String", message_id),
+            (attribute::JOB_ID, "String", job_id.map_or("", email::JobId::as_str)),
+            (attribute::FIRST_ATTEMPT_AT, "String", &first),
+            (attribute::LAST_ATTEMPT_AT, "String", &last),
+            (attribute::ATTEMPTS, "Number", &count),
         ] {
-            if let Some(value) = value.filter(|value| !value.is_empty()) {
-                let value = text(value).map_err(|error| Unavailable::new(KEEP, error))?;
+            // SQS takes no attribute without a value.
+            if !value.is_empty() {
+                let value = written(kind, value).map_err(|error| Unavailable::new(KEEP, error))?;
                 send = send.message_attributes(name, value);
             }
         }
@@ -43,18 +51,23 @@ impl DeadLetters for DeadLetterQueue {
     }
 }
 
-/// A string attribute; SQS takes no control characters in it.
-fn text(value: &str) -> Result<MessageAttributeValue, BuildError> {
+/// An attribute; SQS takes no control characters in it.
+fn written(kind: &str, value: &str) -> Result<MessageAttributeValue, BuildError> {
     let plain: String =
         value.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect();
-    MessageAttributeValue::builder().data_type("String").string_value(plain).build()
+    MessageAttributeValue::builder().data_type(kind).string_value(plain).build()
+}
+
+/// Whole seconds, as people read them. Only years beyond 9999 cannot be written so.
+fn moment(at: OffsetDateTime) -> String {
+    at.replace_nanosecond(0).unwrap_or(at).format(&Rfc3339).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use aws_sdk_sqs::operation::send_message::SendMessageOutput;
     use aws_smithy_mocks::{mock, mock_client};
-    use email::dead_letter::Reason;
+    use email::dead_letter::{Attempts, Reason};
 
     use super::*;
 
@@ -69,13 +82,21 @@ mod tests {
                     && value("reason").starts_with("two lines xx")
                     && value("reason").len() == LONGEST
                     && value("message_id") == "m-1"
+                    && value("attempts") == "3"
+                    && attributes["attempts"].data_type() == "Number"
+                    && value("first_attempt_at") == "1970-01-01T00:00:00Z"
+                    && value("last_attempt_at") == "1970-01-01T00:01:30Z"
                     && !attributes.contains_key("job_id")
             })
             .then_output(|| SendMessageOutput::builder().build());
         let queue = DeadLetterQueue::new(mock_client!(aws_sdk_sqs, [&send]), "dlq".to_owned());
         let reason =
             Reason::new("MessageRejected", format!("two\nlines {}", "x".repeat(2 * LONGEST)));
-        let letter = DeadLetter { body: "body", message_id: "m-1", job_id: None, reason: &reason };
+        let first_at = OffsetDateTime::UNIX_EPOCH;
+        let last_at = first_at + std::time::Duration::from_millis(90_100);
+        let attempts = Attempts { count: 3, first_at, last_at };
+        let letter =
+            DeadLetter { body: "body", message_id: "m-1", job_id: None, reason: &reason, attempts };
         queue.keep(letter).await.unwrap();
     }
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
-use email::{dead_letter::DeadLetters, ledger::Ledger, mailer::Mailer};
 use lambda_runtime::{Context, LambdaEvent};
 use pacer::{
     Share,
@@ -13,7 +12,7 @@ use pacer::{
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use crate::batch::{Invocation, Postpone, Received, Worker};
+use crate::worker::{Invocation, Parts, Received, Worker};
 
 /// Handles one event.
 ///
@@ -21,17 +20,11 @@ use crate::batch::{Invocation, Postpone, Received, Worker};
 ///
 /// `Err` sends the whole batch back to the queue, untouched. Only an event that is not SQS's, with a
 /// message that has no id to answer for, comes to that.
-pub async fn handle<L, M, D, P>(
-    worker: &Worker<L, M, D, P>,
+pub async fn handle<P: Parts>(
+    worker: &Worker<P>,
     share: Share,
     event: LambdaEvent<SqsEvent>,
-) -> Result<SqsBatchResponse, lambda_runtime::Error>
-where
-    L: Ledger,
-    M: Mailer,
-    D: DeadLetters,
-    P: Postpone,
-{
+) -> Result<SqsBatchResponse, lambda_runtime::Error> {
     // First of all: the pace counts from the invocation's start.
     let invocation = begin(share, &event.context);
     let batch = event.payload.records.into_iter().map(received).collect::<Result<_, _>>()?;
@@ -44,36 +37,32 @@ where
 /// The invocation's pace. Nothing starts that could outlive it: the last start leaves room for an
 /// attempt's timeout, and for settling it.
 fn begin(share: Share, context: &Context) -> Invocation {
-    let now = Instant::now();
+    let (now, began) = (OffsetDateTime::now_utc(), Instant::now());
     let deadline = OffsetDateTime::UNIX_EPOCH + Duration::from_millis(context.deadline);
-    let left = Duration::try_from(deadline - OffsetDateTime::now_utc()).unwrap_or_default();
-    let closes_at = now + left.saturating_sub(ATTEMPT_TIMEOUT + CLOSING_ROOM);
+    let left = Duration::try_from(deadline - now).unwrap_or_default();
+    let closes_at = began + left.saturating_sub(ATTEMPT_TIMEOUT + CLOSING_ROOM);
     Invocation {
         id: context.request_id.clone(),
+        began_at: (now, began),
         pacer: Driver::start(share, closes_at),
         deadline,
-        jitter: jitter(&context.request_id),
     }
 }
 
-/// From 0 to 1, by the invocation's id, which is random enough to spread retries.
-fn jitter(request_id: &str) -> f64 {
-    let sum = request_id
-        .bytes()
-        .fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)));
-    f64::from(sum) / f64::from(u32::MAX)
-}
-
 pub(crate) fn received(message: SqsMessage) -> Result<Received, lambda_runtime::Error> {
-    let receives = message.attributes.get("ApproximateReceiveCount");
+    let attribute = |name: &str| message.attributes.get(name);
+    let receives = attribute("ApproximateReceiveCount").and_then(|count| count.parse().ok());
+    let first = attribute("ApproximateFirstReceiveTimestamp").and_then(|at| at.parse().ok());
     Ok(Received {
+        receives: receives.unwrap_or(1),
+        first_received_at: first
+            .map(|milliseconds| OffsetDateTime::UNIX_EPOCH + Duration::from_millis(milliseconds)),
         message_id: message
             .message_id
             .filter(|id| !id.is_empty())
             .ok_or("the event has a message without a messageId")?,
         receipt_handle: message.receipt_handle.unwrap_or_default(),
         body: message.body.unwrap_or_default(),
-        receives: receives.and_then(|count| count.parse().ok()).unwrap_or(1),
     })
 }
 

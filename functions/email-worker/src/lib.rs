@@ -4,10 +4,16 @@
 pub mod batch;
 pub mod config;
 pub mod dead_letter_queue;
+mod delivery;
+pub mod deployed;
 pub mod handler;
+#[cfg(test)]
+mod memory;
 pub mod ses;
+pub mod suppression;
 pub mod templates;
 pub mod visibility;
+pub mod worker;
 
-pub use batch::Worker;
 pub use config::Config;
+pub use worker::Worker;

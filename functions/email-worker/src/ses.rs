@@ -5,6 +5,7 @@ use std::error::Error;
 use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_sesv2::{
     Client,
+    config::http::HttpResponse,
     error::{ProvideErrorMetadata, SdkError},
     types::{Body, Content, Destination, EmailContent, MessageTag, SendQuota},
 };
@@ -69,7 +70,7 @@ impl Ses {
 impl Mailer for Ses {
     async fn send(&self, id: &JobId, to: &EmailAddress, message: &Message) -> Outcome {
         let Ok((content, tag)) = content(id, message) else {
-            return classify(Failure::NotSent);
+            return classify(Failure::NotSent, &self.sender);
         };
         let sent = self
             .client
@@ -85,7 +86,7 @@ impl Mailer for Ses {
             Ok(accepted) => {
                 Outcome::Accepted { message_id: accepted.message_id.unwrap_or_default() }
             }
-            Err(error) => classify(failure(&error)),
+            Err(error) => classify(failure(&error), &self.sender),
         }
     }
 }
@@ -109,13 +110,13 @@ fn content(
 }
 
 /// What is known of the failure. Only what certainly never left is [`Failure::NotSent`].
-fn failure<E, R>(error: &SdkError<E, R>) -> Failure<'_>
+fn failure<E>(error: &SdkError<E, HttpResponse>) -> Failure<'_>
 where
     E: ProvideErrorMetadata + Error + 'static,
-    R: std::fmt::Debug,
 {
     match error {
         SdkError::ServiceError(refused) => Failure::Service {
+            status: refused.raw().status().as_u16(),
             code: refused.err().code().unwrap_or_default(),
             message: refused.err().message().unwrap_or_default(),
         },

@@ -1,13 +1,16 @@
 //! The emails that this function can write: a directory of `templates/` each, compiled in.
 //!
-//! To add one: a directory with `subject.txt`, `body.txt` and `body.html`, a struct for its data, and
-//! a line in [`render`]. What a template prints into HTML is escaped; a subject with a line break is
+//! To add one: a directory with `subject.txt`, `body.txt` and `body.html`, a struct for its data, its
+//! name in [`NAMES`], and a line in [`render`]. What a template prints into HTML is escaped; a subject with a line break is
 //! refused.
 
 use askama::Template;
 use email::{Message, dead_letter::Reason};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
+
+/// The names of all templates.
+pub const NAMES: [&str; 2] = ["enrollment-confirmation", "enrollment-refund"];
 
 /// Writes the message of that template.
 ///
@@ -159,6 +162,20 @@ mod tests {
         .unwrap_err();
         assert_eq!(reason.code, "invalid_data");
         assert_eq!(reason.text, "the subject has a line break or another control character");
+    }
+
+    #[test]
+    fn every_name_is_a_template_and_every_template_has_a_name() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/templates");
+        let mut directories: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        directories.sort();
+        assert_eq!(directories, NAMES);
+        for name in NAMES {
+            assert_ne!(render(name, &Map::new()).unwrap_err().code, "unknown_template", "{name}");
+        }
     }
 
     #[test]

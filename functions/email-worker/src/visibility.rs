@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_sqs::{Client, types::ChangeMessageVisibilityBatchRequestEntry};
 use futures_util::{StreamExt, stream};
 
-use crate::batch::{Postpone, Postponed};
+use crate::worker::{Postpone, Postponed};
 
 /// SQS's own maximum for a batched call.
 const ENTRIES_A_CALL: usize = 10;
@@ -27,24 +27,48 @@ impl Visibility {
         Self { client, queue_url }
     }
 
+    /// Asks once, and once more for what failed without a fault of ours. What is not changed even then
+    /// comes back by itself when the visibility timeout ends.
     async fn change(&self, entries: Vec<ChangeMessageVisibilityBatchRequestEntry>) {
-        let count = entries.len();
+        let again = self.ask(entries).await;
+        if !again.is_empty() {
+            let left = self.ask(again).await.len();
+            if left > 0 {
+                tracing::warn!(left, "messages were not given back early");
+            }
+        }
+    }
+
+    /// Asks, and answers the entries that are worth asking for again.
+    async fn ask(
+        &self,
+        entries: Vec<ChangeMessageVisibilityBatchRequestEntry>,
+    ) -> Vec<ChangeMessageVisibilityBatchRequestEntry> {
         let changed = self
             .client
             .change_message_visibility_batch()
             .queue_url(&self.queue_url)
-            .set_entries(Some(entries))
+            .set_entries(Some(entries.clone()))
             .send()
             .await;
-        // What was not changed comes back by itself when the visibility timeout ends.
         match changed {
             Ok(answer) => {
+                let mut again = Vec::new();
                 for failed in answer.failed() {
-                    tracing::warn!(code = failed.code(), "a message was not given back early");
+                    if failed.sender_fault() {
+                        // Most likely the receipt is not the last one: then another has the message.
+                        tracing::warn!(code = failed.code(), "a message was not given back early");
+                    } else {
+                        again.extend(entries.iter().find(|e| e.id() == failed.id()).cloned());
+                    }
                 }
+                again
             }
+            // The client has tried again already.
             Err(error) => {
+                let count = entries.len();
                 tracing::warn!(count, error = %error.into_service_error(), "messages were not given back early");
+                Vec::new()
             }
         }
     }
@@ -75,7 +99,10 @@ fn seconds(after: Duration) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_sqs::operation::change_message_visibility_batch::ChangeMessageVisibilityBatchOutput;
+    use aws_sdk_sqs::{
+        operation::change_message_visibility_batch::ChangeMessageVisibilityBatchOutput,
+        types::BatchResultErrorEntry,
+    };
     use aws_smithy_mocks::{RuleMode, mock, mock_client};
 
     use super::*;
@@ -85,6 +112,46 @@ mod tests {
         assert_eq!(seconds(Duration::ZERO), 0);
         assert_eq!(seconds(Duration::from_millis(1)), 1);
         assert_eq!(seconds(Duration::from_hours(24)), 43_200);
+    }
+
+    fn messages(count: usize) -> Vec<Postponed> {
+        let message = |n: usize| Postponed {
+            message_id: n.to_string(),
+            receipt_handle: n.to_string(),
+            after: Duration::from_secs(30),
+        };
+        (0..count).map(message).collect()
+    }
+
+    #[tokio::test]
+    async fn what_failed_without_our_fault_is_asked_for_once_more() {
+        let failed = |id: &str, sender_fault: bool| {
+            BatchResultErrorEntry::builder()
+                .id(id)
+                .code("Some")
+                .sender_fault(sender_fault)
+                .build()
+                .unwrap()
+        };
+        let answer = move |failures: Vec<BatchResultErrorEntry>| {
+            ChangeMessageVisibilityBatchOutput::builder()
+                .set_successful(Some(Vec::new()))
+                .set_failed(Some(failures))
+                .build()
+                .unwrap()
+        };
+        let first = mock!(Client::change_message_visibility_batch)
+            .match_requests(|request| request.entries().len() == 3)
+            .then_output(move || answer(vec![failed("0", true), failed("2", false)]));
+        let again = mock!(Client::change_message_visibility_batch)
+            .match_requests(|request| {
+                let [entry] = request.entries() else { return false };
+                entry.receipt_handle() == "2" && entry.visibility_timeout() == Some(30)
+            })
+            .then_output(move || answer(vec![failed("2", false)]));
+        let client = mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&first, &again]);
+        Visibility::new(client, "q".to_owned()).postpone(&messages(3)).await;
+        assert_eq!((first.num_calls(), again.num_calls()), (1, 1));
     }
 
     #[tokio::test]
@@ -105,14 +172,7 @@ mod tests {
             mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&change]),
             "q".to_owned(),
         );
-        let messages: Vec<_> = (0..25)
-            .map(|n| Postponed {
-                message_id: n.to_string(),
-                receipt_handle: n.to_string(),
-                after: Duration::from_secs(30),
-            })
-            .collect();
-        visibility.postpone(&messages).await;
+        visibility.postpone(&messages(25)).await;
         assert_eq!(change.num_calls(), 3);
     }
 }

@@ -1,15 +1,20 @@
 //! Table `emails`, the delivery ledger: partition key `job_id`, expiry attribute `expires_at`.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::{
     Client,
     error::SdkError,
     operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
-    types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
+    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 use email::{
     JobId,
     dead_letter::Reason,
-    ledger::{Claim, Claimed, Entry, Ledger, RETENTION, State, Timeline, Used},
+    feedback::{Feedback, RecordFeedback, Recorded},
+    ledger::{
+        Claim, Claimed, Entry, Grant, Ledger, RETENTION, Reopen, Reopened, State, Timeline, Used,
+    },
 };
 use enrollment::ports::{KnowsEmail, Unavailable};
 use serde::Deserialize;
@@ -24,12 +29,23 @@ pub struct EmailsTable {
     name: String,
 }
 
-/// What a refused claim shows of the entry that is there.
+/// What a refused write shows of the entry that is there.
 #[derive(Deserialize)]
-struct Held {
+struct Found {
     state: State,
+    /// In milliseconds since 1970.
     #[serde(default)]
     claimed_until: i64,
+}
+
+/// What a granted claim shows of the entry.
+#[derive(Deserialize)]
+struct Granted {
+    #[serde(flatten)]
+    entry: Entry,
+    /// The attempt that was announced and has not been settled: its claim's token.
+    #[serde(default)]
+    announced: Option<String>,
 }
 
 impl EmailsTable {
@@ -38,14 +54,14 @@ impl EmailsTable {
         Self { client, name }
     }
 
+    /// An update of a job's entry, which names the state and puts off its expiry.
     fn update(&self, job_id: &JobId, at: OffsetDateTime) -> UpdateItemFluentBuilder {
-        let expires_at = (at + RETENTION).unix_timestamp();
         self.client
             .update_item()
             .table_name(&self.name)
             .key("job_id", text(job_id))
             .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":expires_at", number(expires_at))
+            .expression_attribute_values(":expires_at", expires_at(at))
     }
 }
 
@@ -78,14 +94,31 @@ impl Ledger for EmailsTable {
             .await;
         match claimed.map_err(SdkError::into_service_error) {
             Ok(updated) => {
-                let entry: Entry = read(CLAIM, updated.attributes.unwrap_or_default())?;
-                Ok(Claimed::Granted { attempts: entry.attempts })
+                let Granted { entry, announced } =
+                    read(CLAIM, updated.attributes.unwrap_or_default())?;
+                Ok(Claimed::Granted(Grant {
+                    attempts: entry.attempts,
+                    first_attempt_at: entry.first_attempt_at,
+                    unsettled: announced.is_some(),
+                }))
             }
             Err(UpdateItemError::ConditionalCheckFailedException(refusal)) => {
                 refused(read(CLAIM, refusal.item.unwrap_or_default())?)
             }
             Err(error) => Err(Unavailable::new(CLAIM, error)),
         }
+    }
+
+    async fn announce(&self, claim: &Claim) -> Result<bool, Unavailable> {
+        let announced = self
+            .update(&claim.job_id, claim.at)
+            .update_expression("SET announced = :token, expires_at = :expires_at")
+            .condition_expression("#state = :sending AND claim_token = :token")
+            .expression_attribute_values(":sending", text("sending"))
+            .expression_attribute_values(":token", text(&claim.token))
+            .send()
+            .await;
+        unless_refused("announcing an attempt", announced)
     }
 
     async fn release(&self, claim: &Claim, used: Used) -> Result<(), Unavailable> {
@@ -98,7 +131,7 @@ impl Ledger for EmailsTable {
             .update(&claim.job_id, claim.at)
             .update_expression(
                 "SET claimed_until = :never, expires_at = :expires_at \
-                 REMOVE claim_token ADD attempts :uncounted",
+                 REMOVE claim_token, announced ADD attempts :uncounted",
             )
             .condition_expression("#state = :sending AND claim_token = :token")
             .expression_attribute_values(":sending", text("sending"))
@@ -107,11 +140,8 @@ impl Ledger for EmailsTable {
             .expression_attribute_values(":uncounted", number(uncounted))
             .send()
             .await;
-        match released.map_err(SdkError::into_service_error) {
-            // The claim has ended: there is nothing to release.
-            Ok(_) | Err(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
-            Err(error) => Err(Unavailable::new(RELEASE, error)),
-        }
+        // Where it is refused the claim has ended: there is nothing to release.
+        unless_refused(RELEASE, released).map(drop)
     }
 
     async fn mark_sent(
@@ -120,41 +150,149 @@ impl Ledger for EmailsTable {
         message_id: &str,
         at: OffsetDateTime,
     ) -> Result<(), Unavailable> {
-        self.update(job_id, at)
+        let marked = self
+            .update(job_id, at)
             .update_expression(
                 "SET #state = :sent, message_id = :message_id, sent_at = :at, \
                  expires_at = :expires_at \
-                 REMOVE claim_token, claimed_until",
+                 REMOVE claim_token, claimed_until, announced, error_code, reason, failed_at",
             )
+            .condition_expression(format!(
+                "attribute_not_exists(job_id) OR {}",
+                outranked(State::Sent)
+            ))
+            .set_expression_attribute_values(Some(outranked_values(State::Sent)))
             .expression_attribute_values(":sent", text("sent"))
+            .expression_attribute_values(":expires_at", expires_at(at))
             .expression_attribute_values(":message_id", text(message_id))
             .expression_attribute_values(":at", timestamp(at)?)
             .send()
-            .await
-            .map_err(|error| Unavailable::new("marking an email as sent", error))?;
-        Ok(())
+            .await;
+        // Where it is refused the ledger has it already, or an event came first.
+        unless_refused("marking an email as sent", marked).map(drop)
     }
 
     async fn mark_failed(
         &self,
-        job_id: &JobId,
+        claim: &Claim,
         reason: &Reason,
         at: OffsetDateTime,
     ) -> Result<(), Unavailable> {
-        self.update(job_id, at)
+        self.give_up("marking an email as failed", claim, State::Failed, reason, at).await
+    }
+
+    async fn mark_unknown(
+        &self,
+        claim: &Claim,
+        reason: &Reason,
+        at: OffsetDateTime,
+    ) -> Result<(), Unavailable> {
+        self.give_up("marking an email as unknown", claim, State::Unknown, reason, at).await
+    }
+}
+
+impl EmailsTable {
+    async fn give_up(
+        &self,
+        operation: &'static str,
+        claim: &Claim,
+        state: State,
+        reason: &Reason,
+        at: OffsetDateTime,
+    ) -> Result<(), Unavailable> {
+        let marked = self
+            .update(&claim.job_id, at)
             .update_expression(
-                "SET #state = :failed, error_code = :code, reason = :reason, failed_at = :at, \
+                "SET #state = :state, error_code = :code, reason = :reason, failed_at = :at, \
                  expires_at = :expires_at \
-                 REMOVE claim_token, claimed_until",
+                 REMOVE claim_token, claimed_until, announced",
             )
-            .expression_attribute_values(":failed", text("failed"))
+            .condition_expression("#state = :sending AND claim_token = :token")
+            .expression_attribute_values(":sending", text("sending"))
+            .expression_attribute_values(":token", text(&claim.token))
+            .expression_attribute_values(":state", text(state.name()))
             .expression_attribute_values(":code", text(&reason.code))
             .expression_attribute_values(":reason", text(&reason.text))
             .expression_attribute_values(":at", timestamp(at)?)
             .send()
-            .await
-            .map_err(|error| Unavailable::new("marking an email as failed", error))?;
-        Ok(())
+            .await;
+        // Where it is refused the claim has ended, and it is another's to say what the job is.
+        unless_refused(operation, marked).map(drop)
+    }
+}
+
+impl Reopen for EmailsTable {
+    type Error = Unavailable;
+
+    async fn reopen(&self, job_id: &JobId, now: OffsetDateTime) -> Result<Reopened, Unavailable> {
+        const REOPEN: &str = "opening an email job again";
+        let reopened = self
+            .update(job_id, now)
+            .update_expression(
+                "SET #state = :sending, claimed_until = :never, expires_at = :expires_at \
+                 REMOVE claim_token, announced, error_code, reason, failed_at",
+            )
+            // A claim that was never ended may have left an attempt announced.
+            .condition_expression(
+                "#state = :failed OR #state = :unknown \
+                 OR (#state = :sending AND claimed_until <= :now)",
+            )
+            .expression_attribute_values(":now", milliseconds(now))
+            .expression_attribute_values(":sending", text("sending"))
+            .expression_attribute_values(":failed", text("failed"))
+            .expression_attribute_values(":unknown", text("unknown"))
+            .expression_attribute_values(":never", number(0))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match reopened.map_err(SdkError::into_service_error) {
+            Ok(_) => Ok(Reopened::Ready),
+            Err(UpdateItemError::ConditionalCheckFailedException(refusal)) => match refusal.item {
+                // Nobody has ever claimed it, or its entry is over its retention.
+                None => Ok(Reopened::Ready),
+                Some(item) => not_reopened(read(REOPEN, item)?),
+            },
+            Err(error) => Err(Unavailable::new(REOPEN, error)),
+        }
+    }
+}
+
+impl RecordFeedback for EmailsTable {
+    type Error = Unavailable;
+
+    async fn record(&self, job_id: &JobId, feedback: &Feedback) -> Result<Recorded, Unavailable> {
+        const RECORD: &str = "recording an email's feedback";
+        let state = feedback.event.state();
+        let mut set = "SET #state = :state, feedback_at = :at, expires_at = :expires_at, \
+                       message_id = if_not_exists(message_id, :message_id), \
+                       sent_at = if_not_exists(sent_at, :sent_at)"
+            .to_owned();
+        if feedback.event.detail().is_some() {
+            set.push_str(", feedback = :detail");
+        }
+        let mut update = self
+            .update(job_id, feedback.at)
+            .update_expression(format!(
+                "{set} REMOVE claim_token, claimed_until, announced, error_code, reason, failed_at"
+            ))
+            .condition_expression(outranked(state))
+            .set_expression_attribute_values(Some(outranked_values(state)))
+            .expression_attribute_values(":state", text(state.name()))
+            .expression_attribute_values(":expires_at", expires_at(feedback.at))
+            .expression_attribute_values(":at", timestamp(feedback.at)?)
+            .expression_attribute_values(":message_id", text(&feedback.message_id))
+            .expression_attribute_values(":sent_at", timestamp(feedback.sent_at)?)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        if let Some(detail) = feedback.event.detail() {
+            update = update.expression_attribute_values(":detail", text(detail));
+        }
+        match update.send().await.map_err(SdkError::into_service_error) {
+            Ok(_) => Ok(Recorded::Moved),
+            Err(UpdateItemError::ConditionalCheckFailedException(refusal)) => {
+                Ok(if refusal.item.is_some() { Recorded::Nothing } else { Recorded::UnknownJob })
+            }
+            Err(error) => Err(Unavailable::new(RECORD, error)),
+        }
     }
 }
 
@@ -182,17 +320,53 @@ impl KnowsEmail for EmailsTable {
     }
 }
 
-fn refused(held: Held) -> Result<Claimed, Unavailable> {
-    match held.state {
-        State::Sent => Ok(Claimed::AlreadySent),
-        State::Failed => Ok(Claimed::AlreadyFailed),
-        State::Sending => {
-            let until = i128::from(held.claimed_until) * 1_000_000;
-            OffsetDateTime::from_unix_timestamp_nanos(until)
-                .map(|until| Claimed::InProgress { until })
-                .map_err(|error| Unavailable::new("reading the end of a claim", error))
+/// Whether a conditional write took place.
+fn unless_refused<T>(
+    operation: &'static str,
+    written: Result<T, SdkError<UpdateItemError>>,
+) -> Result<bool, Unavailable> {
+    match written.map_err(SdkError::into_service_error) {
+        Ok(_) => Ok(true),
+        Err(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+        Err(error) => Err(Unavailable::new(operation, error)),
+    }
+}
+
+fn expires_at(at: OffsetDateTime) -> AttributeValue {
+    number((at + RETENTION).unix_timestamp())
+}
+
+/// The condition that the entry's state gives way to this one. Its values are [`outranked_values`].
+fn outranked(by: State) -> String {
+    let states: Vec<String> =
+        by.outranks().map(|state| format!("#state = :from_{}", state.name())).collect();
+    states.join(" OR ")
+}
+
+fn outranked_values(by: State) -> HashMap<String, AttributeValue> {
+    by.outranks().map(|state| (format!(":from_{}", state.name()), text(state.name()))).collect()
+}
+
+fn refused(found: Found) -> Result<Claimed, Unavailable> {
+    match found.state {
+        State::Failed | State::Unknown => Ok(Claimed::AlreadyFailed),
+        State::Sending => Ok(Claimed::InProgress { until: end_of_claim(&found)? }),
+        State::Sent | State::Delivered | State::Bounced | State::Rejected | State::Complained => {
+            Ok(Claimed::AlreadySent)
         }
     }
+}
+
+fn not_reopened(found: Found) -> Result<Reopened, Unavailable> {
+    if found.state.was_accepted() {
+        return Ok(Reopened::Accepted(found.state));
+    }
+    Ok(Reopened::InProgress { until: end_of_claim(&found)? })
+}
+
+fn end_of_claim(found: &Found) -> Result<OffsetDateTime, Unavailable> {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(found.claimed_until) * 1_000_000)
+        .map_err(|error| Unavailable::new("reading the end of a claim", error))
 }
 
 #[cfg(test)]
@@ -247,14 +421,17 @@ mod tests {
                 UpdateItemOutput::builder().set_attributes(Some(entry.clone())).build()
             });
         let claimed = table(&update).claim(&claim()).await.unwrap();
-        assert_eq!(claimed, Claimed::Granted { attempts: 3 });
+        let grant = Grant { attempts: 3, first_attempt_at: NOW, unsettled: false };
+        assert_eq!(claimed, Claimed::Granted(grant));
     }
 
     #[tokio::test]
     async fn a_refused_claim_says_why() {
         for (item, expected) in [
             (json!({"state": "sent"}), Claimed::AlreadySent),
+            (json!({"state": "delivered"}), Claimed::AlreadySent),
             (json!({"state": "failed"}), Claimed::AlreadyFailed),
+            (json!({"state": "unknown"}), Claimed::AlreadyFailed),
             (
                 json!({"state": "sending", "claimed_until": 5_000}),
                 Claimed::InProgress { until: NOW + Duration::from_secs(5) },

@@ -2,11 +2,15 @@
 
 mod courses;
 mod enrollments;
+mod holds;
 mod ledger;
+mod suppressions;
 
 pub use courses::CoursesTable;
 pub use enrollments::{EnrollmentsTable, RESUME_SHARDS};
+pub use holds::HoldsTable;
 pub use ledger::EmailsTable;
+pub use suppressions::SuppressionsTable;
 
 use std::collections::HashMap;
 

@@ -1,212 +1,49 @@
 //! Batches in a world in memory, on tokio's paused clock.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::sync::atomic::Ordering;
 
-use email::ledger::State;
-use enrollment::ports::Unavailable;
-use pacer::{SendLimit, Share, Slack, Slots, Window};
+use email::{
+    hold::{Cause, OperatorHold},
+    ledger::State,
+    mailer::Outcome,
+};
 use proptest::prelude::*;
-use tokio::time::{Instant, sleep};
+use time::OffsetDateTime;
+use tokio::time::Instant;
 
 use super::*;
+use crate::memory::{MIDNIGHT, Row, World, accepted, invocation, job, message, share, world};
 
-/// The provider's latency.
-const LATENCY: Duration = Duration::from_millis(60);
-
-#[derive(Debug, Clone, PartialEq)]
-struct Row {
-    state: State,
-    attempts: i64,
-    claimed_until: OffsetDateTime,
+fn transient() -> Outcome {
+    Outcome::Transient { code: "500".to_owned() }
 }
 
-#[derive(Default)]
-struct MemoryLedger {
-    rows: Mutex<BTreeMap<String, Row>>,
-    down: AtomicBool,
-    marks_fail: AtomicBool,
-}
-
-fn up(down: &AtomicBool) -> Result<(), Unavailable> {
-    if down.load(Ordering::Relaxed) {
-        Err(Unavailable::new("a test's call", "down"))
-    } else {
-        Ok(())
-    }
-}
-
-impl Ledger for MemoryLedger {
-    type Error = Unavailable;
-
-    async fn claim(&self, claim: &Claim) -> Result<Claimed, Unavailable> {
-        up(&self.down)?;
-        sleep(Duration::from_millis(5)).await;
-        let mut rows = self.rows.lock().unwrap();
-        let row = rows.entry(claim.job_id.to_string()).or_insert(Row {
-            state: State::Sending,
-            attempts: 0,
-            claimed_until: OffsetDateTime::UNIX_EPOCH,
-        });
-        Ok(match row.state {
-            State::Sent => Claimed::AlreadySent,
-            State::Failed => Claimed::AlreadyFailed,
-            State::Sending if row.claimed_until > claim.at => {
-                Claimed::InProgress { until: row.claimed_until }
-            }
-            State::Sending => {
-                row.attempts += 1;
-                row.claimed_until = claim.until;
-                Claimed::Granted { attempts: row.attempts.try_into().unwrap() }
-            }
-        })
-    }
-
-    async fn release(&self, claim: &Claim, used: Used) -> Result<(), Unavailable> {
-        let mut rows = self.rows.lock().unwrap();
-        let row = rows.get_mut(claim.job_id.as_str()).unwrap();
-        row.claimed_until = OffsetDateTime::UNIX_EPOCH;
-        row.attempts -= i64::from(used == Used::NotTried);
-        Ok(())
-    }
-
-    async fn mark_sent(&self, id: &JobId, _: &str, _: OffsetDateTime) -> Result<(), Unavailable> {
-        up(&self.marks_fail)?;
-        self.rows.lock().unwrap().get_mut(id.as_str()).unwrap().state = State::Sent;
-        Ok(())
-    }
-
-    async fn mark_failed(
-        &self,
-        id: &JobId,
-        _: &Reason,
-        _: OffsetDateTime,
-    ) -> Result<(), Unavailable> {
-        up(&self.marks_fail)?;
-        self.rows.lock().unwrap().get_mut(id.as_str()).unwrap().state = State::Failed;
-        Ok(())
-    }
-}
-
-/// Answers by job id; accepts what no answer is set for. The id `panic` panics.
-#[derive(Default)]
-struct Provider {
-    answers: BTreeMap<String, Outcome>,
-    sends: Mutex<Vec<(String, Instant)>>,
-}
-
-impl Mailer for Provider {
-    async fn send(&self, id: &JobId, _: &email::EmailAddress, _: &Message) -> Outcome {
-        self.sends.lock().unwrap().push((id.to_string(), Instant::now()));
-        sleep(LATENCY).await;
-        assert!(id.as_str() != "panic", "a test's panic");
-        let accepted = Outcome::Accepted { message_id: "m".to_owned() };
-        self.answers.get(id.as_str()).cloned().unwrap_or(accepted)
-    }
-}
-
-#[derive(Default)]
-struct Graveyard {
-    letters: Mutex<Vec<(String, Option<String>, Reason)>>,
-    down: AtomicBool,
-}
-
-impl DeadLetters for Graveyard {
-    type Error = Unavailable;
-
-    async fn keep(&self, letter: DeadLetter<'_>) -> Result<(), Unavailable> {
-        up(&self.down)?;
-        let job_id = letter.job_id.map(ToString::to_string);
-        self.letters.lock().unwrap().push((
-            letter.message_id.to_owned(),
-            job_id,
-            letter.reason.clone(),
-        ));
-        Ok(())
-    }
-}
-
-#[derive(Default)]
-struct Queue(Mutex<Vec<Postponed>>);
-
-impl Postpone for Queue {
-    async fn postpone(&self, messages: &[Postponed]) {
-        self.0.lock().unwrap().extend_from_slice(messages);
-    }
-}
-
-type World = Worker<MemoryLedger, Provider, Graveyard, Queue>;
-
-fn world() -> World {
-    Worker {
-        ledger: MemoryLedger::default(),
-        mailer: Provider::default(),
-        dead_letters: Graveyard::default(),
-        queue: Queue::default(),
-    }
-}
-
-impl World {
-    fn answering(mut self, id: &str, outcome: Outcome) -> Self {
-        self.mailer.answers.insert(id.to_owned(), outcome);
-        self
-    }
-
-    fn sent(&self) -> Vec<String> {
-        self.mailer.sends.lock().unwrap().iter().map(|(id, _)| id.clone()).collect()
-    }
-
-    fn delays(&self) -> BTreeMap<String, Duration> {
-        let postponed = self.queue.0.lock().unwrap();
-        postponed.iter().map(|p| (p.message_id.clone(), p.after)).collect()
-    }
-
-    fn row(&self, id: &str) -> Row {
-        self.ledger.rows.lock().unwrap()[id].clone()
-    }
-}
-
-fn share() -> Share {
-    Share::new(
-        SendLimit::new(300).unwrap(),
-        Window::from_secs(60).unwrap(),
-        Slots::new(2).unwrap(),
-        Slack::from_millis(250).unwrap(),
-    )
-    .unwrap()
-}
-
-fn invocation(lasts: Duration) -> Invocation {
-    Invocation {
-        id: "request".to_owned(),
-        pacer: Driver::start(share(), Instant::now() + lasts),
-        deadline: OffsetDateTime::now_utc() + lasts,
-        jitter: 0.0,
-    }
-}
-
-fn message(message_id: &str, body: &str) -> Received {
-    Received {
-        message_id: message_id.to_owned(),
-        receipt_handle: format!("receipt-{message_id}"),
-        body: body.to_owned(),
-        receives: 1,
-    }
-}
-
-fn job(id: &str) -> Received {
-    let body =
-        format!(r#"{{"v":1,"id":"{id}","to":"ada@example.com","subject":"Hi","text":"Hello"}}"#);
+fn receipt(id: &str) -> Received {
+    let data = r#"{"student_name":"Ada","course_title":"Rust"}"#;
+    let body = format!(
+        r#"{{"v":1,"id":"{id}","to":"ada@example.com","template":"enrollment-refund","data":{data}}}"#
+    );
     message(&format!("m-{id}"), &body)
 }
 
+/// A world in which the template of [`receipt`] is sent at most once.
+fn cautious_world() -> World {
+    World { guarantees: "enrollment-refund".parse().unwrap(), ..world() }
+}
+
+/// An hour after midnight, so that claims which end at midnight are over.
 async fn handle(world: &World, batch: Vec<Received>) -> Vec<String> {
-    world.handle(&invocation(Duration::from_mins(1)), batch).await
+    handle_at(world, MIDNIGHT + Duration::from_hours(1), batch).await
+}
+
+async fn handle_at(world: &World, now: OffsetDateTime, batch: Vec<Received>) -> Vec<String> {
+    world.handle(&invocation("request", share(), now, Duration::from_mins(1)), batch).await
+}
+
+/// A delay of which jitter may take a quarter.
+fn is_about(delay: Duration, seconds: u64) -> bool {
+    let full = Duration::from_secs(seconds);
+    full.mul_f64(0.75) <= delay && delay <= full
 }
 
 #[tokio::test(start_paused = true)]
@@ -230,14 +67,15 @@ async fn poison_goes_to_the_dead_letters_and_takes_nothing_with_it() {
     let batch = vec![job("a"), message("m-poison", "{"), job("b")];
     assert!(handle(&world, batch).await.is_empty());
     assert_eq!(world.sent(), ["a", "b"]);
-    let letters = world.dead_letters.letters.lock().unwrap();
+    let [letter] = &world.letters()[..] else { panic!("{:?}", world.letters()) };
+    assert_eq!((letter.message_id.as_str(), letter.job_id.as_ref()), ("m-poison", None));
     let reason = Reason::new("malformed_job", "the body is not JSON (line 1, column 1)");
-    assert_eq!(*letters, [("m-poison".to_owned(), None, reason)]);
+    assert_eq!((&letter.reason, letter.attempts.count), (&reason, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_job_twice_is_sent_once_and_both_messages_share_its_fate() {
-    let world = world().answering("b", Outcome::Transient { code: "500".to_owned() });
+    let world = world().answering("b", transient());
     let again = |id: &str| Received { message_id: format!("again-{id}"), ..job(id) };
     let batch = vec![job("a"), again("a"), job("b"), again("b")];
     let mut failures = handle(&world, batch).await;
@@ -253,21 +91,28 @@ async fn a_dead_job_burns_no_permit() {
     let unknown = r#"{"v":1,"id":"x","to":"ada@example.com","template":"novel","data":{}}"#;
     let world = world();
     assert!(handle(&world, vec![message("m-x", unknown)]).await.is_empty());
-    assert_eq!(world.dead_letters.letters.lock().unwrap()[0].2.code, "unknown_template");
+    assert_eq!(world.letters()[0].reason.code, "unknown_template");
     assert_eq!(world.row("x").state, State::Failed);
     assert!(handle(&world, vec![message("m-x", unknown)]).await.is_empty());
-    assert_eq!(world.dead_letters.letters.lock().unwrap().len(), 1, "kept once");
+    assert_eq!(world.letters().len(), 1, "kept once");
     assert!(world.sent().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_job_that_another_is_sending_comes_back_soon_and_when_that_claim_ends_at_the_latest() {
-    for (left, least, most) in [(90, 20, 20), (15, 10, 15)] {
+    let now = MIDNIGHT + Duration::from_hours(1);
+    for (left, least, most) in [(90, 20, 20), (15, 15, 15)] {
         let world = world();
-        let until = OffsetDateTime::now_utc() + Duration::from_secs(left);
-        let row = Row { state: State::Sending, attempts: 1, claimed_until: until };
+        let row = Row {
+            state: State::Sending,
+            attempts: 1,
+            first_attempt_at: MIDNIGHT,
+            claimed_until: now + Duration::from_secs(left),
+            token: Some("another's".to_owned()),
+            announced: false,
+        };
         world.ledger.rows.lock().unwrap().insert("a".to_owned(), row);
-        assert_eq!(handle(&world, vec![job("a")]).await, ["m-a"]);
+        assert_eq!(handle_at(&world, now, vec![job("a")]).await, ["m-a"]);
         let delay = world.delays()["m-a"];
         assert!((least..=most).contains(&delay.as_secs()), "{delay:?}");
         assert!(world.sent().is_empty());
@@ -277,13 +122,16 @@ async fn a_job_that_another_is_sending_comes_back_soon_and_when_that_claim_ends_
 #[tokio::test(start_paused = true)]
 async fn a_throttle_stops_the_batch_and_gives_back_the_rest_uncounted() {
     for (outcome, least) in
-        [(Outcome::Throttled, retry::FIRST_DELAY), (Outcome::Held(Hold::DailyQuota), HELD_FOR)]
+        [(Outcome::Throttled, retry::FIRST_DELAY), (Outcome::Held(Cause::DailyQuota), HELD_FOR)]
     {
         let world = world().answering("1", outcome);
         let failures = handle(&world, (0..20).map(|n| job(&n.to_string())).collect()).await;
         assert_eq!(world.sent(), ["0", "1"]);
         assert_eq!(failures.len(), 19);
-        assert!(world.delays().values().all(|&delay| delay >= least));
+        for (id, delay) in world.delays() {
+            let least = if id == "m-1" { least.mul_f64(0.75) } else { least };
+            assert!(least <= delay && delay <= least * 2, "{id}: {delay:?}");
+        }
         assert_eq!(world.row("1").attempts, 1);
         for (id, row) in world.ledger.rows.lock().unwrap().iter() {
             assert!(id.as_str() <= "1" || row.attempts == 0, "{id} counts as tried");
@@ -292,13 +140,182 @@ async fn a_throttle_stops_the_batch_and_gives_back_the_rest_uncounted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_transient_failure_is_released_and_backs_off_by_its_attempts() {
-    let world = world().answering("a", Outcome::Transient { code: "500".to_owned() });
-    for (attempts, delay) in [(1, 30), (2, 60), (3, 120)] {
-        assert_eq!(handle(&world, vec![job("a")]).await, ["m-a"]);
-        assert_eq!(world.row("a").attempts, attempts);
-        assert_eq!(world.delays()["m-a"].as_secs(), delay);
+async fn what_is_given_back_together_does_not_come_back_together() {
+    let world = world().answering("0", Outcome::Throttled);
+    handle(&world, (0..20).map(|n| job(&n.to_string())).collect()).await;
+    let mut delays: Vec<Duration> = world.delays().into_values().collect();
+    delays.sort();
+    delays.dedup();
+    assert!(delays.len() > 15, "{delays:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_is_throttled_again_and_again_backs_off_further() {
+    let world = world().answering("a", Outcome::Throttled);
+    for delay in [30, 60, 120, 240] {
+        handle(&world, vec![job("a")]).await;
+        assert!(is_about(world.delays()["m-a"], delay), "{:?}", world.delays());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_may_not_send_is_held_once_and_nothing_is_tried_until_it_is_released() {
+    let world = world().answering("0", Outcome::Held(Cause::SendingPaused));
+    for _ in 0..3 {
+        let failures = handle(&world, vec![job("0"), job("1")]).await;
+        assert_eq!(failures.len(), 2);
+    }
+    assert_eq!(world.sent(), ["0"], "the second batch and the third were not tried");
+    assert_eq!(*world.event_source.turned_off.lock().unwrap(), 1);
+    let machine = world.holds.holds.lock().unwrap().machine.clone().unwrap();
+    assert_eq!(machine.cause, Cause::SendingPaused);
+    assert!(world.delays().values().all(|&delay| delay >= HELD_FOR));
+
+    *world.holds.holds.lock().unwrap() = email::hold::Holds::default();
+    assert!(handle(&world, vec![job("1")]).await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hold_by_hand_stops_the_next_batch() {
+    let world = world();
+    let reason = "wrong template".to_owned();
+    world.holds.holds.lock().unwrap().operator = Some(OperatorHold { reason, since: MIDNIGHT });
+    assert_eq!(handle(&world, vec![job("0")]).await, ["m-0"]);
+    assert!(world.sent().is_empty());
+    assert!(world.ledger.rows.lock().unwrap().is_empty(), "not even claimed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_holds_record_jobs_are_tried_and_a_refusal_stops_the_batch() {
+    let world = world().answering("1", Outcome::Held(Cause::DailyQuota));
+    world.holds.down.store(true, Ordering::Relaxed);
+    assert_eq!(handle(&world, vec![job("0"), job("1")]).await, ["m-1"]);
+    assert_eq!(world.sent(), ["0", "1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transient_failure_is_released_and_backs_off_by_its_attempts() {
+    let unknown = Outcome::Unknown { code: "Novel".to_owned() };
+    for outcome in [transient(), unknown] {
+        let world = world().answering("a", outcome);
+        for (attempts, delay) in [(1, 30), (2, 60), (3, 120)] {
+            assert_eq!(handle(&world, vec![job("a")]).await, ["m-a"]);
+            assert_eq!(world.row("a").attempts, attempts);
+            assert!(is_about(world.delays()["m-a"], delay), "{:?}", world.delays());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_been_received_often_comes_back_seldom() {
+    let world = world().answering("a", Outcome::Throttled);
+    let batch = ["a", "b"].map(|id| Received { receives: 500, ..job(id) });
+    assert_eq!(handle(&world, batch.to_vec()).await.len(), 2);
+    assert!(world.delays().values().all(|delay| *delay >= Duration::from_mins(30)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_suppressed_recipient_burns_no_permit() {
+    let mut world = world();
+    world.suppressions.recipients.insert("ada@example.com".to_owned());
+    assert!(handle(&world, vec![job("a")]).await.is_empty());
+    assert!(world.sent().is_empty());
+    assert_eq!(world.letters()[0].reason.code, "suppressed");
+    assert_eq!(world.row("a").state, State::Failed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_while_nobody_knows_who_is_suppressed() {
+    let world = world();
+    world.suppressions.down.store(true, Ordering::Relaxed);
+    assert_eq!(handle(&world, vec![job("a")]).await, ["m-a"]);
+    assert!(world.sent().is_empty());
+    assert_eq!(world.row("a").attempts, 0, "it does not count as tried");
+    world.suppressions.down.store(false, Ordering::Relaxed);
+    assert!(handle(&world, vec![job("a")]).await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_most_once_an_attempt_without_an_answer_is_parked() {
+    let world = cautious_world().answering("a", Outcome::Ambiguous);
+    assert!(handle(&world, vec![receipt("a")]).await.is_empty());
+    assert_eq!(world.row("a").state, State::Unknown);
+    assert_eq!(world.letters()[0].reason.code, "outcome_unknown");
+    assert!(handle(&world, vec![receipt("a")]).await.is_empty());
+    assert_eq!(world.sent(), ["a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_most_once_a_job_whose_worker_died_in_its_attempt_is_parked() {
+    let world = cautious_world();
+    let began = MIDNIGHT + Duration::from_hours(1);
+    let first = invocation("first", share(), began, Duration::from_mins(1));
+    {
+        let mut dying = Box::pin(world.handle(&first, vec![receipt("a")]));
+        while world.sent().is_empty() {
+            assert!(futures_util::poll!(dying.as_mut()).is_pending());
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+    }
+    assert!(world.row("a").announced);
+    // While its claim is in force nobody knows that it died.
+    assert_eq!(handle_at(&world, began, vec![receipt("a")]).await, ["m-a"]);
+    let later = began + Duration::from_mins(2);
+    assert!(handle_at(&world, later, vec![receipt("a")]).await.is_empty());
+    assert_eq!(world.row("a").state, State::Unknown);
+    assert_eq!(world.sent(), ["a"], "not sent again");
+    assert_eq!(world.letters()[0].attempts.count, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_most_once_a_job_whose_worker_died_waiting_for_a_permit_is_sent() {
+    let world = cautious_world();
+    let began = MIDNIGHT + Duration::from_hours(1);
+    let first = invocation("first", share(), began, Duration::from_mins(1));
+    {
+        let mut dying = Box::pin(world.handle(&first, vec![receipt("a")]));
+        while world.ledger.rows.lock().unwrap().is_empty() {
+            assert!(futures_util::poll!(dying.as_mut()).is_pending());
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+    }
+    assert!(world.sent().is_empty());
+    let later = began + Duration::from_mins(2);
+    assert!(handle_at(&world, later, vec![receipt("a")]).await.is_empty());
+    assert_eq!(world.sent(), ["a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_most_once_a_failure_that_is_certain_is_tried_again() {
+    let world = cautious_world().answering("a", transient());
+    for _ in 0..2 {
+        assert_eq!(handle(&world, vec![receipt("a")]).await, ["m-a"]);
+    }
+    assert_eq!(world.sent(), ["a", "a"]);
+    assert!(world.letters().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_most_once_nothing_is_sent_that_was_not_announced() {
+    let world = cautious_world();
+    world.ledger.announces_fail.store(true, Ordering::Relaxed);
+    assert_eq!(handle(&world, vec![receipt("a"), job("b")]).await, ["m-a"]);
+    assert_eq!(world.sent(), ["b"], "what is sent at least once needs no announcement");
+    assert_eq!(world.row("a").attempts, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_most_once_a_job_that_cannot_be_parked_is_not_sent_meanwhile() {
+    let world = cautious_world().answering("a", Outcome::Ambiguous);
+    world.dead_letters.down.store(true, Ordering::Relaxed);
+    assert_eq!(handle(&world, vec![receipt("a")]).await, ["m-a"]);
+    let later = MIDNIGHT + Duration::from_hours(2);
+    assert_eq!(handle_at(&world, later, vec![receipt("a")]).await, ["m-a"]);
+    world.dead_letters.down.store(false, Ordering::Relaxed);
+    let later = MIDNIGHT + Duration::from_hours(3);
+    assert!(handle_at(&world, later, vec![receipt("a")]).await.is_empty());
+    assert_eq!(world.sent(), ["a"]);
+    assert_eq!(world.letters().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -319,8 +336,10 @@ async fn a_rejected_job_is_kept_with_its_reason() {
     assert_eq!(handle(&world, vec![job("a")]).await, ["m-a"], "not lost while nothing can keep it");
     world.dead_letters.down.store(false, Ordering::Relaxed);
     assert!(handle(&world, vec![job("a")]).await.is_empty());
-    let letters = world.dead_letters.letters.lock().unwrap();
-    assert_eq!(*letters, [("m-a".to_owned(), Some("a".to_owned()), reason)]);
+    let [letter] = &world.letters()[..] else { panic!("{:?}", world.letters()) };
+    assert_eq!((letter.job_id.as_deref(), &letter.reason), (Some("a"), &reason));
+    assert_eq!(letter.attempts.count, 2);
+    assert!(letter.attempts.first_at <= letter.attempts.last_at);
     assert_eq!(world.row("a").state, State::Failed);
 }
 
@@ -345,7 +364,8 @@ async fn what_cannot_start_in_time_is_given_back_at_once_and_uncounted() {
     let world = world();
     let lasts = share().interval() * 3 + Duration::from_millis(100);
     let batch = (0..20).map(|n| job(&n.to_string())).collect();
-    let failures = world.handle(&invocation(lasts), batch).await;
+    let now = MIDNIGHT + Duration::from_hours(1);
+    let failures = world.handle(&invocation("request", share(), now, lasts), batch).await;
     assert_eq!(world.sent(), ["0", "1", "2"]);
     assert_eq!(failures.len(), 17);
     assert!(world.delays().values().all(Duration::is_zero));
@@ -387,7 +407,7 @@ async fn every_sample_batch_is_handled() {
         let world = world();
         assert!(handle(&world, sample(&path)).await.is_empty(), "{name}");
         assert_eq!(world.sent().len(), sent, "{name}");
-        assert_eq!(world.dead_letters.letters.lock().unwrap().len(), dead, "{name}");
+        assert_eq!(world.letters().len(), dead, "{name}");
         handled += 1;
     }
     assert_eq!(handled, 3);
@@ -395,10 +415,11 @@ async fn every_sample_batch_is_handled() {
 
 fn outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![
-        4 => Just(Outcome::Accepted { message_id: "m".to_owned() }),
+        4 => Just(accepted()),
         1 => Just(Outcome::Throttled),
-        1 => Just(Outcome::Held(Hold::SendingPaused)),
-        2 => Just(Outcome::Transient { code: "500".to_owned() }),
+        1 => Just(Outcome::Held(Cause::SendingPaused)),
+        2 => Just(transient()),
+        1 => Just(Outcome::Unknown { code: "Novel".to_owned() }),
         2 => Just(Outcome::Ambiguous),
         2 => Just(Outcome::Rejected(Reason::new("MessageRejected", "no"))),
     ]
@@ -422,10 +443,14 @@ proptest! {
         runtime.block_on(async {
             let mut world = world();
             world.dead_letters.down.store(dead_letters_down, Ordering::Relaxed);
-            let mut batch = Vec::new();
+            let (mut batch, mut answers) = (Vec::new(), HashMap::new());
             for (n, (id, outcome)) in jobs.iter().enumerate() {
                 let id = format!("job-{id}");
-                world.mailer.answers.entry(id.clone()).or_insert_with(|| outcome.clone());
+                let first = !answers.contains_key(&id);
+                answers.entry(id.clone()).or_insert_with(|| outcome.clone());
+                if first {
+                    world = world.answering(&id, outcome.clone());
+                }
                 batch.push(Received { message_id: format!("{n}/{id}"), ..job(&id) });
             }
             let ids: Vec<String> = batch.iter().map(|m| m.message_id.clone()).collect();
@@ -441,7 +466,7 @@ proptest! {
             for message_id in ids.iter().filter(|id| !failures.contains(id)) {
                 let job_id = message_id.split_once('/').unwrap().1;
                 prop_assert!(sent.iter().any(|id| id == job_id), "{} was lost", job_id);
-                let done = match &world.mailer.answers[job_id] {
+                let done = match &answers[job_id] {
                     Outcome::Accepted { .. } => State::Sent,
                     Outcome::Rejected(_) if !dead_letters_down => State::Failed,
                     other => return Err(TestCaseError::fail(format!("{other:?} was acknowledged"))),

@@ -5,14 +5,14 @@ use aws_sdk_sesv2::{
     types::SendQuota,
 };
 use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
-use email::{dead_letter::Reason, mailer::Hold};
+use email::{dead_letter::Reason, hold::Cause};
 
 use super::*;
 
 /// SES's error as it comes over the wire.
 fn refused(status: u16, code: &'static str, message: &'static str) -> Rule {
     mock!(Client::send_email).then_http_response(move || {
-        let mut response = aws_sdk_sesv2::config::http::HttpResponse::new(
+        let mut response = HttpResponse::new(
             status.try_into().unwrap(),
             format!(r#"{{"message":"{message}"}}"#).into(),
         );
@@ -61,11 +61,32 @@ async fn refusals_are_told_apart() {
             429,
             "TooManyRequestsException",
             "Daily message quota exceeded.",
-            Outcome::Held(Hold::DailyQuota),
+            Outcome::Held(Cause::DailyQuota),
         ),
-        (400, "SendingPausedException", "paused", Outcome::Held(Hold::SendingPaused)),
-        (400, "AccountSuspendedException", "no", Outcome::Held(Hold::AccountSuspended)),
-        (400, "MailFromDomainNotVerifiedException", "no", Outcome::Held(Hold::SenderNotVerified)),
+        (
+            429,
+            "LimitExceededException",
+            "Daily message quota exceeded.",
+            Outcome::Held(Cause::DailyQuota),
+        ),
+        (400, "ThrottlingException", "Rate exceeded", Outcome::Throttled),
+        (400, "SendingPausedException", "paused", Outcome::Held(Cause::SendingPaused)),
+        (
+            400,
+            "MessageRejected",
+            "Sending suspended for this account. For more information, please check the inbox of \
+             the email address associated with your AWS account.",
+            Outcome::Held(Cause::AccountSuspended),
+        ),
+        (
+            400,
+            "MessageRejected",
+            "Email address is not verified. The following identities failed the check in region \
+             US-EAST-1: courses@example.com",
+            Outcome::Held(Cause::SenderNotVerified),
+        ),
+        (400, "AccountSuspendedException", "no", Outcome::Held(Cause::AccountSuspended)),
+        (400, "MailFromDomainNotVerifiedException", "no", Outcome::Held(Cause::SenderNotVerified)),
         (
             400,
             "MessageRejected",
@@ -90,9 +111,18 @@ async fn refusals_are_told_apart() {
             "",
             Outcome::Transient { code: "AccessDeniedException".to_owned() },
         ),
+        (400, "NovelException", "?", Outcome::Unknown { code: "NovelException".to_owned() }),
     ] {
         assert_eq!(send(&refused(status, code, message)).await, expected, "{code}: {message}");
     }
+}
+
+#[tokio::test]
+async fn an_answer_that_makes_no_sense_is_ambiguous() {
+    let rule = mock!(Client::send_email).then_http_response(|| {
+        HttpResponse::new(200.try_into().unwrap(), "<html>captive portal".into())
+    });
+    assert_eq!(send(&rule).await, Outcome::Ambiguous);
 }
 
 fn over_http(port: u16) -> Ses {

@@ -1,0 +1,126 @@
+//! The event source mapping between the email queue and the worker, as something to turn off and on.
+
+use aws_sdk_lambda::{Client, types::EventSourceMappingConfiguration};
+use email::hold::EventSource;
+use enrollment::ports::Unavailable;
+
+/// The worker's event source. Needs `lambda:ListEventSourceMappings`, which names no resource, and
+/// `lambda:UpdateEventSourceMapping` on the mapping.
+///
+/// It is found by the function's name: the function cannot be told the mapping's id when it is
+/// deployed, because the mapping is made of the function.
+#[derive(Debug, Clone)]
+pub struct WorkerEventSource {
+    client: Client,
+    function: String,
+}
+
+impl WorkerEventSource {
+    /// The one event source of the function of that name.
+    pub fn new(client: Client, function: String) -> Self {
+        Self { client, function }
+    }
+
+    async fn find(&self) -> Result<EventSourceMappingConfiguration, Unavailable> {
+        const FIND: &str = "finding the worker's event source";
+        let found = self
+            .client
+            .list_event_source_mappings()
+            .function_name(&self.function)
+            .send()
+            .await
+            .map_err(|error| Unavailable::new(FIND, error))?;
+        found
+            .event_source_mappings
+            .unwrap_or_default()
+            .into_iter()
+            .next()
+            .ok_or_else(|| Unavailable::new(FIND, "the function has none"))
+    }
+}
+
+/// Whether it is on, or on its way there: `Creating`, `Enabling`, `Enabled` and `Updating`, of the
+/// states that Lambda names (`EventSourceMappingConfiguration`, `State`).
+fn is_on(mapping: &EventSourceMappingConfiguration) -> bool {
+    !matches!(mapping.state(), Some("Disabled" | "Disabling" | "Deleting"))
+}
+
+impl EventSource for WorkerEventSource {
+    type Error = Unavailable;
+
+    async fn is_on(&self) -> Result<bool, Unavailable> {
+        self.find().await.map(|mapping| is_on(&mapping))
+    }
+
+    async fn turn(&self, on: bool) -> Result<(), Unavailable> {
+        let mapping = self.find().await?;
+        if is_on(&mapping) == on {
+            return Ok(());
+        }
+        self.client
+            .update_event_source_mapping()
+            .set_uuid(mapping.uuid)
+            .enabled(on)
+            .send()
+            .await
+            .map_err(|error| Unavailable::new("turning the worker's event source", error))?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_lambda::operation::{
+        list_event_source_mappings::ListEventSourceMappingsOutput,
+        update_event_source_mapping::UpdateEventSourceMappingOutput,
+    };
+    use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
+
+    use super::*;
+
+    fn listed(state: Option<&'static str>) -> Rule {
+        mock!(Client::list_event_source_mappings)
+            .match_requests(|request| request.function_name() == Some("worker"))
+            .then_output(move || {
+                let mapping = state.map(|state| {
+                    EventSourceMappingConfiguration::builder().uuid("m-1").state(state).build()
+                });
+                ListEventSourceMappingsOutput::builder()
+                    .set_event_source_mappings(Some(mapping.into_iter().collect()))
+                    .build()
+            })
+    }
+
+    #[tokio::test]
+    async fn it_is_turned_only_where_it_is_not_so_already() {
+        for (state, turned, calls) in [
+            ("Enabled", false, 1),
+            ("Enabling", false, 1),
+            ("Updating", false, 1),
+            ("Disabled", false, 0),
+            ("Disabling", false, 0),
+            ("Disabled", true, 1),
+            ("Enabled", true, 0),
+        ] {
+            let list = listed(Some(state));
+            let update = mock!(Client::update_event_source_mapping)
+                .match_requests(move |request| {
+                    request.uuid() == Some("m-1") && request.enabled() == Some(turned)
+                })
+                .then_output(|| UpdateEventSourceMappingOutput::builder().build());
+            let client = mock_client!(aws_sdk_lambda, RuleMode::MatchAny, [&list, &update]);
+            let source = WorkerEventSource::new(client, "worker".to_owned());
+            source.turn(turned).await.unwrap();
+            assert_eq!(update.num_calls(), calls, "{state} to {turned}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_function_without_one_is_an_error() {
+        let list = listed(None);
+        let client = mock_client!(aws_sdk_lambda, [&list]);
+        let source = WorkerEventSource::new(client, "worker".to_owned());
+        let error = source.is_on().await.unwrap_err().to_string();
+        assert!(error.ends_with("the function has none"), "{error}");
+    }
+}

@@ -1,0 +1,119 @@
+//! Table `holds`: partition key `name`, one item, which says why nothing is sent.
+
+use aws_sdk_dynamodb::{Client, error::SdkError, operation::put_item::PutItemError};
+use email::hold::{HoldRecord, Holds};
+use enrollment::ports::Unavailable;
+
+use super::{number, read, text, write};
+
+/// The item's key.
+const NAME: &str = "email";
+
+/// The record of the holds. Needs `dynamodb:GetItem`, and `dynamodb:PutItem` to change it.
+#[derive(Debug, Clone)]
+pub struct HoldsTable {
+    client: Client,
+    name: String,
+}
+
+impl HoldsTable {
+    /// The table of that name.
+    pub fn new(client: Client, name: String) -> Self {
+        Self { client, name }
+    }
+}
+
+impl HoldRecord for HoldsTable {
+    type Error = Unavailable;
+
+    async fn read(&self) -> Result<Holds, Unavailable> {
+        const READ: &str = "reading the holds";
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .key("name", text(NAME))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| Unavailable::new(READ, error))?;
+        found.item.map_or_else(|| Ok(Holds::default()), |item| read(READ, item))
+    }
+
+    async fn replace(&self, next: &Holds) -> Result<bool, Unavailable> {
+        const REPLACE: &str = "writing the holds";
+        let mut item = write(REPLACE, next)?;
+        item.insert("name".to_owned(), text(NAME));
+        let replaced = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(version) OR version = :before")
+            .expression_attribute_values(":before", number(next.version - 1))
+            .send()
+            .await;
+        match replaced.map_err(SdkError::into_service_error) {
+            Ok(_) => Ok(true),
+            Err(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
+            Err(error) => Err(Unavailable::new(REPLACE, error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::{
+        operation::{get_item::GetItemOutput, put_item::PutItemOutput},
+        types::error::ConditionalCheckFailedException,
+    };
+    use aws_smithy_mocks::{mock, mock_client};
+    use email::hold::{Cause, MachineHold};
+    use time::OffsetDateTime;
+
+    use super::*;
+
+    fn held() -> Holds {
+        let machine = MachineHold { cause: Cause::DailyQuota, since: OffsetDateTime::UNIX_EPOCH };
+        Holds { machine: Some(machine), version: 7, ..Holds::default() }
+    }
+
+    #[tokio::test]
+    async fn what_is_written_is_read_back() {
+        let put = mock!(Client::put_item)
+            .match_requests(|request| {
+                let values = request.expression_attribute_values().unwrap();
+                let item = request.item().unwrap();
+                values[":before"] == number(6)
+                    && item["name"] == text("email")
+                    && read::<Holds>("reading", item.clone()).unwrap() == held()
+            })
+            .then_output(|| PutItemOutput::builder().build());
+        let table = HoldsTable::new(mock_client!(aws_sdk_dynamodb, [&put]), "holds".to_owned());
+        assert!(table.replace(&held()).await.unwrap());
+
+        let get = mock!(Client::get_item).then_output(|| {
+            let item = write("writing", held()).unwrap();
+            GetItemOutput::builder().set_item(Some(item)).build()
+        });
+        let table = HoldsTable::new(mock_client!(aws_sdk_dynamodb, [&get]), "holds".to_owned());
+        assert_eq!(table.read().await.unwrap(), held());
+    }
+
+    #[tokio::test]
+    async fn nothing_is_held_where_nothing_was_ever_written() {
+        let get = mock!(Client::get_item).then_output(|| GetItemOutput::builder().build());
+        let table = HoldsTable::new(mock_client!(aws_sdk_dynamodb, [&get]), "holds".to_owned());
+        assert_eq!(table.read().await.unwrap(), Holds::default());
+    }
+
+    #[tokio::test]
+    async fn somebody_elses_change_is_not_overwritten() {
+        let put = mock!(Client::put_item).then_error(|| {
+            let refusal = ConditionalCheckFailedException::builder().build();
+            PutItemError::ConditionalCheckFailedException(refusal)
+        });
+        let table = HoldsTable::new(mock_client!(aws_sdk_dynamodb, [&put]), "holds".to_owned());
+        assert!(!table.replace(&held()).await.unwrap());
+    }
+}

@@ -1,0 +1,139 @@
+//! Table `suppressions`: partition key `recipient`, a copy of the provider's suppression list.
+
+use aws_sdk_dynamodb::Client;
+use email::{
+    EmailAddress,
+    suppression::{Cause, Suppress, Suppressions},
+};
+use enrollment::ports::Unavailable;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
+
+use super::{read, text, timestamp};
+
+/// The suppressed recipients, each by a digest: the table can answer whether a recipient is in it, and
+/// holds nobody's address. Reading needs `dynamodb:GetItem`, adding `dynamodb:PutItem`, removing
+/// `dynamodb:DeleteItem`.
+#[derive(Debug, Clone)]
+pub struct SuppressionsTable {
+    client: Client,
+    name: String,
+}
+
+/// What an item says.
+#[derive(Deserialize)]
+struct Item {
+    cause: Cause,
+}
+
+/// SHA-256 of the address in lower case, as SES compares them.
+fn digest(recipient: &EmailAddress) -> String {
+    hex::encode(Sha256::digest(recipient.as_str().to_ascii_lowercase()))
+}
+
+impl SuppressionsTable {
+    /// The table of that name.
+    pub fn new(client: Client, name: String) -> Self {
+        Self { client, name }
+    }
+
+    /// Takes a recipient out, whom the provider does not suppress any more.
+    pub async fn remove(&self, recipient: &EmailAddress) -> Result<(), Unavailable> {
+        self.client
+            .delete_item()
+            .table_name(&self.name)
+            .key("recipient", text(digest(recipient)))
+            .send()
+            .await
+            .map_err(|error| Unavailable::new("removing a suppression", error))?;
+        Ok(())
+    }
+}
+
+impl Suppressions for SuppressionsTable {
+    type Error = Unavailable;
+
+    async fn find(&self, recipient: &EmailAddress) -> Result<Option<Cause>, Unavailable> {
+        const FIND: &str = "looking for a suppression";
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .key("recipient", text(digest(recipient)))
+            .send()
+            .await
+            .map_err(|error| Unavailable::new(FIND, error))?;
+        let item = found.item.map(|item| read::<Item>(FIND, item)).transpose()?;
+        Ok(item.map(|item| item.cause))
+    }
+}
+
+impl Suppress for SuppressionsTable {
+    type Error = Unavailable;
+
+    async fn suppress(
+        &self,
+        recipient: &EmailAddress,
+        cause: Cause,
+        at: OffsetDateTime,
+    ) -> Result<(), Unavailable> {
+        let cause = match cause {
+            Cause::Bounce => "bounce",
+            Cause::Complaint => "complaint",
+        };
+        self.client
+            .put_item()
+            .table_name(&self.name)
+            .item("recipient", text(digest(recipient)))
+            .item("cause", text(cause))
+            .item("since", timestamp(at)?)
+            .send()
+            .await
+            .map_err(|error| Unavailable::new("writing a suppression", error))?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::operation::{get_item::GetItemOutput, put_item::PutItemOutput};
+    use aws_smithy_mocks::{RuleMode, mock, mock_client};
+
+    use super::*;
+
+    fn address(text: &str) -> EmailAddress {
+        text.parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_is_written_is_found_in_any_case_and_names_nobody() {
+        for cause in [Cause::Bounce, Cause::Complaint] {
+            let written = std::sync::Arc::new(std::sync::Mutex::new(None));
+            let writing = written.clone();
+            let put = mock!(Client::put_item)
+                .match_requests(move |request| {
+                    let item = request.item().unwrap().clone();
+                    let silent = !format!("{item:?}").contains("ada");
+                    *writing.lock().unwrap() = Some(item);
+                    silent
+                })
+                .then_output(|| PutItemOutput::builder().build());
+            let table =
+                SuppressionsTable::new(mock_client!(aws_sdk_dynamodb, [&put]), "s".to_owned());
+            let ada = address("Ada@Example.com");
+            table.suppress(&ada, cause, OffsetDateTime::UNIX_EPOCH).await.unwrap();
+
+            let item = written.lock().unwrap().clone().unwrap();
+            let key = item["recipient"].clone();
+            let get = mock!(Client::get_item)
+                .match_requests(move |request| request.key().unwrap()["recipient"] == key)
+                .then_output(move || GetItemOutput::builder().set_item(Some(item.clone())).build());
+            let other = mock!(Client::get_item).then_output(|| GetItemOutput::builder().build());
+            let client = mock_client!(aws_sdk_dynamodb, RuleMode::MatchAny, [&get, &other]);
+            let table = SuppressionsTable::new(client, "s".to_owned());
+            assert_eq!(table.find(&address("ada@example.com")).await.unwrap(), Some(cause));
+            assert_eq!(table.find(&address("bob@example.com")).await.unwrap(), None);
+        }
+    }
+}

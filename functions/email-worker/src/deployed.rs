@@ -1,0 +1,46 @@
+//! The worker as it is deployed: every part an adapter to AWS.
+
+use aws::{
+    clients,
+    event_source::WorkerEventSource,
+    tables::{EmailsTable, HoldsTable, SuppressionsTable},
+};
+use aws_config::SdkConfig;
+
+use crate::{
+    Config, Worker, dead_letter_queue::DeadLetterQueue, ses::Ses, suppression::KnownSuppressions,
+    visibility::Visibility, worker::Parts,
+};
+
+/// AWS.
+#[derive(Debug)]
+pub struct Deployed;
+
+impl Parts for Deployed {
+    type Ledger = EmailsTable;
+    type Suppressions = KnownSuppressions;
+    type Mailer = Ses;
+    type DeadLetters = DeadLetterQueue;
+    type Queue = Visibility;
+    type Holds = HoldsTable;
+    type EventSource = WorkerEventSource;
+}
+
+impl Worker<Deployed> {
+    /// Clients over one configuration, and so over one HTTP client. `mail` is
+    /// [`ses::client`](crate::ses::client).
+    pub fn new(sdk: &SdkConfig, mail: aws_sdk_sesv2::Client, config: Config) -> Self {
+        let (dynamodb, sqs) = (clients::dynamodb(sdk), clients::sqs(sdk));
+        let copy = SuppressionsTable::new(dynamodb.clone(), config.suppressions_table);
+        Self {
+            ledger: EmailsTable::new(dynamodb.clone(), config.emails_table),
+            suppressions: KnownSuppressions::new(copy, mail.clone()),
+            mailer: Ses::new(mail, config.sender, config.configuration_set),
+            dead_letters: DeadLetterQueue::new(sqs.clone(), config.dead_letter_queue_url),
+            queue: Visibility::new(sqs, config.email_queue_url),
+            holds: HoldsTable::new(dynamodb, config.holds_table),
+            event_source: WorkerEventSource::new(clients::lambda(sdk), config.function),
+            guarantees: config.guarantees,
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! To whom nothing is sent any more: the copy of the list first, and SES, which has the last word,
+//! where the copy says so.
+
+use aws::tables::SuppressionsTable;
+use aws_sdk_sesv2::Client;
+use email::{
+    EmailAddress,
+    suppression::{Cause, Suppressions},
+};
+use enrollment::ports::Unavailable;
+
+/// The copy, and SES's account-level suppression list. Needs `dynamodb:GetItem` and
+/// `dynamodb:DeleteItem` on the table, and `ses:GetSuppressedDestination`.
+///
+/// SES answers that about once a second for a whole account, so it is asked only about recipients that
+/// are in the copy. One that was taken off SES's list is taken out of the copy then.
+#[derive(Debug, Clone)]
+pub struct KnownSuppressions {
+    copy: SuppressionsTable,
+    ses: Client,
+}
+
+impl KnownSuppressions {
+    /// That table, and the list of that client's account.
+    pub fn new(copy: SuppressionsTable, ses: Client) -> Self {
+        Self { copy, ses }
+    }
+
+    /// Whether SES suppresses the recipient now.
+    async fn is_listed(&self, recipient: &EmailAddress) -> Result<bool, Unavailable> {
+        let listed =
+            self.ses.get_suppressed_destination().email_address(recipient.as_str()).send().await;
+        match listed {
+            Ok(_) => Ok(true),
+            Err(error) => match error.into_service_error() {
+                error if error.is_not_found_exception() => Ok(false),
+                error => Err(Unavailable::new("asking SES for a suppression", error)),
+            },
+        }
+    }
+}
+
+impl Suppressions for KnownSuppressions {
+    type Error = Unavailable;
+
+    async fn find(&self, recipient: &EmailAddress) -> Result<Option<Cause>, Unavailable> {
+        let Some(cause) = self.copy.find(recipient).await? else { return Ok(None) };
+        if self.is_listed(recipient).await? {
+            return Ok(Some(cause));
+        }
+        if let Err(error) = self.copy.remove(recipient).await {
+            // Then SES is asked once more the next time.
+            tracing::warn!(%error, "the copy of a suppression stays");
+        }
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::{
+        operation::{delete_item::DeleteItemOutput, get_item::GetItemOutput},
+        types::AttributeValue,
+    };
+    use aws_sdk_sesv2::{
+        config::retry::RetryConfig,
+        operation::get_suppressed_destination::{
+            GetSuppressedDestinationError, GetSuppressedDestinationOutput,
+        },
+        types::error::{NotFoundException, TooManyRequestsException},
+    };
+    use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
+
+    use super::*;
+
+    /// What is found, and how often the copy was removed.
+    async fn find(is_in_copy: bool, ses: &Rule) -> (Result<Option<Cause>, Unavailable>, usize) {
+        let get = mock!(aws_sdk_dynamodb::Client::get_item).then_output(move || {
+            let output = GetItemOutput::builder();
+            if is_in_copy {
+                output.item("cause", AttributeValue::S("bounce".to_owned())).build()
+            } else {
+                output.build()
+            }
+        });
+        let remove = mock!(aws_sdk_dynamodb::Client::delete_item)
+            .then_output(|| DeleteItemOutput::builder().build());
+        let dynamodb = mock_client!(aws_sdk_dynamodb, RuleMode::MatchAny, [&get, &remove]);
+        let ses = mock_client!(aws_sdk_sesv2, RuleMode::MatchAny, [ses], |config| config
+            .retry_config(RetryConfig::disabled()));
+        let copy = SuppressionsTable::new(dynamodb, "suppressions".to_owned());
+        let found =
+            KnownSuppressions::new(copy, ses).find(&"ada@example.com".parse().unwrap()).await;
+        (found, remove.num_calls())
+    }
+
+    fn refused(error: impl Fn() -> GetSuppressedDestinationError + Send + Sync + 'static) -> Rule {
+        mock!(Client::get_suppressed_destination).then_error(error)
+    }
+
+    fn not_listed() -> Rule {
+        refused(|| {
+            let error = NotFoundException::builder().build();
+            GetSuppressedDestinationError::NotFoundException(error)
+        })
+    }
+
+    #[tokio::test]
+    async fn ses_is_asked_only_about_what_is_in_the_copy() {
+        let ses = not_listed();
+        let (found, removed) = find(false, &ses).await;
+        assert_eq!((found.unwrap(), removed, ses.num_calls()), (None, 0, 0));
+    }
+
+    #[tokio::test]
+    async fn what_ses_lists_is_suppressed() {
+        let ses = mock!(Client::get_suppressed_destination)
+            .match_requests(|request| request.email_address() == Some("ada@example.com"))
+            .then_output(|| GetSuppressedDestinationOutput::builder().build());
+        let (found, removed) = find(true, &ses).await;
+        assert_eq!((found.unwrap(), removed), (Some(Cause::Bounce), 0));
+    }
+
+    #[tokio::test]
+    async fn what_ses_does_not_list_any_more_leaves_the_copy() {
+        let (found, removed) = find(true, &not_listed()).await;
+        assert_eq!((found.unwrap(), removed), (None, 1));
+    }
+
+    #[tokio::test]
+    async fn where_ses_cannot_be_asked_nothing_is_known() {
+        let ses = refused(|| {
+            let error = TooManyRequestsException::builder().build();
+            GetSuppressedDestinationError::TooManyRequestsException(error)
+        });
+        let (found, removed) = find(true, &ses).await;
+        assert!(found.is_err());
+        assert_eq!(removed, 0);
+    }
+}
