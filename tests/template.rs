@@ -201,16 +201,34 @@ fn a_role_may_do_what_its_function_does_and_no_more() {
         ("dynamodb:PutItem", "EnrollmentsTable"),
         ("dynamodb:GetItem", "EmailsTable"),
         ("sqs:SendMessage", "EmailQueue"),
+        ("dynamodb:GetItem", "HoldsTable"),
+        ("dynamodb:PutItem", "HoldsTable"),
         ("logs:CreateLogStream", "ResumerLogGroup"),
         ("logs:PutLogEvents", "ResumerLogGroup"),
     ]);
     let index = r#"{"Fn::Sub":"${EnrollmentsTable.Arn}/index/resume"}"#.to_owned();
     resumer.extend([keys, ("dynamodb:Query", index)]);
     resumer.sort();
-    assert_eq!(role_actions(&template, "ResumerRole"), resumer);
+    let (asks, rest): (Vec<_>, Vec<_>) = role_actions(&template, "ResumerRole")
+        .into_iter()
+        .partition(|(action, _)| action.starts_with("ses:") || action.starts_with("cloudwatch:"));
+    assert_eq!(rest, resumer);
+    let asked: Vec<_> = asks.iter().map(|(action, _)| *action).collect();
+    let expected_asks = [
+        "cloudwatch:DescribeAlarms",
+        "ses:GetAccount",
+        "ses:GetConfigurationSet",
+        "ses:GetEmailIdentity",
+    ];
+    assert_eq!(asked, expected_asks);
+    assert_eq!(asks.iter().filter(|(_, resource)| resource.contains('*')).count(), 1, "{asks:?}");
 
     let worker = expected(&[
         ("dynamodb:UpdateItem", "EmailsTable"),
+        ("dynamodb:GetItem", "SuppressionsTable"),
+        ("dynamodb:DeleteItem", "SuppressionsTable"),
+        ("dynamodb:GetItem", "HoldsTable"),
+        ("dynamodb:PutItem", "HoldsTable"),
         // The event source's, which a local AWS does not ask for.
         ("sqs:ReceiveMessage", "EmailQueue"),
         ("sqs:DeleteMessage", "EmailQueue"),
@@ -225,11 +243,63 @@ fn a_role_may_do_what_its_function_does_and_no_more() {
         .into_iter()
         .partition(|(action, _)| action.starts_with("ses:"));
     assert_eq!(rest, worker);
-    let [(account, any), (send, identities)] = ses.try_into().unwrap();
+    let [(account, any), (listed, any_too), (send, identities)] = ses.try_into().unwrap();
     assert_eq!((account, any.as_str()), ("ses:GetAccount", r#""*""#));
+    assert_eq!((listed, any_too.as_str()), ("ses:GetSuppressedDestination", r#""*""#));
     assert_eq!(send, "ses:SendEmail");
     assert!(identities.contains("identity/${SenderAddress}"), "{identities}");
     assert!(!identities.contains('*'), "{identities}");
+}
+
+#[test]
+fn worker_and_resumer_may_turn_their_own_event_source_and_no_other() {
+    let template = template();
+    let policy = &template["Resources"]["HoldPolicy"]["Properties"];
+    let roles: Vec<_> = each(&policy["Roles"]).into_iter().map(|role| &role["Ref"]).collect();
+    assert_eq!(roles, ["EmailWorkerRole", "ResumerRole"]);
+    let [find, turn] = statements(&policy["PolicyDocument"])[..] else { panic!("{policy:?}") };
+    assert_eq!(find["Action"], "lambda:ListEventSourceMappings");
+    assert_eq!(turn["Action"], "lambda:UpdateEventSourceMapping");
+    let mapping = turn["Resource"]["Fn::Sub"].as_str().unwrap();
+    assert!(mapping.ends_with(":event-source-mapping:${EmailEventSource}"), "{mapping}");
+}
+
+#[test]
+fn a_message_outlasts_a_day_long_outage_and_every_hold() {
+    use std::time::Duration;
+
+    use email::retry;
+
+    let template = template();
+    let retention = property(&template, "EmailQueue", "MessageRetentionPeriod").as_u64().unwrap();
+    let redrive = property(&template, "EmailQueue", "RedrivePolicy");
+    let most_receives = u32::try_from(redrive["maxReceiveCount"].as_u64().unwrap()).unwrap();
+    assert_eq!(Duration::from_secs(retention), retry::RETENTION);
+    assert_eq!(most_receives, retry::MOST_RECEIVES);
+
+    // Each failure is tried again as soon as the schedule and the luckiest jitter have it.
+    let tries = |receives| retry::not_too_often(retry::delay(receives, 1.0), receives);
+    let outlasted: Duration = (1..most_receives).map(tries).sum();
+    assert!(outlasted > Duration::from_hours(24), "{outlasted:?}");
+    // And what is given back at once, again and again, is kept as long as anything.
+    let given_back = |receives| retry::not_too_often(Duration::ZERO, receives);
+    let outlasted: Duration = (1..most_receives).map(given_back).sum();
+    assert!(outlasted > retry::RETENTION, "{outlasted:?}");
+}
+
+#[test]
+fn rates_hold_before_the_provider_reviews() {
+    let template = template();
+    // SES Developer Guide, "Sending review process FAQs": 5% bounces, 0.1% complaints.
+    for (parameter, alarm, metric, review) in [
+        ("BounceRateThreshold", "BounceRateAlarm", "Reputation.BounceRate", 0.05),
+        ("ComplaintRateThreshold", "ComplaintRateAlarm", "Reputation.ComplaintRate", 0.001),
+    ] {
+        let default = template["Parameters"][parameter]["Default"].as_f64().unwrap();
+        assert!(default < review && default > review / 2.0, "{parameter}");
+        assert!(is_ref(property(&template, alarm, "Threshold"), parameter), "{alarm}");
+        assert_eq!(property(&template, alarm, "MetricName"), metric);
+    }
 }
 
 #[test]

@@ -325,7 +325,7 @@ impl World {
         );
         let answer = self.http.send(Some(&self.lambda()), "POST", &url, "{}").await;
         assert_eq!(answer.status, 200, "{:?}", answer.body);
-        assert!(answer.body["finished"].is_u64(), "{:?}", answer.body);
+        assert!(answer.body["enrollments"]["finished"].is_u64(), "{:?}", answer.body);
     }
 
     /// Takes a course out of the catalogue.

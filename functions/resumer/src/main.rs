@@ -4,24 +4,32 @@ use std::time::Duration;
 
 use aws::{Environment, World, WorldConfig};
 use lambda_runtime::{LambdaEvent, service_fn};
-use resumer::sweep::{LONGEST_STEP, sweep};
-use serde_json::Value;
+use resumer::{
+    holds::{HoldsConfig, Watch},
+    sweep::{LONGEST_STEP, sweep},
+};
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     aws::telemetry::start();
-    let config = WorldConfig::read(&Environment::process())?;
+    let environment = Environment::process();
+    let config = WorldConfig::read(&environment)?;
+    let holds = HoldsConfig::read(&environment)?;
     let sdk = aws::clients::load_config().await;
     let world = World::new(&sdk, config, |courses| courses);
+    let watch = Watch::deployed(&sdk, holds);
     let handle = async |event: LambdaEvent<Value>| {
         let deadline = OffsetDateTime::UNIX_EPOCH + Duration::from_millis(event.context.deadline);
         let now = OffsetDateTime::now_utc();
         let left = Duration::try_from(deadline - now).unwrap_or_default();
-        let report = sweep(&world, now, Instant::now() + left.saturating_sub(LONGEST_STEP)).await;
-        tracing::info!(?report, "a run is over");
-        Ok::<_, lambda_runtime::Error>(report)
+        let until = Instant::now() + left.saturating_sub(LONGEST_STEP);
+        // Neither waits for the other: an outage of SES is none of the enrollments'.
+        let (report, held) = tokio::join!(sweep(&world, now, until), watch.run(now));
+        tracing::info!(?report, held, "a run is over");
+        Ok::<_, lambda_runtime::Error>(json!({"enrollments": report, "emails_held": held}))
     };
     lambda_runtime::run(service_fn(handle)).await
 }
