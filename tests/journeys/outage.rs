@@ -18,7 +18,7 @@ async fn without_the_queue_a_student_is_enrolled_all_the_same() {
 
     let function = world.stack.output("EnrollFunctionName");
     let answer = world
-        .with_environment(function, ("AWS_ENDPOINT_URL_SQS", NOWHERE), async || {
+        .with_environment(function, &[("AWS_ENDPOINT_URL_SQS", NOWHERE)], async || {
             world.enroll(&during, &course).await
         })
         .await;
@@ -43,7 +43,7 @@ async fn without_the_provider_an_email_waits_and_is_then_sent_once() {
 
     let function = world.stack.output("EmailWorkerFunctionName");
     world
-        .with_environment(function, ("AWS_ENDPOINT_URL_SESV2", NOWHERE), async || {
+        .with_environment(function, &[("AWS_ENDPOINT_URL_SESV2", NOWHERE)], async || {
             assert_eq!(world.enroll(&student, &course).await.status, 201);
             // The first back-off is half a minute. Left to the queue, it would be six.
             world.job_is_put_off(&student.email, Duration::from_mins(1)).await;

@@ -164,9 +164,9 @@ async fn the_resumer_enqueues_the_email_that_an_outage_of_the_queue_left_out() {
     let course = world.open_course("Resumed").await;
     let student = Student::named("Dorothy Vaughan");
     let function = world.stack.output("EnrollFunctionName");
-    let nowhere = ("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:1");
+    let nowhere = [("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:1")];
     let answer = world
-        .with_environment(function, nowhere, async || world.enroll(&student, &course).await)
+        .with_environment(function, &nowhere, async || world.enroll(&student, &course).await)
         .await;
     assert_eq!(answer.status, 201);
     assert!(world.emails_to(&student.email).await.is_empty());

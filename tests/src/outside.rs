@@ -50,7 +50,7 @@ type Queues = HashMap<String, HashMap<String, Vec<QueuedMessage>>>;
 /// A message that is in a queue.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct QueuedMessage {
+pub struct QueuedMessage {
     body: String,
     receive_count: u32,
     /// In seconds since 1970.
@@ -60,7 +60,7 @@ pub(crate) struct QueuedMessage {
 impl QueuedMessage {
     /// How long it will stay hidden, if a worker had it. The queue hides it for minutes; to be hidden
     /// for less, it must have been put off.
-    pub(crate) fn hidden_for(&self) -> Option<Duration> {
+    pub fn hidden_for(&self) -> Option<Duration> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
         let until = Duration::try_from_secs_f64(self.visible_at).ok()?;
         (self.receive_count > 0).then(|| until.saturating_sub(now))
@@ -70,10 +70,15 @@ impl QueuedMessage {
 impl Emulator {
     /// The emails to a recipient, oldest first.
     pub(crate) async fn emails_to(&self, recipient: &str) -> Vec<Email> {
-        let accounts: ByAccount<Vec<Email>> = self.inspect("ses/messages").await;
-        let mut emails: Vec<Email> = accounts.messages.into_values().flatten().collect();
+        let mut emails = self.emails().await;
         emails.retain(|email| email.to.iter().any(|to| to == recipient));
         emails
+    }
+
+    /// All emails that SES has accepted.
+    pub(crate) async fn emails(&self) -> Vec<Email> {
+        let accounts: ByAccount<Vec<Email>> = self.inspect("ses/messages").await;
+        accounts.messages.into_values().flatten().collect()
     }
 
     /// The messages of a queue that mention this, whether they wait or a worker has them.
@@ -102,13 +107,22 @@ fn queue_name(url: &str) -> &str {
 }
 
 /// Asks again and again until there is something, and returns it. Fails after [`PATIENCE`].
-pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+pub async fn eventually<T>(what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
+    within(PATIENCE, what, ask).await
+}
+
+/// Asks again and again until there is something, and returns it. Fails after that time.
+pub async fn within<T>(
+    patience: Duration,
+    what: &str,
+    mut ask: impl AsyncFnMut() -> Option<T>,
+) -> T {
+    let deadline = Instant::now() + patience;
     loop {
         if let Some(found) = ask().await {
             return found;
         }
-        assert!(Instant::now() < deadline, "after {PATIENCE:?} there is still not {what}");
+        assert!(Instant::now() < deadline, "after {patience:?} there is still not {what}");
         sleep(Duration::from_millis(100)).await;
     }
 }

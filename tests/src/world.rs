@@ -10,7 +10,7 @@ use std::{
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials as AwsCredentials;
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_sdk_sqs::types::{Message, SendMessageBatchRequestEntry};
+use aws_sdk_sqs::types::{Message, QueueAttributeName, SendMessageBatchRequestEntry};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use serde_json::{Value, json};
@@ -221,6 +221,18 @@ impl World {
         email
     }
 
+    /// The emails that SES has accepted so far for recipients whose addresses mention this.
+    pub async fn emails_mentioning(&self, mention: &str) -> Vec<Email> {
+        let mut emails = self.emulator.emails().await;
+        emails.retain(|email| email.to.iter().any(|to| to.contains(mention)));
+        emails
+    }
+
+    /// The messages of the email queue, waiting or in work, that mention this.
+    pub async fn queued(&self, mention: &str) -> Vec<QueuedMessage> {
+        self.emulator.messages(self.stack.output("EmailQueueUrl"), mention).await
+    }
+
     /// Waits until the email queue holds nothing, neither waiting nor in work, that mentions this.
     pub async fn queue_forgets(&self, mention: &str) {
         let queue = self.stack.output("EmailQueueUrl");
@@ -243,27 +255,50 @@ impl World {
 
     /// Waits for the dead letter whose body mentions this, and takes it off its queue.
     pub async fn dead_letter(&self, mention: &str) -> DeadLetter {
-        let queue = self.stack.output("EmailDeadLetterQueueUrl");
         let message = eventually(&format!("a dead letter with {mention}"), async || {
-            let received = self
-                .sqs
-                .receive_message()
-                .queue_url(queue)
-                .max_number_of_messages(10)
-                .message_attribute_names("All")
-                // Long enough for the next look to see what was behind these, and short enough for
-                // the journeys whose letters these are.
-                .visibility_timeout(1)
-                .send()
-                .await
-                .expect("the dead-letter queue can be read");
-            let mut messages = received.messages.unwrap_or_default().into_iter();
+            let mut messages = self.look_at_dead_letters().await.into_iter();
             messages.find(|message| message.body().is_some_and(|body| body.contains(mention)))
         })
         .await;
+        self.take_off(message).await
+    }
+
+    /// The dead letters whose bodies mention this, taken off their queue.
+    pub async fn dead_letters(&self, mention: &str) -> Vec<DeadLetter> {
+        let queue = self.stack.output("EmailDeadLetterQueueUrl");
+        let mut letters = Vec::new();
+        eventually(&format!("a dead-letter queue without {mention}"), async || {
+            for message in self.look_at_dead_letters().await {
+                if message.body().is_some_and(|body| body.contains(mention)) {
+                    letters.push(self.take_off(message).await);
+                }
+            }
+            self.emulator.messages(queue, mention).await.is_empty().then_some(())
+        })
+        .await;
+        letters
+    }
+
+    async fn look_at_dead_letters(&self) -> Vec<Message> {
+        let received = self
+            .sqs
+            .receive_message()
+            .queue_url(self.stack.output("EmailDeadLetterQueueUrl"))
+            .max_number_of_messages(10)
+            .message_attribute_names("All")
+            // Long enough for the next look to see what was behind these, and short enough for
+            // the journeys whose letters these are.
+            .visibility_timeout(1)
+            .send()
+            .await
+            .expect("the dead-letter queue can be read");
+        received.messages.unwrap_or_default()
+    }
+
+    async fn take_off(&self, message: Message) -> DeadLetter {
         self.sqs
             .delete_message()
-            .queue_url(queue)
+            .queue_url(self.stack.output("EmailDeadLetterQueueUrl"))
             .set_receipt_handle(message.receipt_handle.clone())
             .send()
             .await
@@ -351,33 +386,89 @@ impl World {
         .await
     }
 
-    /// Does something while a function has another environment variable. Only for a journey that is
+    /// Does something while a function has other environment variables. Only for a journey that is
     /// alone: all others would feel it.
     pub async fn with_environment<T>(
         &self,
         function: &str,
-        (name, value): (&str, &str),
+        variables: &[(&str, &str)],
         meanwhile: impl AsyncFnOnce() -> T,
     ) -> T {
-        assert!(matches!(self.admission, Admission::Alone { .. }), "use `World::open_alone`");
+        let change = |configuration: &mut Value| {
+            for &(name, value) in variables {
+                configuration["Environment"]["Variables"][name] = json!(value);
+            }
+        };
+        self.with_configuration(function, change, meanwhile).await
+    }
+
+    /// Does something while a function has another timeout or environment. Only for a journey that is
+    /// alone: all others would feel it.
+    pub async fn with_configuration<T>(
+        &self,
+        function: &str,
+        change: impl FnOnce(&mut Value),
+        meanwhile: impl AsyncFnOnce() -> T,
+    ) -> T {
+        self.must_be_alone();
         let url = self.configuration_url(function);
         let answer = self.http.send(Some(&self.lambda()), "GET", &url, "").await;
-        let before = answer.body["Environment"].clone();
-        assert!(before["Variables"].is_object(), "{:?}", answer.body);
+        let before = json!({
+            "Environment": answer.body["Environment"],
+            "Timeout": answer.body["Timeout"],
+        });
+        assert!(before["Environment"]["Variables"].is_object(), "{:?}", answer.body);
         let mut changed = before.clone();
-        changed["Variables"][name] = json!(value);
+        change(&mut changed);
 
-        self.set_environment(&url, changed).await;
+        self.configure(&url, &changed).await;
         let outcome = AssertUnwindSafe(meanwhile()).catch_unwind().await;
         // Also where that failed, or the journeys after this one would fail for its reason.
-        self.set_environment(&url, before).await;
+        self.configure(&url, &before).await;
         outcome.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
-    async fn set_environment(&self, url: &str, environment: Value) {
-        let body = json!({"Environment": environment}).to_string();
+    async fn configure(&self, url: &str, configuration: &Value) {
+        let body = configuration.to_string();
         let answer = self.http.send(Some(&self.lambda()), "PUT", url, body).await;
         assert_eq!(answer.status, 200, "{:?}", answer.body);
+    }
+
+    /// Does something while the email queue hides what it delivers for so long and no longer. Only for
+    /// a journey that is alone: all others would feel it.
+    pub async fn with_visibility_timeout<T>(
+        &self,
+        hidden: Duration,
+        meanwhile: impl AsyncFnOnce() -> T,
+    ) -> T {
+        self.must_be_alone();
+        let name = QueueAttributeName::VisibilityTimeout;
+        let queue = self.stack.output("EmailQueueUrl");
+        let asked = self.sqs.get_queue_attributes().queue_url(queue);
+        let answer = asked.attribute_names(name.clone()).send().await;
+        let attributes = answer.expect("the queue says how it is set up").attributes;
+        let before = attributes.and_then(|attributes| attributes.get(&name).cloned());
+
+        self.hide_for(hidden.as_secs().to_string()).await;
+        let outcome = AssertUnwindSafe(meanwhile()).catch_unwind().await;
+        // Also where that failed, as above.
+        self.hide_for(before.expect("a queue has a visibility timeout")).await;
+        outcome.unwrap_or_else(|panic| resume_unwind(panic))
+    }
+
+    async fn hide_for(&self, seconds: String) {
+        let changed = self
+            .sqs
+            .set_queue_attributes()
+            .queue_url(self.stack.output("EmailQueueUrl"))
+            .attributes(QueueAttributeName::VisibilityTimeout, seconds)
+            .send()
+            .await;
+        changed.expect("the queue can be set up");
+    }
+
+    fn must_be_alone(&self) {
+        assert!(matches!(self.admission, Admission::Alone { .. }), "use `World::open_alone`");
     }
 
     fn configuration_url(&self, function: &str) -> String {
