@@ -5,9 +5,11 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a panic is how a journey fails")]
 
+pub mod faults;
 pub mod http;
 pub mod outside;
 pub mod payments;
+pub mod processes;
 pub mod stack;
 pub mod world;
 

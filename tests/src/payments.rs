@@ -6,7 +6,6 @@ use std::{
     collections::HashMap,
     io::{BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},
-    process::Command,
     sync::{Arc, LazyLock, Mutex, MutexGuard},
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -16,7 +15,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::{Answer, World};
+use crate::{Answer, World, processes};
 
 /// Pays.
 pub const OK: &str = "pm_ok";
@@ -270,16 +269,6 @@ pub async fn tell(world: &World, intent: &Value, secret: &str) -> Answer {
 
 /// Kills the function's processes, as an environment that dies would.
 pub fn kill(function: &str) {
-    let wanted = format!("AWS_LAMBDA_FUNCTION_NAME={function}");
-    let mut killed = 0;
-    for process in std::fs::read_dir("/proc").expect("there is /proc").flatten() {
-        let environment = std::fs::read(process.path().join("environ")).unwrap_or_default();
-        if environment.split(|&byte| byte == 0).any(|variable| variable == wanted.as_bytes()) {
-            let id = process.file_name();
-            killed += u32::from(
-                Command::new("kill").arg("-9").arg(id).status().is_ok_and(|s| s.success()),
-            );
-        }
-    }
+    let killed = processes::of(function).into_iter().filter_map(processes::kill).count();
     assert!(killed > 0, "no process of {function} runs");
 }

@@ -1,0 +1,83 @@
+//! The functions' processes, as the system sees them: the local AWS runs each environment as one.
+
+use std::{
+    fs,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    process::Command,
+    time::SystemTime,
+};
+
+/// That a process was killed, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Kill {
+    /// The process.
+    pub process: u32,
+    /// When it was dead.
+    pub at: SystemTime,
+}
+
+/// The processes of a function.
+pub fn of(function: &str) -> Vec<u32> {
+    let wanted = format!("AWS_LAMBDA_FUNCTION_NAME={function}");
+    let is_wanted = |process: &Path| {
+        let environment = fs::read(process.join("environ")).unwrap_or_default();
+        environment.split(|&byte| byte == 0).any(|variable| variable == wanted.as_bytes())
+    };
+    all().filter(|(_, process)| is_wanted(process)).map(|(id, _)| id).collect()
+}
+
+/// Kills a process, as an environment that dies would be. `None` if it had ended.
+pub fn kill(process: u32) -> Option<Kill> {
+    let id = process.to_string();
+    let killed = Command::new("kill").arg("-9").arg(id).status().is_ok_and(|s| s.success());
+    killed.then(|| Kill { process, at: SystemTime::now() })
+}
+
+/// The process at that end of a connection on loopback, while it lives.
+pub fn owner(client: SocketAddr) -> Option<u32> {
+    let socket = socket_at(client)?;
+    let has_it = |process: &Path| {
+        let files = fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
+        files.filter_map(|file| fs::read_link(file.path()).ok()).any(|file| file == socket)
+    };
+    all().find(|(_, process)| has_it(process)).map(|(id, _)| id)
+}
+
+fn all() -> impl Iterator<Item = (u32, PathBuf)> {
+    let processes = fs::read_dir("/proc").expect("there is /proc").flatten();
+    processes
+        .filter_map(|process| Some((process.file_name().to_str()?.parse().ok()?, process.path())))
+}
+
+/// What a socket of that address is called among its process's files.
+fn socket_at(client: SocketAddr) -> Option<PathBuf> {
+    let IpAddr::V4(address) = client.ip() else { return None };
+    let wanted = format!("{}:{:04X}", in_hex(address), client.port());
+    let table = fs::read_to_string("/proc/net/tcp").ok()?;
+    // Columns: number, local address, remote address, ...; the tenth is the socket's number.
+    let line = table.lines().find(|line| line.split_whitespace().nth(1) == Some(&wanted))?;
+    Some(format!("socket:[{}]", line.split_whitespace().nth(9)?).into())
+}
+
+/// The table has addresses as numbers in this machine's order.
+fn in_hex(address: Ipv4Addr) -> String {
+    format!("{:08X}", u32::from_ne_bytes(address.octets()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[test]
+    fn a_connection_has_an_owner() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let address = client.local_addr().unwrap();
+        assert_eq!(owner(address), Some(std::process::id()));
+        drop(client);
+        assert_eq!(owner(address), None);
+    }
+}
