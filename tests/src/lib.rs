@@ -5,12 +5,14 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a panic is how a journey fails")]
 
+pub mod backlog;
 pub mod faults;
 pub mod http;
 pub mod outside;
 pub mod payments;
 pub mod processes;
 pub mod stack;
+pub mod verdict;
 pub mod world;
 
 pub use http::{Answer, Signer};
