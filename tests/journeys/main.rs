@@ -3,6 +3,7 @@
 mod access;
 mod email_jobs;
 mod enrolling;
+mod faults;
 mod outage;
 mod payments;
 mod refusals;
