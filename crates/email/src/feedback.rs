@@ -11,6 +11,9 @@ use time::OffsetDateTime;
 
 use crate::{EmailAddress, JobId, ledger::State, suppression::Cause};
 
+/// The tag on every email that carries its job's id into the provider's events.
+pub const JOB_ID_TAG: &str = "job_id";
+
 /// An event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Feedback {

@@ -1,0 +1,336 @@
+//! Batches against a ledger and suppressions in memory, which do as the tables do.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use email::{EmailAddress, feedback::Event, ledger::State, suppression::Cause};
+use enrollment::ports::Unavailable;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use tokio::task::yield_now;
+
+use super::*;
+
+const JOB: &str = "job-1";
+const RECIPIENT: &str = "Ada@example.com";
+const ADDRESS: &str = "ada@example.com";
+
+/// Every call of so many fails; 0: none does.
+#[derive(Default)]
+struct Failing {
+    every: usize,
+    calls: AtomicUsize,
+}
+
+impl Failing {
+    async fn call(&self) -> Result<(), Unavailable> {
+        // Lets the other messages of the batch in between.
+        yield_now().await;
+        let call = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        if self.every > 0 && call.is_multiple_of(self.every) {
+            return Err(Unavailable::new("a test's call", "down"));
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Ledger {
+    states: Mutex<BTreeMap<String, State>>,
+    failing: Failing,
+}
+
+impl RecordFeedback for Ledger {
+    type Error = Unavailable;
+
+    async fn record(&self, job_id: &JobId, feedback: &Feedback) -> Result<Recorded, Unavailable> {
+        assert!(job_id.as_str() != "panic", "a test's panic");
+        self.failing.call().await?;
+        let told = feedback.event.state();
+        Ok(match self.states.lock().unwrap().get_mut(job_id.as_str()) {
+            None => Recorded::UnknownJob,
+            Some(state) if told.outranks().any(|other| other == *state) => {
+                *state = told;
+                Recorded::Moved
+            }
+            Some(_) => Recorded::Nothing,
+        })
+    }
+}
+
+#[derive(Default)]
+struct Suppressed {
+    causes: Mutex<BTreeMap<String, Cause>>,
+    failing: Failing,
+}
+
+impl Suppress for Suppressed {
+    type Error = Unavailable;
+
+    async fn suppress(
+        &self,
+        recipient: &EmailAddress,
+        cause: Cause,
+        _: OffsetDateTime,
+    ) -> Result<(), Unavailable> {
+        self.failing.call().await?;
+        let mut causes = self.causes.lock().unwrap();
+        let known = causes.entry(recipient.as_str().to_lowercase()).or_insert(cause);
+        if cause == Cause::Complaint {
+            *known = cause;
+        }
+        Ok(())
+    }
+}
+
+type World = Receiver<Ledger, Suppressed>;
+
+/// A world in which the job is in that state.
+fn world(state: State) -> World {
+    let world = World { ledger: Ledger::default(), suppressions: Suppressed::default() };
+    world.ledger.states.lock().unwrap().insert(JOB.to_owned(), state);
+    world
+}
+
+impl World {
+    fn state(&self) -> State {
+        self.ledger.states.lock().unwrap()[JOB]
+    }
+
+    fn causes(&self) -> BTreeMap<String, Cause> {
+        self.suppressions.causes.lock().unwrap().clone()
+    }
+}
+
+/// The body of an event; of the job's, unless it says another.
+fn body(event: &Event, job: Option<&str>) -> String {
+    let at = "2026-11-23T09:30:03.102Z";
+    let recipients = json!([{"emailAddress": RECIPIENT}]);
+    let (kind, name, content) = match event {
+        Event::Delivered => ("Delivery", "delivery", json!({"recipients": [RECIPIENT]})),
+        Event::Bounced { detail, .. } => {
+            let (kind, subtype) = detail.split_once('/').unwrap();
+            let content = json!({"bounceType": kind, "bounceSubType": subtype, "bouncedRecipients": recipients});
+            ("Bounce", "bounce", content)
+        }
+        Event::Complained { detail } => {
+            let content =
+                json!({"complaintFeedbackType": detail, "complainedRecipients": recipients});
+            ("Complaint", "complaint", content)
+        }
+        Event::Rejected { detail } => ("Reject", "reject", json!({"reason": detail})),
+    };
+    let tags = job.map_or(json!({}), |job| json!({"job_id": [job]}));
+    let mail =
+        json!({"messageId": "m-1", "timestamp": at, "destination": [RECIPIENT], "tags": tags});
+    let mut event = json!({"time": at, "detail": {"eventType": kind, "mail": mail, name: content}});
+    event["detail"][name]["timestamp"] = at.into();
+    event.to_string()
+}
+
+fn bounced(kind: &str) -> Event {
+    Event::Bounced { for_good: kind == "Permanent", detail: format!("{kind}/General") }
+}
+
+fn complained() -> Event {
+    Event::Complained { detail: "abuse".to_owned() }
+}
+
+fn rejected() -> Event {
+    Event::Rejected { detail: "Bad content".to_owned() }
+}
+
+fn messages(bodies: impl IntoIterator<Item = String>) -> Vec<Received> {
+    let bodies = bodies.into_iter().enumerate();
+    bodies.map(|(n, body)| Received { message_id: format!("m-{n}"), body }).collect()
+}
+
+async fn handle(world: &World, bodies: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut given_back = world.handle(messages(bodies)).await;
+    given_back.sort();
+    given_back
+}
+
+#[tokio::test]
+async fn each_kind_is_recorded_and_suppresses_what_it_must() {
+    for (event, state, cause) in [
+        (Event::Delivered, State::Delivered, None),
+        (bounced("Permanent"), State::Bounced, Some(Cause::Bounce)),
+        (bounced("Transient"), State::Bounced, None),
+        (bounced("Undetermined"), State::Bounced, None),
+        (complained(), State::Complained, Some(Cause::Complaint)),
+        (rejected(), State::Rejected, None),
+    ] {
+        let world = world(State::Sent);
+        assert!(handle(&world, [body(&event, Some(JOB))]).await.is_empty());
+        assert_eq!(world.state(), state);
+        assert_eq!(world.causes().get(ADDRESS).copied(), cause);
+    }
+}
+
+#[tokio::test]
+async fn an_event_settles_a_job_that_had_no_answer() {
+    for before in [State::Sending, State::Unknown, State::Failed] {
+        let world = world(before);
+        handle(&world, [body(&Event::Delivered, Some(JOB))]).await;
+        assert_eq!(world.state(), State::Delivered);
+    }
+}
+
+#[tokio::test]
+async fn an_event_of_no_job_or_of_an_unknown_one_still_suppresses() {
+    for job in [None, Some("another")] {
+        let world = world(State::Sent);
+        assert!(handle(&world, [body(&complained(), job)]).await.is_empty());
+        assert_eq!(world.state(), State::Sent);
+        assert_eq!(world.causes()[ADDRESS], Cause::Complaint);
+    }
+}
+
+#[tokio::test]
+async fn a_recipient_is_suppressed_before_the_ledger_moves() {
+    let mut world = world(State::Sent);
+    world.suppressions.failing.every = 1;
+    assert_eq!(handle(&world, [body(&complained(), Some(JOB))]).await, ["m-0"]);
+    assert_eq!((world.state(), world.causes().len()), (State::Sent, 0));
+
+    world.suppressions.failing.every = 0;
+    world.ledger.failing.every = 1;
+    assert_eq!(handle(&world, [body(&complained(), Some(JOB))]).await, ["m-0"]);
+    assert_eq!((world.state(), world.causes().len()), (State::Sent, 1));
+}
+
+#[tokio::test]
+async fn a_recipient_without_an_address_hinders_nobody() {
+    let world = world(State::Sent);
+    let mut event: Value = serde_json::from_str(&body(&bounced("Permanent"), Some(JOB))).unwrap();
+    event["detail"]["bounce"]["bouncedRecipients"] =
+        json!([{"emailAddress": "nobody"}, {"emailAddress": "eve@example.com"}]);
+    assert!(handle(&world, [event.to_string()]).await.is_empty());
+    assert_eq!(world.state(), State::Bounced);
+    assert!(world.causes().keys().eq([ADDRESS, "eve@example.com"]));
+}
+
+#[tokio::test]
+async fn a_panic_gives_back_its_own_message_only() {
+    let world = world(State::Sent);
+    let batch = [body(&Event::Delivered, Some("panic")), body(&Event::Delivered, Some(JOB))];
+    assert_eq!(handle(&world, batch).await, ["m-0"]);
+    assert_eq!(world.state(), State::Delivered);
+}
+
+#[tokio::test]
+async fn every_sample_is_taken() {
+    for name in ["delivered", "bounced", "complained", "rejected"] {
+        let path = format!("{}/../../events/feedback-{name}.json", env!("CARGO_MANIFEST_DIR"));
+        let event = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let event = lambda_runtime::LambdaEvent::new(event, lambda_runtime::Context::default());
+        let response = crate::handler::handle(&world(State::Sent), event).await.unwrap();
+        assert!(response.batch_item_failures.is_empty(), "{name}");
+    }
+}
+
+/// What can be told of one email: SES either throws it away or tries to deliver it, and a delivered one
+/// can still bounce or be complained about.
+fn told() -> impl Strategy<Value = Vec<Event>> {
+    let delivered = prop::sample::subsequence(
+        vec![
+            Event::Delivered,
+            bounced("Transient"),
+            bounced("Permanent"),
+            bounced("Undetermined"),
+            complained(),
+        ],
+        1..=5,
+    );
+    prop_oneof![1 => Just(vec![rejected()]), 6 => delivered]
+}
+
+/// The events as they come: each once or oftener, in any order.
+fn deliveries() -> impl Strategy<Value = (Vec<Event>, Vec<Event>)> {
+    told()
+        .prop_flat_map(|told| {
+            let repeats = prop::collection::vec(prop::sample::select(told.clone()), 0..8);
+            (Just(told), repeats)
+        })
+        .prop_flat_map(|(told, repeats)| {
+            let all = [told.clone(), repeats].concat();
+            (Just(told), Just(all).prop_shuffle())
+        })
+}
+
+fn run<T>(test: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(test)
+}
+
+/// Handles batches, and what they give back again, as the queue would.
+async fn deliver(world: &World, mut waiting: Vec<Received>, batch: usize) {
+    while !waiting.is_empty() {
+        let taken: Vec<_> = waiting.drain(..batch.min(waiting.len())).collect();
+        let given_back = world.handle(taken.clone()).await;
+        waiting.extend(taken.into_iter().filter(|m| given_back.contains(&m.message_id)));
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_order_and_repetition_ends_the_same(
+        (told, deliveries) in deliveries(),
+        before in prop::sample::select(vec![
+            State::Sending, State::Unknown, State::Failed, State::Sent,
+        ]),
+        batch in 1..6_usize,
+        ledger_fails in prop::sample::select(vec![0, 2, 3, 5]),
+        suppressions_fail in prop::sample::select(vec![0, 2, 3, 5]),
+    ) {
+        let expected = told.iter().map(Event::state).max_by_key(|state| state.outranks().count());
+        let cause = if told.contains(&complained()) {
+            Some(Cause::Complaint)
+        } else {
+            told.contains(&bounced("Permanent")).then_some(Cause::Bounce)
+        };
+        let mut world = world(before);
+        world.ledger.failing.every = ledger_fails;
+        world.suppressions.failing.every = suppressions_fail;
+
+        let bodies = deliveries.iter().map(|event| body(event, Some(JOB)));
+        run(deliver(&world, messages(bodies), batch));
+
+        prop_assert_eq!(Some(world.state()), expected);
+        prop_assert_eq!(world.causes().get(ADDRESS).copied(), cause);
+    }
+
+    #[test]
+    fn a_malformed_event_never_takes_its_batch_with_it(
+        batch in prop::collection::vec(
+            prop_oneof![
+                Just(None),
+                ".{0,40}".prop_map(Some),
+                Just(Some(r#"{"detail":{"eventType":"Bounce"}}"#.to_owned())),
+            ],
+            1..30,
+        ),
+    ) {
+        let good = batch.iter().filter(|poison| poison.is_none()).count();
+        let world = world(State::Sent);
+        let bodies = batch.iter().map(|poison| {
+            poison.clone().unwrap_or_else(|| body(&bounced("Permanent"), Some(JOB)))
+        });
+        let given_back = run(handle(&world, bodies));
+
+        let mut poisoned: Vec<_> = batch.iter().enumerate()
+            .filter(|(_, poison)| poison.is_some())
+            .map(|(n, _)| format!("m-{n}"))
+            .collect();
+        poisoned.sort();
+        prop_assert_eq!(given_back, poisoned);
+        prop_assert_eq!(world.state(), if good > 0 { State::Bounced } else { State::Sent });
+        prop_assert_eq!(world.causes().len(), good.min(1));
+    }
+}

@@ -1,0 +1,188 @@
+//! Reads the events of SES, as EventBridge puts them on the queue.
+//!
+//! ```json
+//! {"detail-type":"Email Bounced", "source":"aws.ses", "time":"2026-11-25T04:18:33Z", "detail":{
+//!   "eventType":"Bounce",
+//!   "mail":{"timestamp":"…", "messageId":"0100…", "destination":["…"], "tags":{"job_id":["0193…"]}},
+//!   "bounce":{"timestamp":"…", "bounceType":"Permanent", "bounceSubType":"General",
+//!             "bouncedRecipients":[{"emailAddress":"…"}]}}}
+//! ```
+//!
+//! Fields and their meaning: SES Developer Guide, "Monitoring SES events using Amazon EventBridge" (the
+//! envelope) and "Contents of event data that Amazon SES publishes" (`detail`, the same for every
+//! kind of destination). Fields that are not known are ignored.
+
+use email::{
+    EmailAddress, JobId,
+    feedback::{Event, Feedback, JOB_ID_TAG},
+};
+use serde_json::Value;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+/// What a message of the queue holds.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Parsed {
+    /// What the ledger or the suppressions are to know.
+    Feedback {
+        /// The event.
+        feedback: Feedback,
+        /// How many of its recipients have no address that we could write to.
+        unreadable: usize,
+    },
+    /// An event of another kind, such as an open: nothing to do.
+    Ignored,
+}
+
+/// Why a body is no event of SES. Messages name the field and never repeat its value, which can be an
+/// address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum MalformedEvent {
+    /// The body is not JSON.
+    #[error("the body is not JSON (line {line}, column {column})")]
+    NotJson {
+        /// Line of the first error, from 1.
+        line: usize,
+        /// Column of the first error, from 1.
+        column: usize,
+    },
+    /// A field is not there.
+    #[error("`{0}` is missing")]
+    Missing(&'static str),
+    /// A field is not what it must be.
+    #[error("`{field}` is not {expected}")]
+    Wrong {
+        /// Which field.
+        field: &'static str,
+        /// What it must be.
+        expected: &'static str,
+    },
+}
+
+/// Reads an event from the body of a queue message.
+///
+/// # Errors
+///
+/// `Err` is final: the same body will never parse, so redelivery is of no use but to count the
+/// message into the dead-letter queue.
+pub fn parse(body: &str) -> Result<Parsed, MalformedEvent> {
+    let json: Value = serde_json::from_str(body)
+        .map_err(|e| MalformedEvent::NotJson { line: e.line(), column: e.column() })?;
+    let (event, at, recipients) = match text(&json, "detail.eventType")? {
+        "Delivery" => (Event::Delivered, "detail.delivery.timestamp", "detail.delivery.recipients"),
+        "Bounce" => (bounce(&json)?, "detail.bounce.timestamp", "detail.bounce.bouncedRecipients"),
+        "Complaint" => match complaint(&json)? {
+            Some(event) => {
+                (event, "detail.complaint.timestamp", "detail.complaint.complainedRecipients")
+            }
+            None => return Ok(Parsed::Ignored),
+        },
+        // It alone has no time of its own: EventBridge's stands in.
+        "Reject" => (reject(&json)?, "time", "detail.mail.destination"),
+        _ => return Ok(Parsed::Ignored),
+    };
+    let (recipients, unreadable) = addresses(&json, recipients)?;
+    let feedback = Feedback {
+        job_id: job_id(&json),
+        message_id: text(&json, "detail.mail.messageId")?.to_owned(),
+        sent_at: time(&json, "detail.mail.timestamp")?,
+        at: time(&json, at)?,
+        recipients,
+        event,
+    };
+    Ok(Parsed::Feedback { feedback, unreadable })
+}
+
+/// Only `Permanent` bounces are for good, whether the recipient's server said so or SES, which has the
+/// address on a suppression list (`Suppressed`, `OnAccountSuppressionList`). `Transient` ones are of
+/// a full mailbox or a server that was down, `Undetermined` ones of nobody knows what.
+fn bounce(json: &Value) -> Result<Event, MalformedEvent> {
+    let kind = text(json, "detail.bounce.bounceType")?;
+    let detail = match optional_text(json, "detail.bounce.bounceSubType")? {
+        Some(subtype) => format!("{kind}/{subtype}"),
+        None => kind.to_owned(),
+    };
+    Ok(Event::Bounced { for_good: kind == "Permanent", detail })
+}
+
+/// `None` for a report that the email is *not* unwanted, which mail providers send to mend a mistake
+/// (`not-spam`, RFC 5965 and IANA's registry of feedback types).
+fn complaint(json: &Value) -> Result<Option<Event>, MalformedEvent> {
+    let kind = optional_text(json, "detail.complaint.complaintFeedbackType")?;
+    // Set where SES did not send it, because of an earlier complaint.
+    let subtype = optional_text(json, "detail.complaint.complaintSubType")?;
+    let detail = match (kind, subtype) {
+        (Some("not-spam"), None) => return Ok(None),
+        (Some(kind), Some(subtype)) => format!("{kind}/{subtype}"),
+        (Some(word), None) | (None, Some(word)) => word.to_owned(),
+        (None, None) => "no reason given".to_owned(),
+    };
+    Ok(Some(Event::Complained { detail }))
+}
+
+fn reject(json: &Value) -> Result<Event, MalformedEvent> {
+    let reason = optional_text(json, "detail.reject.reason")?;
+    Ok(Event::Rejected { detail: reason.unwrap_or("no reason given").to_owned() })
+}
+
+/// The job that the email was sent for, by the worker's tag.
+fn job_id(json: &Value) -> Option<JobId> {
+    json.pointer("/detail/mail/tags")?.get(JOB_ID_TAG)?.get(0)?.as_str()?.parse().ok()
+}
+
+/// Whom an event is about, and how many others cannot be read. In a list an address stands by itself
+/// or is the `emailAddress` of an object.
+///
+/// A bounce names whom the report names, which is another than was written to where the email was
+/// forwarded. An email of ours has one recipient, so it is about that one too.
+fn addresses(
+    json: &Value,
+    field: &'static str,
+) -> Result<(Vec<EmailAddress>, usize), MalformedEvent> {
+    let named = list(json, field)?;
+    let written_to = match &list(json, "detail.mail.destination")?[..] {
+        [sole] => Some(sole),
+        _ => None,
+    };
+    let (mut readable, mut unreadable) = (Vec::new(), 0);
+    for item in named.iter().chain(written_to) {
+        let address = item.as_str().or_else(|| item.get("emailAddress")?.as_str());
+        match address.map(str::parse::<EmailAddress>) {
+            Some(Ok(address)) if readable.contains(&address) => {}
+            Some(Ok(address)) => readable.push(address),
+            Some(Err(_)) | None => unreadable += 1,
+        }
+    }
+    Ok((readable, unreadable))
+}
+
+/// A field by its path. Null counts as missing.
+fn find<'a>(json: &'a Value, field: &str) -> Option<&'a Value> {
+    field.split('.').try_fold(json, |value, name| value.get(name)).filter(|value| !value.is_null())
+}
+
+fn optional_text<'a>(
+    json: &'a Value,
+    field: &'static str,
+) -> Result<Option<&'a str>, MalformedEvent> {
+    let wrong = MalformedEvent::Wrong { field, expected: "a string" };
+    find(json, field).map(|value| value.as_str().ok_or(wrong)).transpose()
+}
+
+fn text<'a>(json: &'a Value, field: &'static str) -> Result<&'a str, MalformedEvent> {
+    optional_text(json, field)?.ok_or(MalformedEvent::Missing(field))
+}
+
+fn time(json: &Value, field: &'static str) -> Result<OffsetDateTime, MalformedEvent> {
+    OffsetDateTime::parse(text(json, field)?, &Rfc3339)
+        .map_err(|_| MalformedEvent::Wrong { field, expected: "a time (RFC 3339)" })
+}
+
+fn list<'a>(json: &'a Value, field: &'static str) -> Result<&'a Vec<Value>, MalformedEvent> {
+    find(json, field)
+        .ok_or(MalformedEvent::Missing(field))?
+        .as_array()
+        .ok_or(MalformedEvent::Wrong { field, expected: "a list" })
+}
+
+#[cfg(test)]
+mod tests;
