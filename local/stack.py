@@ -18,7 +18,12 @@ from local.processes import run
 
 NAME = "registrar"
 SENDER = "registrar@example.com"
-_FUNCTION_OUTPUTS = ("EnrollFunctionName", "EmailWorkerFunctionName", "ResumerFunctionName")
+_FUNCTION_OUTPUTS = (
+    "EnrollFunctionName",
+    "EmailWorkerFunctionName",
+    "EmailFeedbackFunctionName",
+    "ResumerFunctionName",
+)
 _BATCHED = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:SendMessage")
 
 

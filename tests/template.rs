@@ -55,6 +55,11 @@ fn is_ref(value: &Value, parameter: &str) -> bool {
     value["Ref"] == parameter
 }
 
+/// Whether the value is an attribute of that resource, written `Resource.Attribute`.
+fn is_attribute(value: &Value, attribute: &str) -> bool {
+    value["Fn::GetAtt"] == attribute
+}
+
 /// One value or several, as policies allow for actions and resources.
 fn each(value: &Value) -> Vec<&Value> {
     value.as_sequence().map_or_else(|| vec![value], |values| values.iter().collect())
@@ -239,6 +244,17 @@ fn a_role_may_do_what_its_function_does_and_no_more() {
         ("logs:CreateLogStream", "EmailWorkerLogGroup"),
         ("logs:PutLogEvents", "EmailWorkerLogGroup"),
     ]);
+    let feedback = expected(&[
+        ("dynamodb:UpdateItem", "EmailsTable"),
+        ("dynamodb:PutItem", "SuppressionsTable"),
+        ("sqs:ReceiveMessage", "EmailFeedbackQueue"),
+        ("sqs:DeleteMessage", "EmailFeedbackQueue"),
+        ("sqs:GetQueueAttributes", "EmailFeedbackQueue"),
+        ("logs:CreateLogStream", "EmailFeedbackLogGroup"),
+        ("logs:PutLogEvents", "EmailFeedbackLogGroup"),
+    ]);
+    assert_eq!(role_actions(&template, "EmailFeedbackRole"), feedback);
+
     let (ses, rest): (Vec<_>, Vec<_>) = role_actions(&template, "EmailWorkerRole")
         .into_iter()
         .partition(|(action, _)| action.starts_with("ses:"));
@@ -310,15 +326,70 @@ fn queues_refuse_plain_http_unless_told_otherwise() {
         resources(&template, "AWS::SQS::Queue").map(|(name, _)| name.to_owned()).collect();
     let mut covered = BTreeSet::new();
     for (name, policy) in resources(&template, "AWS::SQS::QueuePolicy") {
-        assert_eq!(template["Resources"][name]["Condition"], "RequiresTls");
-        let [statement] = statements(&policy["PolicyDocument"])[..] else {
-            panic!("{name} has more than one statement")
-        };
-        assert_eq!((&statement["Effect"], &statement["Action"]), (&"Deny".into(), &"sqs:*".into()));
-        assert_eq!(statement["Condition"]["Bool"]["aws:SecureTransport"], "false");
+        let conditional = &template["Resources"][name]["Condition"];
+        let denials: Vec<_> = each(&policy["PolicyDocument"]["Statement"])
+            .into_iter()
+            .filter(|statement| unconditional(statement)["Effect"] == "Deny")
+            .collect();
+        let [denial] = denials[..] else { panic!("{name} denies {} times", denials.len()) };
+        // Where a policy allows something too, only the denial depends on the parameter.
+        let depends_on = if conditional.is_null() { &denial["Fn::If"][0] } else { conditional };
+        assert_eq!(depends_on, "RequiresTls", "{name}");
+        let denial = unconditional(denial);
+        assert_eq!((&denial["Action"], &denial["Principal"]), (&"sqs:*".into(), &"*".into()));
+        assert_eq!(denial["Condition"]["Bool"]["aws:SecureTransport"], "false");
         covered.insert(policy["Queues"][0]["Ref"].as_str().unwrap().to_owned());
     }
     assert_eq!(covered, queues);
+}
+
+#[test]
+fn only_what_ses_tells_of_this_stacks_emails_reaches_the_feedback_queue() {
+    let template = template();
+    let destination = property(&template, "EmailFeedbackDestination", "EventDestination");
+    assert_eq!(destination["Enabled"], true);
+    assert!(is_ref(
+        property(&template, "EmailFeedbackDestination", "ConfigurationSetName"),
+        "EmailConfigurationSet"
+    ));
+    let published: BTreeSet<_> =
+        each(&destination["MatchingEventTypes"]).into_iter().filter_map(Value::as_str).collect();
+    assert!(published.into_iter().eq(["bounce", "complaint", "delivery", "reject"]));
+
+    let pattern = property(&template, "EmailFeedbackRule", "EventPattern");
+    assert!(each(&pattern["source"]).into_iter().eq(["aws.ses"]));
+    assert_eq!(each(&pattern["detail-type"]).len(), 4);
+    let sets = each(&pattern["detail"]["mail"]["tags"]["ses:configuration-set"]);
+    assert!(matches!(sets[..], [set] if is_ref(set, "EmailConfigurationSet")));
+    let targets = property(&template, "EmailFeedbackRule", "Targets");
+    assert!(is_attribute(&targets[0]["Arn"], "EmailFeedbackQueue.Arn") && targets[1].is_null());
+
+    // Only the rule may put anything there, whatever else the parameters say.
+    let policy = property(&template, "EmailFeedbackQueuePolicy", "PolicyDocument");
+    let allowed: Vec<_> = each(&policy["Statement"])
+        .into_iter()
+        .filter(|statement| unconditional(statement)["Effect"] == "Allow")
+        .collect();
+    let [allowed] = allowed[..] else { panic!("{} statements allow something", allowed.len()) };
+    assert_eq!(allowed["Principal"]["Service"], "events.amazonaws.com");
+    assert_eq!(allowed["Action"], "sqs:SendMessage");
+    assert!(is_attribute(&allowed["Resource"], "EmailFeedbackQueue.Arn"));
+    let source = &allowed["Condition"]["ArnEquals"]["aws:SourceArn"];
+    assert!(is_attribute(source, "EmailFeedbackRule.Arn"));
+}
+
+#[test]
+fn an_event_that_cannot_be_taken_is_tried_again_and_then_kept() {
+    let template = template();
+    let timeout = property(&template, "EmailFeedbackFunction", "Timeout").as_u64().unwrap();
+    assert_eq!(property(&template, "EmailFeedbackQueue", "VisibilityTimeout"), timeout * 6);
+    let redrive = property(&template, "EmailFeedbackQueue", "RedrivePolicy");
+    assert!(is_attribute(&redrive["deadLetterTargetArn"], "EmailFeedbackDeadLetterQueue.Arn"));
+    assert_eq!(redrive["maxReceiveCount"], 5);
+    let responses = property(&template, "EmailFeedbackEventSource", "FunctionResponseTypes");
+    assert_eq!(responses[0], "ReportBatchItemFailures");
+    let alarm = property(&template, "EmailFeedbackDeadLetterAlarm", "Dimensions");
+    assert!(is_attribute(&alarm[0]["Value"], "EmailFeedbackDeadLetterQueue.QueueName"));
 }
 
 #[test]
