@@ -4,6 +4,7 @@ mod access;
 mod email_jobs;
 mod enrolling;
 mod faults;
+mod feedback;
 mod outage;
 mod payments;
 mod refusals;

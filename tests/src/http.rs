@@ -59,7 +59,13 @@ impl Http {
         url: &str,
         body: impl Into<Bytes>,
     ) -> Answer {
-        self.exchange(request(signer, method, url, body.into())).await
+        self.exchange(request(signer, method, url, None, body.into())).await
+    }
+
+    /// Asks a service of AWS that knows its operations by a header's name for them.
+    pub async fn ask(&self, signer: &Signer, url: &str, operation: &str, input: &Value) -> Answer {
+        let target = Some(("x-amz-target", operation));
+        self.exchange(request(Some(signer), "POST", url, target, input.to_string().into())).await
     }
 
     /// Sends a request that no AWS key signs, with a header.
@@ -67,13 +73,10 @@ impl Http {
         &self,
         method: &str,
         url: &str,
-        (name, value): (&'static str, &str),
+        header: (&'static str, &str),
         body: impl Into<Bytes>,
     ) -> Answer {
-        let mut request = request(None, method, url, body.into());
-        let value = value.parse().expect("journeys send ASCII headers");
-        request.headers_mut().insert(name, value);
-        self.exchange(request).await
+        self.exchange(request(None, method, url, Some(header), body.into())).await
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Answer {
@@ -97,10 +100,19 @@ impl Http {
     }
 }
 
-fn request(signer: Option<&Signer>, method: &str, url: &str, body: Bytes) -> Request<Full<Bytes>> {
+fn request(
+    signer: Option<&Signer>,
+    method: &str,
+    url: &str,
+    header: Option<(&'static str, &str)>,
+    body: Bytes,
+) -> Request<Full<Bytes>> {
     let mut request = Request::builder().method(method).uri(url);
     if !body.is_empty() {
         request = request.header(CONTENT_TYPE, "application/json");
+    }
+    if let Some((name, value)) = header {
+        request = request.header(name, value);
     }
     let mut request = request.body(body).expect("journeys write valid requests");
     if let Some(signer) = signer {

@@ -7,6 +7,7 @@
 
 pub mod backlog;
 pub mod faults;
+pub mod feedback;
 pub mod http;
 pub mod outside;
 pub mod payments;

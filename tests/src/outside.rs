@@ -58,6 +58,11 @@ pub struct QueuedMessage {
 }
 
 impl QueuedMessage {
+    /// Whether a function had it.
+    pub(crate) fn was_received(&self) -> bool {
+        self.receive_count > 0
+    }
+
     /// How long it will stay hidden, if a worker had it. The queue hides it for minutes; to be hidden
     /// for less, it must have been put off.
     pub fn hidden_for(&self) -> Option<Duration> {

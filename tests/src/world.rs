@@ -40,10 +40,10 @@ pub struct World {
     pub caller: Signer,
     /// Signs as an operator.
     pub operator: Signer,
-    http: Http,
+    pub(crate) http: Http,
     sqs: aws_sdk_sqs::Client,
-    dynamodb: aws_sdk_dynamodb::Client,
-    emulator: Emulator,
+    pub(crate) dynamodb: aws_sdk_dynamodb::Client,
+    pub(crate) emulator: Emulator,
     admission: Admission,
 }
 
@@ -179,6 +179,11 @@ impl World {
 
     /// Puts messages on the email queue in one request, so that workers get them together.
     pub async fn enqueue_together(&self, bodies: &[String]) {
+        self.put_together(self.stack.output("EmailQueueUrl"), bodies).await;
+    }
+
+    /// Puts messages on a queue in one request.
+    pub(crate) async fn put_together(&self, queue: &str, bodies: &[String]) {
         let entries = bodies.iter().enumerate().map(|(number, body)| {
             SendMessageBatchRequestEntry::builder()
                 .id(number.to_string())
@@ -189,7 +194,7 @@ impl World {
         let sent = self
             .sqs
             .send_message_batch()
-            .queue_url(self.stack.output("EmailQueueUrl"))
+            .queue_url(queue)
             .set_entries(Some(entries.collect()))
             .send()
             .await
@@ -476,7 +481,12 @@ impl World {
     }
 
     fn lambda(&self) -> Signer {
-        Signer { service: "lambda", ..api_signer(&self.stack, &self.stack.root) }
+        self.root("lambda")
+    }
+
+    /// Signs as who may do everything, for a service of AWS.
+    pub(crate) fn root(&self, service: &'static str) -> Signer {
+        Signer { service, ..api_signer(&self.stack, &self.stack.root) }
     }
 }
 
