@@ -53,7 +53,8 @@ pub trait Suppress {
     /// What can go wrong.
     type Error: std::error::Error + Send + Sync + 'static;
 
-    /// Writes down that a recipient is suppressed. Doing it twice is harmless.
+    /// Writes down that a recipient is suppressed. Doing it twice is harmless, and a complaint stays
+    /// where a bounce comes after it.
     fn suppress(
         &self,
         recipient: &EmailAddress,

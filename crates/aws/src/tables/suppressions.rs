@@ -1,6 +1,6 @@
 //! Table `suppressions`: partition key `recipient`, a copy of the provider's suppression list.
 
-use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::{Client, error::SdkError, operation::put_item::PutItemError};
 use email::{
     EmailAddress,
     suppression::{Cause, Suppress, Suppressions},
@@ -78,32 +78,54 @@ impl Suppress for SuppressionsTable {
         cause: Cause,
         at: OffsetDateTime,
     ) -> Result<(), Unavailable> {
-        let cause = match cause {
-            Cause::Bounce => "bounce",
-            Cause::Complaint => "complaint",
-        };
-        self.client
+        let put = self
+            .client
             .put_item()
             .table_name(&self.name)
             .item("recipient", text(digest(recipient)))
-            .item("cause", text(cause))
-            .item("since", timestamp(at)?)
-            .send()
-            .await
-            .map_err(|error| Unavailable::new("writing a suppression", error))?;
-        Ok(())
+            .item("since", timestamp(at)?);
+        let put = match cause {
+            // Told in any order, a complaint stays: it weighs more.
+            Cause::Bounce => put
+                .item("cause", text("bounce"))
+                .condition_expression("attribute_not_exists(recipient) OR #cause <> :complaint")
+                .expression_attribute_names("#cause", "cause")
+                .expression_attribute_values(":complaint", text("complaint")),
+            Cause::Complaint => put.item("cause", text("complaint")),
+        };
+        match put.send().await.map_err(SdkError::into_service_error) {
+            Ok(_) | Err(PutItemError::ConditionalCheckFailedException(_)) => Ok(()),
+            Err(error) => Err(Unavailable::new("writing a suppression", error)),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_dynamodb::operation::{get_item::GetItemOutput, put_item::PutItemOutput};
+    use aws_sdk_dynamodb::{
+        operation::{get_item::GetItemOutput, put_item::PutItemOutput},
+        types::error::ConditionalCheckFailedException,
+    };
     use aws_smithy_mocks::{RuleMode, mock, mock_client};
 
     use super::*;
 
     fn address(text: &str) -> EmailAddress {
         text.parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_bounce_leaves_a_complaint_as_it_is() {
+        let put = mock!(Client::put_item)
+            .match_requests(|request| request.condition_expression().unwrap().contains("<>"))
+            .then_error(|| {
+                PutItemError::ConditionalCheckFailedException(
+                    ConditionalCheckFailedException::builder().build(),
+                )
+            });
+        let table = SuppressionsTable::new(mock_client!(aws_sdk_dynamodb, [&put]), "s".to_owned());
+        let ada = address("ada@example.com");
+        table.suppress(&ada, Cause::Bounce, OffsetDateTime::UNIX_EPOCH).await.unwrap();
     }
 
     #[tokio::test]
