@@ -59,7 +59,7 @@ async fn an_email_moves_on_by_what_is_told_of_it_and_never_back() {
 #[ignore = "needs a deployed stack: make journeys"]
 async fn the_order_of_events_does_not_matter() {
     let world = World::open().await;
-    for order in [["delivered", "complained"], ["complained", "delivered"]] {
+    for order in [["delivered", "bounced", "complained"], ["complained", "bounced", "delivered"]] {
         let student = Student::named("Grace Hopper");
         let (course, job) = sent(&world, &student).await;
         for kind in order {
@@ -113,6 +113,20 @@ async fn a_poison_event_takes_nothing_with_it_and_is_not_lost() {
     }
     // It comes again until its queue has enough of it: then it is a dead letter.
     world.feedback_is_given_back(&poison).await;
+}
+
+#[tokio::test]
+#[ignore = "needs a deployed stack: make journeys"]
+async fn what_is_no_event_ends_in_the_dead_letter_queue() {
+    let world = World::open_alone().await;
+    let poison = unique("poison");
+    world
+        .with_hasty_feedback(async || {
+            world.tell(&[format!("not an event: {poison}")]).await;
+            world.feedback_is_dead(&poison).await;
+        })
+        .await;
+    world.feedback_is_taken(&poison).await;
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ pub struct World {
     /// Signs as an operator.
     pub operator: Signer,
     pub(crate) http: Http,
-    sqs: aws_sdk_sqs::Client,
+    pub(crate) sqs: aws_sdk_sqs::Client,
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
     pub(crate) emulator: Emulator,
     admission: Admission,
@@ -472,7 +472,8 @@ impl World {
         changed.expect("the queue can be set up");
     }
 
-    fn must_be_alone(&self) {
+    /// For what all other journeys would feel.
+    pub(crate) fn must_be_alone(&self) {
         assert!(matches!(self.admission, Admission::Alone { .. }), "use `World::open_alone`");
     }
 
