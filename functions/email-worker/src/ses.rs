@@ -11,13 +11,11 @@ use aws_sdk_sesv2::{
 };
 use email::{
     EmailAddress, JobId, Message,
+    feedback::JOB_ID_TAG,
     mailer::{Failure, Mailer, Outcome, classify},
 };
 use enrollment::ports::Unavailable;
 use pacer::plan::ATTEMPT_TIMEOUT;
-
-/// The message tag that carries the job's id into the provider's events.
-pub const JOB_ID_TAG: &str = "job_id";
 
 /// Sends through SES. Needs `ses:SendEmail` on the identity and the configuration set.
 #[derive(Debug, Clone)]
