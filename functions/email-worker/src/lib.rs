@@ -10,6 +10,8 @@ pub mod handler;
 #[cfg(test)]
 mod memory;
 pub mod ses;
+#[cfg(test)]
+mod simulation;
 pub mod suppression;
 pub mod templates;
 pub mod visibility;
