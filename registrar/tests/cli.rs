@@ -15,8 +15,18 @@ struct Ran {
 }
 
 fn registrar(args: &[&str], stdin: &[u8]) -> Ran {
+    registrar_in(&[], args, stdin)
+}
+
+fn registrar_in(environment: &[(&str, &str)], args: &[&str], stdin: &[u8]) -> Ran {
     let mut child = Command::new(env!("CARGO_BIN_EXE_registrar"))
         .args(args)
+        // No test may find an account.
+        .env_clear()
+        .env("AWS_CONFIG_FILE", "/dev/null")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .envs(environment.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -137,4 +147,46 @@ fn unusable_input_is_named_with_its_line() {
     let ran = registrar(&["audit", "-", "--limit", "300"], b"");
     assert_eq!(ran.code, 2);
     assert!(ran.stderr.starts_with("error: -: no send records"), "{}", ran.stderr);
+}
+
+#[test]
+fn redrive_and_purge_ask_which_letters() {
+    for command in ["redrive", "purge"] {
+        let ran = registrar(&["dead-letters", command, "--apply"], b"");
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+        assert!(ran.stderr.contains("<--id <ID>...|--reason <CODE>|--all>"), "{}", ran.stderr);
+
+        let ran = registrar(&["dead-letters", command, "--all", "--id", "a"], b"");
+        assert_eq!(ran.code, 2);
+        assert!(ran.stderr.contains("cannot be used with"), "{}", ran.stderr);
+    }
+    let ran = registrar(&["dead-letters", "show"], b"");
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("<ID>"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_hold_needs_a_reason() {
+    let ran = registrar(&["hold"], b"");
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("--reason <TEXT>"), "{}", ran.stderr);
+    for reason in ["", " ", "two\nlines"] {
+        let ran = registrar(&["hold", "--reason", reason], b"");
+        assert_eq!(ran.code, 2);
+        assert!(ran.stderr.contains("is not one line of 1 to 500 characters"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn without_a_region_or_credentials_the_operator_is_told_what_to_set() {
+    for command in [&["holds"][..], &["release"], &["dead-letters", "list"]] {
+        let ran = registrar(command, b"");
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+        assert!(ran.stderr.starts_with("error: no AWS region is set"), "{}", ran.stderr);
+
+        let ran = registrar_in(&[("AWS_REGION", "eu-west-1")], command, b"");
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+        assert!(ran.stderr.starts_with("error: finding the stack failed: "), "{}", ran.stderr);
+        assert!(ran.stderr.contains("credential"), "{}", ran.stderr);
+    }
 }

@@ -1,0 +1,609 @@
+//! The commands against queues and a ledger in memory, which fail where they are told to.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, HashMap},
+    future,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    sync::{Mutex, MutexGuard},
+    time::Duration,
+};
+
+use email::{
+    Job, JobId,
+    dead_letter::{OUTCOME_UNKNOWN, attribute},
+    ledger::{Entry, Reopen, Reopened, State, Timeline},
+};
+use indicatif::ProgressBar;
+use proptest::prelude::*;
+use time::OffsetDateTime;
+use tokio::time::Instant;
+
+use super::{
+    Out,
+    letter::{Letter, Receipt, Selection},
+    list, purge,
+    queue::{AT_ONCE, Count, HIDDEN_FOR, Jobs, Letters, Refused},
+    redrive, show,
+    sweep::Run,
+};
+use crate::{Failure, Outcome, aws_call::CallFailed};
+
+const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+/// The body of a job.
+fn body(job: &str) -> String {
+    format!(r#"{{"v":1,"id":"{job}","to":"ada@example.com","subject":"Hi","text":"Hello"}}"#)
+}
+
+/// A letter of that message id, job and error code.
+pub(super) fn letter(message_id: &str, job: &str, code: &str) -> Letter {
+    stored(message_id, &body(job), code).received(1)
+}
+
+fn stored(message_id: &str, body: &str, code: &str) -> Stored {
+    Stored {
+        message_id: message_id.to_owned(),
+        body: body.to_owned(),
+        attributes: BTreeMap::from([
+            (attribute::ERROR_CODE.to_owned(), code.to_owned()),
+            (attribute::REASON.to_owned(), "refused <ada@example.com>, it says".to_owned()),
+            (attribute::MESSAGE_ID.to_owned(), format!("original of {message_id}")),
+            (attribute::ATTEMPTS.to_owned(), "2".to_owned()),
+            (attribute::FIRST_ATTEMPT_AT.to_owned(), "2026-11-25T04:19:44.5Z".to_owned()),
+        ]),
+        receives: 0,
+        visible_at: None,
+    }
+}
+
+/// A message of the dead-letter queue.
+#[derive(Debug, Clone)]
+struct Stored {
+    message_id: String,
+    body: String,
+    attributes: BTreeMap<String, String>,
+    receives: usize,
+    visible_at: Option<Instant>,
+}
+
+impl Stored {
+    fn received(&self, receives: usize) -> Letter {
+        let handle = format!("{} {receives}", self.message_id);
+        let receipt = Receipt { message_id: self.message_id.clone(), handle };
+        let of_queue = BTreeMap::from([("SentTimestamp".to_owned(), "1000".to_owned())]);
+        Letter::new(receipt, self.body.clone(), self.attributes.clone(), of_queue)
+    }
+
+    fn is_visible(&self) -> bool {
+        self.visible_at.is_none_or(|at| at <= Instant::now())
+    }
+}
+
+/// Everything that a command works on.
+#[derive(Default)]
+struct Place {
+    letters: Mutex<Vec<Stored>>,
+    jobs: Mutex<Vec<String>>,
+    ledger: Mutex<HashMap<JobId, State>>,
+    sent: Mutex<Vec<JobId>>,
+    /// Delivers each letter twice, as SQS may.
+    twice: AtomicBool,
+    /// Keeps letters from being deleted.
+    sticky: AtomicBool,
+    calls: AtomicUsize,
+    /// The call, from 1, at which everything begins to fail.
+    fails_from: AtomicUsize,
+    /// Whether the failing call takes place all the same, and only its answer is lost.
+    late: AtomicBool,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("down")]
+struct Down;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap()
+}
+
+impl Place {
+    fn with(letters: impl IntoIterator<Item = Stored>) -> Self {
+        let place = Self::default();
+        lock(&place.letters).extend(letters);
+        place
+    }
+
+    fn know(&self, job: &str, state: State) {
+        lock(&self.ledger).insert(job.parse().unwrap(), state);
+    }
+
+    fn fail_from(&self, call: usize, late: bool) {
+        self.calls.store(0, Relaxed);
+        self.fails_from.store(call, Relaxed);
+        self.late.store(late, Relaxed);
+    }
+
+    /// A call: it does its work, unless it fails before.
+    async fn call<T>(&self, work: impl FnOnce() -> T) -> Result<T, CallFailed> {
+        // Calls take turns, as they do in the world.
+        tokio::task::yield_now().await;
+        let call = self.calls.fetch_add(1, Relaxed) + 1;
+        let fails_from = self.fails_from.load(Relaxed);
+        let fails = fails_from > 0 && call >= fails_from;
+        if !fails {
+            return Ok(work());
+        }
+        if call == fails_from && self.late.load(Relaxed) {
+            work();
+        }
+        Err(CallFailed::other("a call", &Down))
+    }
+
+    fn left(&self) -> Vec<String> {
+        lock(&self.letters).iter().map(|letter| letter.message_id.clone()).collect()
+    }
+
+    fn all_visible(&self) -> bool {
+        lock(&self.letters).iter().all(Stored::is_visible)
+    }
+
+    /// What the workers do with what is on the email queue: they send what the ledger lets them.
+    fn work(&self) {
+        for body in lock(&self.jobs).drain(..) {
+            let job = Job::parse(&body).unwrap();
+            let mut ledger = lock(&self.ledger);
+            if matches!(ledger.get(&job.id), None | Some(State::Sending)) {
+                ledger.insert(job.id.clone(), State::Sent);
+                lock(&self.sent).push(job.id);
+            }
+        }
+    }
+
+    fn sent(&self) -> Vec<String> {
+        let mut sent: Vec<String> = lock(&self.sent).iter().map(JobId::to_string).collect();
+        sent.sort();
+        sent
+    }
+}
+
+impl Letters for Place {
+    async fn count(&self) -> Result<Count, CallFailed> {
+        let visible = lock(&self.letters).len().try_into().unwrap();
+        Ok(Count { visible, hidden: 0 })
+    }
+
+    async fn receive(&self) -> Result<Vec<Letter>, CallFailed> {
+        let letters = || {
+            let twice = self.twice.load(Relaxed);
+            let mut letters = lock(&self.letters);
+            let visible = letters.iter_mut().filter(|letter| letter.is_visible()).take(AT_ONCE);
+            let received = visible.map(|letter| {
+                letter.receives += 1;
+                if !twice || letter.receives % 2 == 0 {
+                    letter.visible_at = Some(Instant::now() + HIDDEN_FOR);
+                }
+                letter.received(letter.receives)
+            });
+            received.collect()
+        };
+        self.call(letters).await
+    }
+
+    async fn hide(
+        &self,
+        receipts: &[Receipt],
+        duration: Duration,
+    ) -> Result<Vec<Refused>, CallFailed> {
+        assert!((1..=AT_ONCE).contains(&receipts.len()));
+        self.call(|| {
+            for letter in &mut *lock(&self.letters) {
+                if receipts.contains(&letter.received(letter.receives).receipt) {
+                    letter.visible_at = Some(Instant::now() + duration);
+                }
+            }
+            Vec::new()
+        })
+        .await
+    }
+
+    async fn delete(&self, receipts: &[Receipt]) -> Result<Vec<Refused>, CallFailed> {
+        assert!((1..=AT_ONCE).contains(&receipts.len()));
+        self.call(|| {
+            if self.sticky.load(Relaxed) {
+                let refuse = |receipt: &Receipt| Refused {
+                    message_id: receipt.message_id.clone(),
+                    why: "InternalError".to_owned(),
+                };
+                return receipts.iter().map(refuse).collect();
+            }
+            lock(&self.letters)
+                .retain(|letter| !receipts.contains(&letter.received(letter.receives).receipt));
+            Vec::new()
+        })
+        .await
+    }
+}
+
+impl Jobs for Place {
+    async fn send(&self, body: &str) -> Result<(), CallFailed> {
+        self.call(|| lock(&self.jobs).push(body.to_owned())).await
+    }
+}
+
+impl Reopen for Place {
+    type Error = CallFailed;
+
+    async fn reopen(&self, id: &JobId, _: OffsetDateTime) -> Result<Reopened, CallFailed> {
+        self.call(|| match lock(&self.ledger).get_mut(id) {
+            None => Reopened::Ready,
+            // In these tests, a job that was claimed an hour ago is still being tried.
+            Some(State::Sending) if id.as_str().starts_with("claimed") => {
+                Reopened::InProgress { until: NOW }
+            }
+            Some(state) if state.was_accepted() => Reopened::Accepted(*state),
+            Some(state) => {
+                *state = State::Sending;
+                Reopened::Ready
+            }
+        })
+        .await
+    }
+}
+
+impl Timeline for Place {
+    type Error = CallFailed;
+
+    async fn find(&self, id: &JobId) -> Result<Option<Entry>, CallFailed> {
+        self.call(|| {
+            let state = lock(&self.ledger).get(id).copied()?;
+            Some(Entry {
+                state,
+                attempts: 2,
+                first_attempt_at: NOW,
+                last_attempt_at: NOW,
+                sent_at: None,
+                message_id: None,
+                failed_at: None,
+                reason: None,
+                feedback_at: None,
+                feedback: None,
+            })
+        })
+        .await
+    }
+}
+
+/// What a command came to, and what it printed.
+struct Ran {
+    result: Result<Outcome, Failure>,
+    out: String,
+    err: String,
+}
+
+async fn ran<T>(
+    place: &Place,
+    command: impl AsyncFnOnce(
+        &Run<'_, Place, fn() -> future::Pending<()>>,
+        &Out<'_, Vec<u8>>,
+        &mut Vec<u8>,
+    ) -> T,
+) -> (T, String, String) {
+    let bar = ProgressBar::hidden();
+    let run = Run { queue: place, bar: &bar, interrupted: future::pending::<()> as fn() -> _ };
+    let out = Out { writer: RefCell::new(Vec::new()), bar: &bar };
+    let mut err = Vec::new();
+    let result = command(&run, &out, &mut err).await;
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (result, text(out.writer.into_inner()), text(err))
+}
+
+async fn redrive(place: &Place, selection: &Selection, apply: bool) -> Ran {
+    let (result, out, err) = ran(place, async |run, out, _| {
+        redrive::run(selection, apply, run, (place, place), out).await
+    })
+    .await;
+    Ran { result, out, err }
+}
+
+async fn purge(place: &Place, selection: &Selection, apply: bool) -> Ran {
+    let (result, out, err) =
+        ran(place, async |run, out, _| purge::run(selection, apply, run, out).await).await;
+    Ran { result, out, err }
+}
+
+async fn list(place: &Place, reason: Option<&str>, json: bool) -> Ran {
+    let args = list::Args { reason: reason.map(str::to_owned), json };
+    let (result, out, err) =
+        ran(place, async |run, out, err| list::run(&args, run, out, err).await).await;
+    Ran { result, out, err }
+}
+
+async fn show(place: &Place, id: &str) -> Ran {
+    let (result, out, err) =
+        ran(place, async |run, out, err| show::run(id, run, place, out, err).await).await;
+    Ran { result, out, err }
+}
+
+fn ids(ids: &[&str]) -> Selection {
+    Selection::Ids(ids.iter().map(|&id| id.to_owned()).collect())
+}
+
+fn failed(count: usize) -> Place {
+    let place = Place::with(
+        (0..count).map(|n| stored(&format!("m-{n}"), &body(&format!("job-{n}")), "Rejected")),
+    );
+    (0..count).for_each(|n| place.know(&format!("job-{n}"), State::Failed));
+    place
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_has_each_letter_once_and_no_address() {
+    let place = failed(25);
+    place.twice.store(true, Relaxed);
+    lock(&place.letters).push(stored("m-x", "who@example.com is no job", "malformed_job"));
+    lock(&place.letters)
+        .push(Stored { attributes: BTreeMap::new(), ..stored("m-y", &body("job-y"), "") });
+
+    let Ran { result, out, .. } = list(&place, None, false).await;
+    assert_eq!(result.unwrap(), Outcome::Fine);
+    assert_eq!(out.lines().count(), 1 + 27 + 1, "{out}");
+    assert!(out.contains("\njob-y  "), "{out}");
+    assert!(out.contains("\nm-x  "), "{out}");
+    assert!(!out.contains('@'), "{out}");
+    assert!(out.contains("2026-11-25T04:19Z  -   "), "{out}");
+    assert!(
+        out.ends_with("27 letters: 25 Rejected, 1 malformed_job, 1 too_many_receives\n"),
+        "{out}"
+    );
+    assert!(place.all_visible());
+
+    let Ran { out, err, .. } = list(&place, Some("too_many_receives"), true).await;
+    let line: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&line["id"], &line["message_id"]), (&"job-y".into(), &"m-y".into()));
+    assert!(line.get("attempts").is_none(), "{line}");
+    assert_eq!(err, "1 letter: 1 too_many_receives\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_letter_is_shown_by_any_of_its_ids() {
+    let place = failed(2);
+    for id in ["job-1", "m-1", "original of m-1"] {
+        let Ran { result, out, .. } = show(&place, id).await;
+        assert_eq!(result.unwrap(), Outcome::Fine);
+        for expected in [
+            "letter m-1\n",
+            "  error_code        Rejected\n",
+            "  SentTimestamp  1970-01-01T00:00:01Z\n",
+            "  state             failed\n",
+            "  \"to\": \"ada@example.com\"",
+        ] {
+            assert!(out.contains(expected), "no {expected} in {out}");
+        }
+        assert!(!out.contains("m-0"), "{out}");
+    }
+    let Ran { result, err, .. } = show(&place, "job-7").await;
+    assert_eq!(result.unwrap(), Outcome::LettersLeft);
+    assert_eq!(err, "no dead letter has the id job-7\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_changes_nothing() {
+    let place = failed(12);
+    let before = lock(&place.ledger).clone();
+    let Ran { result, out, .. } = redrive(&place, &Selection::All, false).await;
+    assert_eq!(result.unwrap(), Outcome::Fine);
+    assert!(out.contains("job-3  would go to the queue again (was Rejected)\n"), "{out}");
+    assert!(out.ends_with("nothing was changed, --apply does it\n"), "{out}");
+    let Ran { out, .. } = purge(&place, &Selection::All, false).await;
+    assert!(out.contains("would delete 12 letters"), "{out}");
+
+    assert_eq!(place.left().len(), 12);
+    assert!(place.all_visible());
+    assert_eq!((lock(&place.jobs).len(), &*lock(&place.ledger)), (0, &before));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_letter_is_redriven_once_and_its_email_sent_once() {
+    let place = failed(95);
+    place.twice.store(true, Relaxed);
+    let Ran { result, out, .. } = redrive(&place, &Selection::All, true).await;
+    assert_eq!(result.unwrap(), Outcome::Fine);
+    assert!(out.ends_with("redriven: 95 letters; deleted as sent already: 0; left: 0\n"), "{out}");
+    assert_eq!(lock(&place.jobs).len(), 95);
+    assert!(place.left().is_empty());
+    place.work();
+    assert_eq!(place.sent().len(), 95);
+
+    let Ran { result, out, .. } = redrive(&place, &ids(&["job-1"]), true).await;
+    assert_eq!(result.unwrap(), Outcome::LettersLeft);
+    assert!(out.starts_with("job-1  no dead letter has this id\n"), "{out}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_to_be_redriven_stays_and_is_told() {
+    let place = Place::with([
+        stored("m-1", &body("sent"), "Rejected"),
+        stored("m-2", &body("claimed"), "Rejected"),
+        stored("m-3", "no job", "malformed_job"),
+        stored("m-4", &body("unsure"), OUTCOME_UNKNOWN),
+        stored("m-5", &body("mended"), "Rejected"),
+        stored("m-6", &body("mended"), "Rejected"),
+    ]);
+    place.know("sent", State::Delivered);
+    place.know("claimed", State::Sending);
+    place.know("unsure", State::Unknown);
+    place.know("mended", State::Failed);
+
+    let Ran { result, out, .. } = redrive(&place, &Selection::All, true).await;
+    assert_eq!(result.unwrap(), Outcome::LettersLeft);
+    for expected in [
+        "sent  sent already (delivered): the letter is deleted\n",
+        "claimed  left: it is being tried, until 1970-01-01T00:00Z at the latest",
+        "m-3  left: the body is not JSON",
+        "unsure  left: it may have been sent; --id",
+        "mended  put on the queue again (was Rejected)\n",
+        "mended  left: its job was redriven by another letter just now",
+        "redriven: 1 letter; deleted as sent already: 1; left: 4\n",
+    ] {
+        assert!(out.contains(expected), "no {expected} in {out}");
+    }
+    assert_eq!(place.left(), ["m-2", "m-3", "m-4", "m-6"]);
+    assert!(place.all_visible());
+    place.work();
+
+    let dry = redrive(&place, &ids(&["unsure"]), false).await;
+    assert!(dry.out.contains("MAY SEND A SECOND EMAIL"), "{}", dry.out);
+    redrive(&place, &Selection::Reason(OUTCOME_UNKNOWN.to_owned()), true).await.result.unwrap();
+    place.work();
+    assert_eq!(place.sent(), ["mended", "unsure"]);
+    assert_eq!(place.left(), ["m-2", "m-3", "m-6"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_letter_that_cannot_be_deleted_is_told_and_harmless() {
+    let place = failed(1);
+    place.sticky.store(true, Relaxed);
+    let Ran { result, out, .. } = redrive(&place, &Selection::All, true).await;
+    assert_eq!(result.unwrap(), Outcome::LettersLeft);
+    assert!(out.contains("could not be deleted (InternalError)"), "{out}");
+    let Ran { result, out, .. } = purge(&place, &Selection::All, true).await;
+    assert_eq!(result.unwrap(), Outcome::LettersLeft);
+    assert!(out.contains("job-0  left: it could not be deleted (InternalError)\n"), "{out}");
+
+    place.work();
+    place.sticky.store(false, Relaxed);
+    redrive(&place, &Selection::All, true).await.result.unwrap();
+    place.work();
+    assert_eq!((place.sent(), place.left()), (vec!["job-0".to_owned()], vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_what_was_asked_for_is_purged() {
+    let place = failed(30);
+    let Ran { result, out, .. } = purge(&place, &ids(&["job-1", "m-2"]), true).await;
+    assert_eq!(result.unwrap(), Outcome::Fine);
+    assert!(
+        out.ends_with("deleted: 2 letters; left: 0; the ledger keeps a job's reason for 90 days\n")
+    );
+    assert_eq!(place.left().len(), 28);
+    assert!(place.all_visible());
+    purge(&place, &Selection::Reason("other".to_owned()), true).await.result.unwrap();
+    assert_eq!(place.left().len(), 28);
+    purge(&place, &Selection::All, true).await.result.unwrap();
+    assert_eq!(place.left().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn letters_stay_hidden_for_as_long_as_the_run_takes() {
+    let place = failed(20);
+    let slow = Cell::new(0);
+    let bar = ProgressBar::hidden();
+    let run = Run { queue: &place, bar: &bar, interrupted: future::pending::<()> };
+    let visited = RefCell::new(Vec::new());
+    let swept = run
+        .sweep(async |letters, _| {
+            visited
+                .borrow_mut()
+                .extend(letters.into_iter().map(|letter| letter.receipt.message_id));
+            // More letters come, slowly.
+            let n = slow.get();
+            if n < 8 {
+                slow.set(n + 1);
+                tokio::time::sleep(HIDDEN_FOR * 2 / 3).await;
+                lock(&place.letters).push(stored(&format!("new-{n}"), "{}", "malformed_job"));
+            }
+            Ok(())
+        })
+        .await;
+    swept.outcome(false).unwrap();
+    let mut visited = visited.into_inner();
+    let all = visited.len();
+    visited.sort();
+    visited.dedup();
+    assert_eq!((visited.len(), all), (28, 28), "a letter was visited twice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupted_run_gives_back_what_it_has() {
+    let place = failed(300);
+    let bar = ProgressBar::hidden();
+    let asked = Cell::new(false);
+    let interrupted = async || {
+        if asked.replace(true) {
+            future::pending().await
+        } else {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+    };
+    let run = Run { queue: &place, bar: &bar, interrupted };
+    let visits = Cell::new(0);
+    let swept = run
+        .sweep(async |_, _| {
+            visits.set(visits.get() + 1);
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            Ok(())
+        })
+        .await;
+    let (outcome, notes) = swept.outcome(false).unwrap();
+    assert_eq!((outcome, notes.len()), (Outcome::LettersLeft, 1));
+    assert_eq!(visits.get(), 3 * 8, "what is under way is finished, and no more is begun");
+    assert!(place.all_visible());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever fails, and when: nothing is lost, and after another run without failures every email
+    /// has been sent once.
+    #[test]
+    fn a_crash_anywhere_is_mended_by_doing_it_again(
+        count in 1usize..30,
+        twice: bool,
+        works_between: bool,
+        crashes in proptest::collection::vec((1usize..90, any::<bool>()), 1..4),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let place = failed(count);
+            place.twice.store(twice, Relaxed);
+            for (call, late) in crashes {
+                place.fail_from(call, late);
+                let _ = redrive(&place, &Selection::All, true).await;
+                // Every job is still somewhere.
+                for n in 0..count {
+                    let job = format!("job-{n}");
+                    let is_letter = place.left().contains(&format!("m-{n}"));
+                    let is_queued = lock(&place.jobs).contains(&body(&job));
+                    assert!(is_letter || is_queued || place.sent().contains(&job), "{job} is lost");
+                }
+                if works_between {
+                    place.work();
+                }
+                // What a crash left hidden shows again.
+                tokio::time::sleep(HIDDEN_FOR).await;
+            }
+            place.fail_from(0, false);
+            redrive(&place, &Selection::All, true).await.result.unwrap();
+            place.work();
+            let mut all: Vec<String> = (0..count).map(|n| format!("job-{n}")).collect();
+            all.sort();
+            assert_eq!(place.sent(), all);
+            assert!(place.left().is_empty());
+        });
+    }
+
+    /// A letter's ids choose it, and no other.
+    #[test]
+    fn ids_choose_their_letters(chosen in proptest::collection::vec(0usize..20, 1..5)) {
+        let named: Vec<String> = chosen.iter().map(|n| format!("job-{n}")).collect();
+        let selection = Selection::Ids(named);
+        for n in 0..20 {
+            let letter = letter(&format!("m-{n}"), &format!("job-{n}"), "Rejected");
+            prop_assert_eq!(selection.has(&letter), chosen.contains(&n));
+        }
+    }
+}
