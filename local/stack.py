@@ -42,9 +42,10 @@ class Stack:
     api_url: str
     outputs: dict[str, str]
     root: Credentials
-    # May do what CallerPolicy says, and what OperatorPolicy says.
+    # May do what CallerPolicy says, what OperatorPolicy says, and what EmailOperatorPolicy says.
     caller: Credentials
     operator: Credentials
+    email_operator: Credentials
     # What the functions are configured with.
     function_environment: dict[str, str]
 
@@ -91,6 +92,7 @@ def deploy(endpoint: str, template: Path, parameters: Mapping[str, str], directo
             root=Credentials(environment.ROOT_KEY, environment.ROOT_SECRET),
             caller=aws.create_user("caller", outputs["CallerPolicyArn"]),
             operator=aws.create_user("operator", outputs["OperatorPolicyArn"]),
+            email_operator=aws.create_user("email-operator", outputs["EmailOperatorPolicyArn"]),
             function_environment={k: v for function in functions for k, v in aws.environment(function).items()},
         )
 
@@ -99,6 +101,10 @@ def _reachable(api_url: str, endpoint: str) -> str:
     """The API under an address that every client resolves: ID.execute-api.localhost is none."""
     api_id = urlsplit(api_url).netloc.split(".")[0]
     return f"{endpoint}/_aws/execute-api/{api_id}"
+
+
+def _adapted_document(document: dict[str, Any]) -> dict[str, Any]:
+    return {**document, "Statement": [_adapted(statement) for statement in document["Statement"]]}
 
 
 def _adapted(statement: dict[str, Any]) -> dict[str, Any]:
@@ -150,13 +156,18 @@ class _Aws:
         role = self._configuration(function)["Role"].rsplit("/", 1)[-1]
         for name in self._iam.list_role_policies(RoleName=role)["PolicyNames"]:
             document = self._iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-            adapted = {**document, "Statement": [_adapted(statement) for statement in document["Statement"]]}
-            self._iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(adapted))
+            adapted = json.dumps(_adapted_document(document))
+            self._iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=adapted)
 
     def create_secret(self, name: str, text: str) -> str:
         return self._secrets.create_secret(Name=name, SecretString=text)["ARN"]
 
     def create_user(self, name: str, policy: str) -> Credentials:
+        """A user who has the managed policy, adapted as those of the functions are, and nothing else."""
+        version = self._iam.get_policy(PolicyArn=policy)["Policy"]["DefaultVersionId"]
+        document = self._iam.get_policy_version(PolicyArn=policy, VersionId=version)["PolicyVersion"]["Document"]
+        adapted = json.dumps(_adapted_document(document))
+        self._iam.create_policy_version(PolicyArn=policy, PolicyDocument=adapted, SetAsDefault=True)
         self._iam.create_user(UserName=name)
         self._iam.attach_user_policy(UserName=name, PolicyArn=policy)
         key = self._iam.create_access_key(UserName=name)["AccessKey"]

@@ -85,7 +85,17 @@ fn role_statements<'a>(template: &'a Value, role: &str) -> Vec<&'a Value> {
 }
 
 fn role_actions<'a>(template: &'a Value, role: &str) -> Vec<(&'a str, String)> {
-    let mut granted: Vec<_> = role_statements(template, role)
+    granted(role_statements(template, role))
+}
+
+/// What a managed policy allows.
+fn policy_actions<'a>(template: &'a Value, policy: &str) -> Vec<(&'a str, String)> {
+    granted(statements(property(template, policy, "PolicyDocument")))
+}
+
+/// Each action with its resource, in order.
+fn granted(statements: Vec<&Value>) -> Vec<(&str, String)> {
+    let mut granted: Vec<_> = statements
         .into_iter()
         .flat_map(|statement| {
             let resource = serde_json::to_string(&statement["Resource"]).unwrap();
@@ -112,8 +122,8 @@ fn every_other_route_takes_a_signature() {
 fn each_signed_route_is_opened_by_exactly_one_policy() {
     let template = template();
     let mut granted = Vec::new();
-    for (_, policy) in resources(&template, "AWS::IAM::ManagedPolicy") {
-        for statement in statements(&policy["PolicyDocument"]) {
+    for policy in ["CallerPolicy", "OperatorPolicy"] {
+        for statement in statements(property(&template, policy, "PolicyDocument")) {
             assert_eq!(statement["Action"], "execute-api:Invoke");
             for resource in each(&statement["Resource"]) {
                 let arn = resource["Fn::Sub"].as_str().unwrap();
@@ -316,6 +326,37 @@ fn rates_hold_before_the_provider_reviews() {
         assert!(is_ref(property(&template, alarm, "Threshold"), parameter), "{alarm}");
         assert_eq!(property(&template, alarm, "MetricName"), metric);
     }
+}
+
+#[test]
+fn an_email_operator_may_do_what_the_commands_do_and_no_more() {
+    let template = template();
+    let arn = |resource: &str| format!(r#"{{"Fn::GetAtt":"{resource}.Arn"}}"#);
+    let named = |arn: &str| {
+        format!(
+            r#"{{"Fn::Sub":"arn:${{AWS::Partition}}:{}"}}"#,
+            arn.replace("HERE", "${AWS::Region}:${AWS::AccountId}")
+        )
+    };
+    let mut expected = vec![
+        ("cloudformation:DescribeStacks", named("cloudformation:HERE:stack/${AWS::StackName}/*")),
+        ("sqs:ChangeMessageVisibility", arn("EmailDeadLetterQueue")),
+        ("sqs:DeleteMessage", arn("EmailDeadLetterQueue")),
+        ("sqs:GetQueueAttributes", arn("EmailDeadLetterQueue")),
+        ("sqs:ReceiveMessage", arn("EmailDeadLetterQueue")),
+        ("sqs:SendMessage", arn("EmailQueue")),
+        ("dynamodb:GetItem", arn("EmailsTable")),
+        ("dynamodb:UpdateItem", arn("EmailsTable")),
+        ("dynamodb:GetItem", arn("HoldsTable")),
+        ("dynamodb:PutItem", arn("HoldsTable")),
+        ("lambda:ListEventSourceMappings", r#""*""#.to_owned()),
+        (
+            "lambda:UpdateEventSourceMapping",
+            named("lambda:HERE:event-source-mapping:${EmailEventSource}"),
+        ),
+    ];
+    expected.sort();
+    assert_eq!(policy_actions(&template, "EmailOperatorPolicy"), expected);
 }
 
 #[test]

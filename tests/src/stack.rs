@@ -26,6 +26,8 @@ pub struct Stack {
     pub caller: Credentials,
     /// Who has the policy `OperatorPolicyArn` and nothing else.
     pub operator: Credentials,
+    /// Who has the policy `EmailOperatorPolicyArn` and nothing else.
+    pub email_operator: Credentials,
 }
 
 /// A key that requests are signed with.
