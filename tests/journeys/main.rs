@@ -5,6 +5,7 @@ mod email_jobs;
 mod enrolling;
 mod faults;
 mod feedback;
+mod operator;
 mod outage;
 mod payments;
 mod refusals;

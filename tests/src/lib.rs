@@ -9,6 +9,7 @@ pub mod backlog;
 pub mod faults;
 pub mod feedback;
 pub mod http;
+pub mod operator;
 pub mod outside;
 pub mod payments;
 pub mod processes;

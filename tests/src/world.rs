@@ -7,14 +7,17 @@ use std::{
     time::Duration,
 };
 
-use aws_config::{BehaviorVersion, Region};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials as AwsCredentials;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::{Message, QueueAttributeName, SendMessageBatchRequestEntry};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use serde_json::{Value, json};
-use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
+use tokio::{
+    sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock},
+    time::sleep,
+};
 use uuid::Uuid;
 
 use crate::{
@@ -97,18 +100,7 @@ impl World {
     async fn admit(admission: Admission) -> Self {
         let stack = Stack::load();
         let http = Http::default();
-        let config = aws_config::defaults(BehaviorVersion::latest())
-            .region(Region::new(stack.region.clone()))
-            .endpoint_url(&stack.endpoint)
-            .credentials_provider(AwsCredentials::new(
-                &stack.root.access_key_id,
-                &stack.root.secret_access_key,
-                None,
-                None,
-                "journeys",
-            ))
-            .load()
-            .await;
+        let config = sdk(&stack, &stack.root).await;
         Self {
             caller: api_signer(&stack, &stack.caller),
             operator: api_signer(&stack, &stack.operator),
@@ -256,6 +248,30 @@ impl World {
             (hidden <= at_most).then_some(())
         })
         .await;
+    }
+
+    /// Puts a message on the dead-letter queue, as the email queue itself does with what is received too
+    /// often.
+    pub async fn give_up(&self, body: impl Into<String>) {
+        self.sqs
+            .send_message()
+            .queue_url(self.stack.output("EmailDeadLetterQueueUrl"))
+            .message_body(body)
+            .send()
+            .await
+            .expect("the dead-letter queue takes messages");
+    }
+
+    /// Looks for some seconds that the job which mentions this lies on its queue, and that no worker has
+    /// had it.
+    pub async fn job_is_left_alone(&self, mention: &str) {
+        let queue = self.stack.output("EmailQueueUrl");
+        for _ in 0..5 {
+            sleep(Duration::from_secs(1)).await;
+            let messages = self.emulator.messages(queue, mention).await;
+            assert_eq!(messages.len(), 1, "the job with {mention} is not on its queue");
+            assert!(messages.iter().all(QueuedMessage::is_untouched), "{messages:?}");
+        }
     }
 
     /// Waits for the dead letter whose body mentions this, and takes it off its queue.
@@ -489,6 +505,22 @@ impl World {
     pub(crate) fn root(&self, service: &'static str) -> Signer {
         Signer { service, ..api_signer(&self.stack, &self.stack.root) }
     }
+}
+
+/// The SDK's configuration for somebody.
+pub(crate) async fn sdk(stack: &Stack, credentials: &Credentials) -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new(stack.region.clone()))
+        .endpoint_url(&stack.endpoint)
+        .credentials_provider(AwsCredentials::new(
+            &credentials.access_key_id,
+            &credentials.secret_access_key,
+            None,
+            None,
+            "journeys",
+        ))
+        .load()
+        .await
 }
 
 fn api_signer(stack: &Stack, credentials: &Credentials) -> Signer {
