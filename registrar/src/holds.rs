@@ -239,7 +239,7 @@ fn on_or_off(on: bool) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::{cell::RefCell, sync::Mutex};
+    use std::sync::Mutex;
 
     use email::hold::{Cause, MachineHold};
 
@@ -291,35 +291,35 @@ mod tests {
     struct Place {
         record: Record,
         source: Source,
-        out: RefCell<Vec<u8>>,
+        out: Vec<u8>,
     }
 
     impl Place {
         fn new(on: bool) -> Self {
             let source = Source { on: Mutex::new(on), denied: false };
-            Self { record: Record::default(), source, out: RefCell::default() }
+            Self { record: Record::default(), source, out: Vec::new() }
         }
 
-        async fn hold(&self, reason: &str) -> Result<Outcome, Failure> {
-            hold_at(&self.record, &self.source, reason, NOW, &mut *self.out.borrow_mut()).await
+        async fn hold(&mut self, reason: &str) -> Result<Outcome, Failure> {
+            hold_at(&self.record, &self.source, reason, NOW, &mut self.out).await
         }
 
-        async fn release(&self) -> Result<Outcome, Failure> {
-            release_at(&self.record, &self.source, NOW, &mut *self.out.borrow_mut()).await
+        async fn release(&mut self) -> Result<Outcome, Failure> {
+            release_at(&self.record, &self.source, NOW, &mut self.out).await
         }
 
-        async fn show(&self) -> Result<Outcome, Failure> {
-            show_of(&self.record, &self.source, &mut *self.out.borrow_mut()).await
+        async fn show(&mut self) -> Result<Outcome, Failure> {
+            show_of(&self.record, &self.source, &mut self.out).await
         }
 
-        fn said(&self) -> String {
-            String::from_utf8(self.out.take()).unwrap()
+        fn said(&mut self) -> String {
+            String::from_utf8(std::mem::take(&mut self.out)).unwrap()
         }
     }
 
     #[tokio::test]
     async fn what_is_held_and_released_is_said() {
-        let place = Place::new(true);
+        let mut place = Place::new(true);
         place.show().await.unwrap();
         assert_eq!(place.said(), "nothing is held\nevent source  on\n");
 
@@ -339,7 +339,7 @@ mod tests {
 
     #[tokio::test]
     async fn releasing_the_machines_hold_warns_that_it_may_hold_again() {
-        let place = Place::new(false);
+        let mut place = Place::new(false);
         let machine = MachineHold { cause: Cause::DailyQuota, since: NOW };
         *place.record.0.lock().unwrap() = Holds { machine: Some(machine), ..Holds::default() };
         place.release().await.unwrap();
@@ -352,7 +352,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_event_source_that_somebody_turned_off_is_told_of() {
-        let place = Place::new(false);
+        let mut place = Place::new(false);
         place.show().await.unwrap();
         assert!(place.said().contains("turned off by other means"));
         place.release().await.unwrap();

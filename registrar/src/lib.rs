@@ -26,7 +26,7 @@ use std::{
 
 use clap::{Parser, Subcommand};
 
-use crate::aws_call::CallFailed;
+use crate::{aws_call::CallFailed, surroundings::block_on};
 pub use crate::{
     records::{Format, ReadError, Records},
     surroundings::Surroundings,
@@ -94,12 +94,10 @@ pub fn run_in(
     let result = match &cli.command {
         Command::Plan(args) => plan::run(args, out),
         Command::Audit(args) => audit::run(args, stdin, out),
-        Command::DeadLetters(args) => {
-            surroundings.block_on(dead_letters::run(args, surroundings, out, err))
-        }
-        Command::Hold(args) => surroundings.block_on(holds::hold(args, surroundings, out)),
-        Command::Release(args) => surroundings.block_on(holds::release(args, surroundings, out)),
-        Command::Holds(args) => surroundings.block_on(holds::show(args, surroundings, out)),
+        Command::DeadLetters(args) => block_on(dead_letters::run(args, surroundings, out, err)),
+        Command::Hold(args) => block_on(holds::hold(args, surroundings, out)),
+        Command::Release(args) => block_on(holds::release(args, surroundings, out)),
+        Command::Holds(args) => block_on(holds::show(args, surroundings, out)),
     };
     match result.and_then(|outcome| Ok(stdout.flush().map(|()| outcome)?)) {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,

@@ -31,14 +31,6 @@ impl Surroundings {
         Self { given: Some(sdk) }
     }
 
-    /// Runs a command that talks to AWS, on a runtime of its own.
-    pub(crate) fn block_on(
-        &self,
-        command: impl Future<Output = Result<Outcome, Failure>>,
-    ) -> Result<Outcome, Failure> {
-        runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
-    }
-
     /// The SDK's configuration, with timeouts on every call.
     pub(crate) async fn sdk(&self) -> SdkConfig {
         let sdk = match &self.given {
@@ -57,7 +49,7 @@ impl Surroundings {
     /// Returns when the operator asks to stop.
     pub(crate) async fn interrupted(&self) {
         if self.given.is_some() || signal::ctrl_c().await.is_err() {
-            future::pending().await
+            future::pending::<()>().await;
         }
     }
 
@@ -72,4 +64,11 @@ impl Surroundings {
         let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
         ProgressBar::with_draw_target(Some(steps), target).with_style(style).with_message(what)
     }
+}
+
+/// Runs a command that talks to AWS, on a runtime of its own.
+pub(crate) fn block_on(
+    command: impl Future<Output = Result<Outcome, Failure>>,
+) -> Result<Outcome, Failure> {
+    runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
 }

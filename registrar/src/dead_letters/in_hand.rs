@@ -48,20 +48,16 @@ impl<'a, Q: Letters> InHand<'a, Q> {
             let mut letters = self.letters.borrow_mut();
             received.retain(|letter| {
                 let receipt = letter.receipt.clone();
-                match letters.get_mut(letter.message_id()) {
-                    Some(held) => {
-                        if held.deleted {
-                            deleted.push(receipt.clone());
-                        }
-                        held.receipt = receipt;
-                        false
-                    }
-                    None => {
-                        let held = Held { receipt, deleted: false };
-                        letters.insert(letter.message_id().to_owned(), held);
-                        true
-                    }
+                let Some(held) = letters.get_mut(letter.message_id()) else {
+                    let held = Held { receipt, deleted: false };
+                    letters.insert(letter.message_id().to_owned(), held);
+                    return true;
+                };
+                if held.deleted {
+                    deleted.push(receipt.clone());
                 }
+                held.receipt = receipt;
+                false
             });
         }
         if !deleted.is_empty() {

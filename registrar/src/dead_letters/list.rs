@@ -120,9 +120,9 @@ where
     let sum = if counts.is_empty() { total } else { format!("{total}: {}", counts.join(", ")) };
     // Where standard output is for machines, this is for people.
     if args.json {
-        writeln!(err, "{sum}")?
+        writeln!(err, "{sum}")?;
     } else {
-        out.line(sum)?
+        out.line(sum)?;
     }
     let (outcome, notes) = swept.outcome(false)?;
     for note in notes {

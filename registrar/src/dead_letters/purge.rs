@@ -47,16 +47,13 @@ where
                 missing.borrow_mut().retain(|id| !is_named(letter, id));
                 let refused =
                     refused.iter().find(|refused| refused.message_id == letter.message_id());
-                let told = match refused {
-                    Some(refused) => {
-                        sums.borrow_mut().left += 1;
-                        format!("left: it could not be deleted ({})", refused.why)
-                    }
-                    None => {
-                        sums.borrow_mut().deleted += 1;
-                        let code = without_addresses(&on_one_line(letter.code()));
-                        format!("{done} (was {code})")
-                    }
+                let told = if let Some(refused) = refused {
+                    sums.borrow_mut().left += 1;
+                    format!("left: it could not be deleted ({})", refused.why)
+                } else {
+                    sums.borrow_mut().deleted += 1;
+                    let code = without_addresses(&on_one_line(letter.code()));
+                    format!("{done} (was {code})")
                 };
                 out.line(format_args!("{}  {told}", letter.name()))?;
             }

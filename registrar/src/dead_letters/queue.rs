@@ -268,8 +268,11 @@ mod tests {
     async fn a_batch_that_fails_in_part_says_which() {
         let rule = mock!(Client::delete_message_batch)
             .match_requests(|request| {
-                let handles: Vec<_> =
-                    request.entries().iter().map(|entry| entry.receipt_handle()).collect();
+                let handles: Vec<_> = request
+                    .entries()
+                    .iter()
+                    .map(DeleteMessageBatchRequestEntry::receipt_handle)
+                    .collect();
                 handles == ["handle of a", "handle of b"]
             })
             .then_output(|| {

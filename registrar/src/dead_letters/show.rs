@@ -1,6 +1,6 @@
 //! `registrar dead-letters show`.
 
-use std::{cell::Cell, collections::BTreeMap, io::Write};
+use std::{cell::Cell, collections::BTreeMap, fmt::Write as _, io::Write};
 
 use email::ledger::{Entry, Timeline};
 use serde_json::Value;
@@ -65,7 +65,7 @@ where
 fn described(letter: &Letter, entry: Option<&Entry>) -> String {
     let mut text = format!("letter {}\n", letter.message_id());
     if letter.attributes.is_empty() {
-        text += &format!("\n{}: {}\n", letter.code(), letter.reason());
+        let _ = writeln!(text, "\n{}: {}", letter.code(), letter.reason());
     } else {
         text += &section("attributes", &letter.attributes);
     }
@@ -73,7 +73,7 @@ fn described(letter: &Letter, entry: Option<&Entry>) -> String {
     match entry {
         Some(entry) => text += &section("ledger", &fields(entry)),
         None => {
-            text += "\nledger\n  nothing: no worker has claimed it, or it is over 90 days ago\n"
+            text += "\nledger\n  nothing: no worker has claimed it, or it is over 90 days ago\n";
         }
     }
     text + &format!("\nbody\n{}", body(letter))
@@ -83,7 +83,7 @@ fn section(title: &str, entries: &BTreeMap<String, String>) -> String {
     let names = entries.keys().map(|name| name.chars().count()).max().unwrap_or_default();
     let mut text = format!("\n{title}\n");
     for (name, value) in entries {
-        text += &format!("  {:<names$}  {}\n", on_one_line(name), on_one_line(value));
+        let _ = writeln!(text, "  {:<names$}  {}", on_one_line(name), on_one_line(value));
     }
     text
 }

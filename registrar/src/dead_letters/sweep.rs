@@ -87,13 +87,11 @@ where
                 }
             }
         };
-        let given_back = match results {
-            None => false,
-            Some(_) => tokio::select! {
+        let given_back = results.is_some()
+            && tokio::select! {
                 given_back = in_hand.give_back() => given_back.is_ok(),
                 () = (self.interrupted)() => false,
-            },
-        };
+            };
         self.bar.finish_and_clear();
         Swept {
             result: results.into_iter().flatten().collect(),

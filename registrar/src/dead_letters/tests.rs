@@ -530,7 +530,7 @@ async fn an_interrupted_run_gives_back_what_it_has() {
     let asked = Cell::new(false);
     let interrupted = async || {
         if asked.replace(true) {
-            future::pending().await
+            future::pending::<()>().await;
         } else {
             tokio::time::sleep(Duration::from_secs(5)).await;
         }
