@@ -124,9 +124,6 @@ where
     } else {
         out.line(sum)?;
     }
-    let (outcome, notes) = swept.outcome(false)?;
-    for note in notes {
-        writeln!(err, "note: {note}")?;
-    }
-    Ok(outcome)
+    swept.write_notes(err)?;
+    swept.outcome(false)
 }

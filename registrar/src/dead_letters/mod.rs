@@ -115,10 +115,10 @@ pub(crate) async fn run(
         Command::Redrive { selector, apply } => {
             let jobs = JobQueue::new(deployment.sqs(), deployment.email_queue_url()?);
             let ledger = deployment.ledger()?;
-            redrive::run(&selector.selection(), *apply, &run, (&ledger, &jobs), &out).await
+            redrive::run(&selector.selection(), *apply, &run, (&ledger, &jobs), &out, err).await
         }
         Command::Purge { selector, apply } => {
-            purge::run(&selector.selection(), *apply, &run, &out).await
+            purge::run(&selector.selection(), *apply, &run, &out, err).await
         }
     }
 }

@@ -25,6 +25,7 @@ pub(crate) async fn run<Q, I, F>(
     apply: bool,
     run: &Run<'_, Q, I>,
     out: &Out<'_, impl Write>,
+    err: &mut impl Write,
 ) -> Result<Outcome, Failure>
 where
     Q: Letters,
@@ -62,7 +63,7 @@ where
         .await;
 
     let (sums, missing) = (sums.into_inner(), missing.into_inner());
-    for id in &missing {
+    for id in missing.iter().filter(|_| swept.is_whole()) {
         out.line(format_args!("{}  no dead letter has this id", on_one_line(id)))?;
     }
     if apply {
@@ -78,9 +79,6 @@ where
             letters(sums.deleted)
         ))?;
     }
-    let (outcome, notes) = swept.outcome(sums.left > 0 || !missing.is_empty())?;
-    for note in notes {
-        out.line(note)?;
-    }
-    Ok(outcome)
+    swept.write_notes(err)?;
+    swept.outcome(sums.left > 0 || !missing.is_empty())
 }

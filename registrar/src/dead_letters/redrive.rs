@@ -227,6 +227,7 @@ pub(crate) async fn run<Q, I, F, L, J>(
     run: &Run<'_, Q, I>,
     (ledger, jobs): (&L, &J),
     out: &Out<'_, impl Write>,
+    err: &mut impl Write,
 ) -> Result<Outcome, Failure>
 where
     Q: Letters,
@@ -254,16 +255,13 @@ where
         .await;
 
     let (sums, missing) = (sums.into_inner(), missing.into_inner());
-    for id in &missing {
+    for id in missing.iter().filter(|_| swept.is_whole()) {
         out.line(format_args!("{}  no dead letter has this id", on_one_line(id)))?;
     }
     out.line(summary(&sums, apply))?;
     let left = !missing.is_empty() || (apply && sums.left > 0);
-    let (outcome, notes) = swept.outcome(left)?;
-    for note in notes {
-        out.line(note)?;
-    }
-    Ok(outcome)
+    swept.write_notes(err)?;
+    swept.outcome(left)
 }
 
 fn told(fate: &Fate, letter: &Letter, apply: bool) -> String {

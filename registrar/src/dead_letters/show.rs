@@ -52,14 +52,11 @@ where
             Ok(())
         })
         .await;
-    let (outcome, notes) = swept.outcome(found.get() == 0)?;
-    for note in notes {
-        writeln!(err, "note: {note}")?;
-    }
-    if found.get() == 0 {
+    if found.get() == 0 && swept.is_whole() {
         writeln!(err, "no dead letter has the id {}", on_one_line(id))?;
     }
-    Ok(outcome)
+    swept.write_notes(err)?;
+    swept.outcome(found.get() == 0)
 }
 
 fn described(letter: &Letter, entry: Option<&Entry>) -> String {

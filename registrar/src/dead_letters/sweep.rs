@@ -1,13 +1,20 @@
 //! Going through the whole dead-letter queue once.
 
-use std::cell::Cell;
+use std::{
+    cell::Cell,
+    io::{self, Write},
+};
 
 use futures_util::future::join_all;
 use indicatif::ProgressBar;
 
 use crate::{Failure, Outcome};
 
-use super::{in_hand::InHand, letter::Letter, queue::Letters};
+use super::{
+    in_hand::InHand,
+    letter::Letter,
+    queue::{HIDDEN_FOR, Letters},
+};
 
 /// How many receive and work at the same time.
 const LANES: usize = 8;
@@ -30,18 +37,27 @@ pub(crate) struct Swept {
 }
 
 impl Swept {
-    /// The outcome, and what is still to be said of it.
-    pub(crate) fn outcome(self, left: bool) -> Result<(Outcome, Vec<&'static str>), Failure> {
-        self.result?;
-        let mut notes = Vec::new();
+    /// Whether every letter that could be received was visited.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.result.is_ok() && !self.interrupted
+    }
+
+    /// What is to be said of it, whatever its outcome.
+    pub(crate) fn write_notes(&self, err: &mut impl Write) -> io::Result<()> {
         if self.interrupted {
-            notes.push("interrupted: letters that were not reached are as they were");
+            writeln!(err, "interrupted: letters that were not reached are as they were")?;
         }
         if self.not_given_back {
-            notes.push("letters that were looked at may be hidden from others for 5 minutes more");
+            let minutes = HIDDEN_FOR.as_secs() / 60;
+            writeln!(err, "note: letters that were read may be hidden for {minutes} minutes more")?;
         }
-        let fine = !left && !self.interrupted;
-        Ok((if fine { Outcome::Fine } else { Outcome::LettersLeft }, notes))
+        Ok(())
+    }
+
+    /// The outcome, where the command left letters or did not.
+    pub(crate) fn outcome(self, left: bool) -> Result<Outcome, Failure> {
+        self.result?;
+        Ok(if left || self.interrupted { Outcome::LettersLeft } else { Outcome::Fine })
     }
 }
 

@@ -298,8 +298,8 @@ async fn ran<T>(
 }
 
 async fn redrive(place: &Place, selection: &Selection, apply: bool) -> Ran {
-    let (result, out, err) = ran(place, async |run, out, _| {
-        redrive::run(selection, apply, run, (place, place), out).await
+    let (result, out, err) = ran(place, async |run, out, err| {
+        redrive::run(selection, apply, run, (place, place), out, err).await
     })
     .await;
     Ran { result, out, err }
@@ -307,7 +307,7 @@ async fn redrive(place: &Place, selection: &Selection, apply: bool) -> Ran {
 
 async fn purge(place: &Place, selection: &Selection, apply: bool) -> Ran {
     let (result, out, err) =
-        ran(place, async |run, out, _| purge::run(selection, apply, run, out).await).await;
+        ran(place, async |run, out, err| purge::run(selection, apply, run, out, err).await).await;
     Ran { result, out, err }
 }
 
@@ -544,8 +544,11 @@ async fn an_interrupted_run_gives_back_what_it_has() {
             Ok(())
         })
         .await;
-    let (outcome, notes) = swept.outcome(false).unwrap();
-    assert_eq!((outcome, notes.len()), (Outcome::LettersLeft, 1));
+    let mut notes = Vec::new();
+    swept.write_notes(&mut notes).unwrap();
+    assert!(notes.starts_with(b"interrupted: ") && notes.ends_with(b"as they were\n"));
+    assert!(!swept.is_whole());
+    assert_eq!(swept.outcome(false).unwrap(), Outcome::LettersLeft);
     assert_eq!(visits.get(), 3 * 8, "what is under way is finished, and no more is begun");
     assert!(place.all_visible());
 }
