@@ -521,6 +521,9 @@ async fn letters_stay_hidden_for_as_long_as_the_run_takes() {
     visited.sort();
     visited.dedup();
     assert_eq!((visited.len(), all), (28, 28), "a letter was visited twice");
+    for letter in &*lock(&place.letters) {
+        assert_eq!(letter.receives, 1, "{} was not kept hidden", letter.message_id);
+    }
 }
 
 #[tokio::test(start_paused = true)]
