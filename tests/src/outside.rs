@@ -63,11 +63,6 @@ impl QueuedMessage {
         self.receive_count > 0
     }
 
-    /// Whether nobody has ever received it.
-    pub(crate) fn is_untouched(&self) -> bool {
-        self.receive_count == 0
-    }
-
     /// How long it will stay hidden, if a worker had it. The queue hides it for minutes; to be hidden
     /// for less, it must have been put off.
     pub fn hidden_for(&self) -> Option<Duration> {
