@@ -26,7 +26,7 @@ async fn a_refused_email_is_redriven_once_its_cause_is_mended() {
     let worker = world.stack.output("EmailWorkerFunctionName");
     let provider = refusing_provider();
     world
-        .with_environment(worker, ("AWS_ENDPOINT_URL_SESV2", &provider), async || {
+        .with_environment(worker, &[("AWS_ENDPOINT_URL_SESV2", provider.as_str())], async || {
             world.enqueue(job.clone()).await;
             eventually("a dead letter", async || {
                 let list = registrar(&world, &["dead-letters", "list"]).await;

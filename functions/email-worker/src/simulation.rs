@@ -4,8 +4,6 @@
 //! What must hold: a job that can be sent is sent, once, and the queue never takes it for hopeless, however
 //! often it was handed back meanwhile. `-- --nocapture` prints how many receives each day cost.
 
-#![expect(clippy::print_stdout, reason = "the figures are of interest")]
-
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     hash::{DefaultHasher, Hasher},
@@ -168,7 +166,8 @@ impl Simulation {
         let number = self.invocations.fetch_add(1, Ordering::Relaxed);
         let now = MIDNIGHT + self.began.elapsed();
         let room = pacer::plan::ATTEMPT_TIMEOUT + pacer::plan::CLOSING_ROOM;
-        let invocation = invocation(&format!("request-{number}"), self.share, now, TIMEOUT - room);
+        let lasts = TIMEOUT.saturating_sub(room);
+        let invocation = invocation(&format!("request-{number}"), self.share, now, lasts);
         let failed = self.world.handle(&invocation, messages).await;
         let mut queue = self.queue.lock().unwrap();
         let postponed: Vec<Postponed> = {
