@@ -1,10 +1,12 @@
 //! Journeys through the deployed stack. `make journeys` deploys one and runs them.
 
 mod access;
+mod doubt;
 mod email_jobs;
 mod enrolling;
 mod faults;
 mod feedback;
+mod holds;
 mod operator;
 mod outage;
 mod payments;

@@ -374,6 +374,12 @@ impl World {
             .send()
             .await
             .expect("the enrollment has a resume_at");
+        let report = self.run_resumer().await;
+        assert!(report["enrollments"]["finished"].is_u64(), "{report}");
+    }
+
+    /// Runs the resumer, as its minute would, and returns its report.
+    pub async fn run_resumer(&self) -> Value {
         let url = format!(
             "{}/2015-03-31/functions/{}/invocations",
             self.stack.endpoint,
@@ -381,7 +387,23 @@ impl World {
         );
         let answer = self.http.send(Some(&self.lambda()), "POST", &url, "{}").await;
         assert_eq!(answer.status, 200, "{:?}", answer.body);
-        assert!(answer.body["enrollments"]["finished"].is_u64(), "{:?}", answer.body);
+        answer.body
+    }
+
+    /// Sets the state of an alarm, as an operator may to rehearse what follows.
+    pub async fn set_alarm(&self, alarm: &str, state: &str) {
+        let query = [
+            ("Action", "SetAlarmState"),
+            ("Version", "2010-08-01"),
+            ("AlarmName", alarm),
+            ("StateValue", state),
+            ("StateReason", "a rehearsal"),
+        ];
+        let query = serde_urlencoded::to_string(query).expect("texts can be encoded");
+        let url = format!("{}/?{query}", self.stack.endpoint);
+        let signer = Signer { service: "monitoring", ..self.lambda() };
+        let answer = self.http.send(Some(&signer), "POST", &url, "").await;
+        assert_eq!(answer.status, 200, "{:?}", answer.body);
     }
 
     /// Takes a course out of the catalogue.
