@@ -113,6 +113,8 @@ where
     E: ProvideErrorMetadata + Error + 'static,
 {
     match error {
+        // A success whose body makes no sense: the email may well be sent.
+        SdkError::ServiceError(refused) if refused.raw().status().is_success() => Failure::NoAnswer,
         SdkError::ServiceError(refused) => Failure::Service {
             status: refused.raw().status().as_u16(),
             code: refused.err().code().unwrap_or_default(),
