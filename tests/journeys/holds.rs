@@ -1,7 +1,11 @@
 //! An account that may not send, or soon may not: nothing is tried until it may, and then all is sent.
 
-use std::time::Duration;
+use std::{
+    panic::{AssertUnwindSafe, resume_unwind},
+    time::Duration,
+};
 
+use futures_util::FutureExt;
 use journeys::{
     World, eventually,
     faults::{
@@ -22,14 +26,26 @@ fn job() -> (String, String) {
     (job.to_string(), to)
 }
 
+/// Holds nothing in the end, also where that failed, or the journeys after it would fail for its reason.
+async fn released_in_the_end(world: &World, meanwhile: impl Future<Output = ()>) {
+    let outcome = AssertUnwindSafe(meanwhile).catch_unwind().await;
+    registrar(world, &["release"]).await;
+    outcome.unwrap_or_else(|panic| resume_unwind(panic));
+}
+
 /// Worker and resumer through the proxy.
 async fn through(world: &World, faults: &Faults, meanwhile: impl AsyncFnOnce()) {
+    let journey = Box::pin(through_the_proxy(world, faults, meanwhile));
+    released_in_the_end(world, journey).await;
+}
+
+async fn through_the_proxy(world: &World, faults: &Faults, meanwhile: impl AsyncFnOnce()) {
     let worker = world.stack.output("EmailWorkerFunctionName");
     let resumer = world.stack.output("ResumerFunctionName");
     let environment = faults.environment();
     world
         .with_environment(worker, &environment, async || {
-            world.with_environment(resumer, &environment, meanwhile).await;
+            Box::pin(world.with_environment(resumer, &environment, meanwhile)).await;
         })
         .await;
 }
@@ -67,9 +83,9 @@ async fn a_paused_account_is_held_once_and_goes_on_by_itself() {
         world.only_email_to(&waiting.1).await;
         // What found out was handed back for a quarter of an hour, and no longer.
         world.job_is_put_off(&tried.1, Duration::from_mins(20)).await;
+        registrar(&world, &["holds"]).await.expect(0, &["nothing is held", "event source  on"]);
     })
     .await;
-    registrar(&world, &["holds"]).await.expect(0, &["nothing is held", "event source  on"]);
 }
 
 #[tokio::test]
@@ -103,9 +119,10 @@ async fn a_hold_is_written_down_even_if_lambda_cannot_be_asked_and_a_hold_by_han
         }
         let holds = registrar(&world, &["holds"]).await;
         holds.expect(0, &["looking into it", "event source  off"]).never_says("suspended");
+        let released = registrar(&world, &["release"]).await;
+        released.expect(0, &["ended:", "looking into it"]);
     })
     .await;
-    registrar(&world, &["release"]).await.expect(0, &["ended:", "looking into it"]);
 }
 
 #[tokio::test]
@@ -115,16 +132,24 @@ async fn a_rate_near_the_review_line_holds_until_it_falls_or_an_operator_accepts
     let alarm = |name: &str| world.stack.function_environment[name].clone();
     let (bounces, complaints) = (alarm("BOUNCE_RATE_ALARM"), alarm("COMPLAINT_RATE_ALARM"));
 
-    world.set_alarm(&bounces, "ALARM").await;
-    assert_eq!(world.run_resumer().await["emails_held"], true);
-    registrar(&world, &["holds"]).await.expect(0, &["bounce rate", "event source  off"]);
-    world.set_alarm(&bounces, "OK").await;
-    assert_eq!(world.run_resumer().await["emails_held"], false);
+    let rise_and_fall = async {
+        world.set_alarm(&bounces, "ALARM").await;
+        assert_eq!(world.run_resumer().await["emails_held"], true);
+        registrar(&world, &["holds"]).await.expect(0, &["bounce rate", "event source  off"]);
+        world.set_alarm(&bounces, "OK").await;
+        assert_eq!(world.run_resumer().await["emails_held"], false);
 
-    world.set_alarm(&complaints, "ALARM").await;
-    assert_eq!(world.run_resumer().await["emails_held"], true);
-    registrar(&world, &["release"]).await.expect(0, &["complaint rate"]);
-    assert_eq!(world.run_resumer().await["emails_held"], false, "accepted");
-    world.set_alarm(&complaints, "OK").await;
-    registrar(&world, &["holds"]).await.expect(0, &["nothing is held", "event source  on"]);
+        world.set_alarm(&complaints, "ALARM").await;
+        assert_eq!(world.run_resumer().await["emails_held"], true);
+        registrar(&world, &["release"]).await.expect(0, &["complaint rate"]);
+        assert_eq!(world.run_resumer().await["emails_held"], false, "accepted");
+        world.set_alarm(&complaints, "OK").await;
+        registrar(&world, &["holds"]).await.expect(0, &["nothing is held", "event source  on"]);
+    };
+    let outcome = AssertUnwindSafe(rise_and_fall).catch_unwind().await;
+    for alarm in [&bounces, &complaints] {
+        world.set_alarm(alarm, "OK").await;
+    }
+    released_in_the_end(&world, async { outcome.unwrap_or_else(|panic| resume_unwind(panic)) })
+        .await;
 }
