@@ -11,7 +11,7 @@ use aws::{
     event_source::WorkerEventSource,
     tables::{EmailsTable, HoldsTable},
 };
-use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use email::{
     EmailAddress, JobId, Message,
     mailer::{Mailer, Outcome},
@@ -20,10 +20,11 @@ use email_worker::{
     Config, Worker,
     dead_letter_queue::DeadLetterQueue,
     deployed::Deployed,
+    handler::received,
     ses::{self, Ses},
     suppression::KnownSuppressions,
     visibility::Visibility,
-    worker::{Invocation, Parts, Received},
+    worker::{Invocation, Parts},
 };
 use lambda_runtime::{Context, LambdaEvent, service_fn};
 use pacer::{
@@ -142,7 +143,7 @@ impl Mutant {
     ) -> Result<SqsBatchResponse, lambda_runtime::Error> {
         let LambdaEvent { payload, context } = event;
         let invocation = self.begin(&context);
-        let mut batch: Vec<_> = payload.records.into_iter().map(received).collect();
+        let mut batch = payload.records.into_iter().map(received).collect::<Result<Vec<_>, _>>()?;
         let ids: Vec<_> = batch.iter().map(|message| message.message_id.clone()).collect();
         let failed = match self.mutation {
             Mutation::PacerForEachTask => {
@@ -162,9 +163,7 @@ impl Mutant {
             }
             _ => self.worker.handle(&invocation, batch).await,
         };
-        let mut response = SqsBatchResponse::default();
-        response.batch_item_failures = failed.into_iter().map(failure).collect();
-        Ok(response)
+        Ok(aws::batch::response(failed))
     }
 
     fn begin(&self, context: &Context) -> Invocation {
@@ -186,23 +185,6 @@ fn without_hold(share: Share) -> Result<Share, Invalid> {
     let quota = u32::try_from(intervals).unwrap_or(u32::MAX);
     let limit = SendLimit::new(quota.saturating_mul(share.slots().get()))?;
     Share::new(limit, share.window(), share.slots(), Slack::new(slack)?)
-}
-
-fn received(message: SqsMessage) -> Received {
-    let receives = message.attributes.get("ApproximateReceiveCount");
-    Received {
-        message_id: message.message_id.unwrap_or_default(),
-        receipt_handle: message.receipt_handle.unwrap_or_default(),
-        body: message.body.unwrap_or_default(),
-        receives: receives.and_then(|count| count.parse().ok()).unwrap_or(1),
-        first_received_at: None,
-    }
-}
-
-fn failure(message_id: String) -> BatchItemFailure {
-    let mut failure = BatchItemFailure::default();
-    failure.item_identifier = message_id;
-    failure
 }
 
 struct MutantMailer {

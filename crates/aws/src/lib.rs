@@ -1,6 +1,7 @@
 //! What the functions share of AWS: configuration, telemetry, and the adapters that more than one of
 //! them needs. An adapter that one function alone uses lives in that function.
 
+pub mod batch;
 pub mod clients;
 pub mod env;
 pub mod event_source;

@@ -11,8 +11,9 @@
 //!
 //! The suppressions come first: a crash in between repeats both, and neither minds.
 
-use std::{any::Any, panic::AssertUnwindSafe};
+use std::panic::AssertUnwindSafe;
 
+use aws::batch::panic_text;
 use email::{
     JobId,
     feedback::{Feedback, RecordFeedback, Recorded},
@@ -156,14 +157,6 @@ fn ledger_word(recorded: Option<Recorded>) -> &'static str {
         Some(Recorded::UnknownJob) => "unknown_job",
         None => "no_job",
     }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no text")
 }
 
 #[cfg(test)]

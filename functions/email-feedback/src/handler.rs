@@ -1,6 +1,7 @@
 //! From an SQS event to a partial batch response.
 
-use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use aws::batch::{self, NoMessageId};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use email::{feedback::RecordFeedback, suppression::Suppress};
 use lambda_runtime::LambdaEvent;
 
@@ -21,24 +22,12 @@ where
     S: Suppress,
 {
     let batch = event.payload.records.into_iter().map(received).collect::<Result<_, _>>()?;
-    let given_back = receiver.handle(batch).await;
-    let mut response = SqsBatchResponse::default();
-    response.batch_item_failures = given_back.into_iter().map(failed).collect();
-    Ok(response)
+    Ok(batch::response(receiver.handle(batch).await))
 }
 
-fn received(message: SqsMessage) -> Result<Received, lambda_runtime::Error> {
+fn received(mut message: SqsMessage) -> Result<Received, NoMessageId> {
     Ok(Received {
-        message_id: message
-            .message_id
-            .filter(|id| !id.is_empty())
-            .ok_or("the event has a message without a messageId")?,
+        message_id: batch::message_id(&mut message)?,
         body: message.body.unwrap_or_default(),
     })
-}
-
-fn failed(message_id: String) -> BatchItemFailure {
-    let mut failure = BatchItemFailure::default();
-    failure.item_identifier = message_id;
-    failure
 }

@@ -6,8 +6,9 @@
 //! duplicate or kept waiting for the ledger. Nothing is spawned: when the invocation's future ends or
 //! is dropped, so is every send.
 
-use std::{any::Any, collections::HashMap, panic::AssertUnwindSafe, time::Duration};
+use std::{collections::HashMap, panic::AssertUnwindSafe, time::Duration};
 
+use aws::batch::panic_text;
 use email::{Job, JobId, dead_letter::Reason, hold::HoldRecord, retry};
 use futures_util::{FutureExt, StreamExt, stream};
 use pacer::driver::Driver;
@@ -114,14 +115,6 @@ async fn guarded<P: Parts>(run: &Run<'_, P>, group: Group) -> (Vec<Received>, Ve
         run.later(first, first.receives)
     });
     (group.messages, verdict)
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no text")
 }
 
 #[cfg(test)]

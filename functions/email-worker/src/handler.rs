@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use aws::batch::{self, NoMessageId};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{Context, LambdaEvent};
 use pacer::{
     Share,
@@ -28,10 +29,7 @@ pub async fn handle<P: Parts>(
     // First of all: the pace counts from the invocation's start.
     let invocation = begin(share, &event.context);
     let batch = event.payload.records.into_iter().map(received).collect::<Result<_, _>>()?;
-    let failures = worker.handle(&invocation, batch).await;
-    let mut response = SqsBatchResponse::default();
-    response.batch_item_failures = failures.into_iter().map(failed).collect();
-    Ok(response)
+    Ok(batch::response(worker.handle(&invocation, batch).await))
 }
 
 /// The invocation's pace. Nothing starts that could outlive it: the last start leaves room for an
@@ -49,7 +47,12 @@ fn begin(share: Share, context: &Context) -> Invocation {
     }
 }
 
-pub(crate) fn received(message: SqsMessage) -> Result<Received, lambda_runtime::Error> {
+/// A message of the event, as the worker has it.
+///
+/// # Errors
+///
+/// It has no id to answer for.
+pub fn received(mut message: SqsMessage) -> Result<Received, NoMessageId> {
     let attribute = |name: &str| message.attributes.get(name);
     let receives = attribute("ApproximateReceiveCount").and_then(|count| count.parse().ok());
     let first = attribute("ApproximateFirstReceiveTimestamp").and_then(|at| at.parse().ok());
@@ -57,17 +60,8 @@ pub(crate) fn received(message: SqsMessage) -> Result<Received, lambda_runtime::
         receives: receives.unwrap_or(1),
         first_received_at: first
             .map(|milliseconds| OffsetDateTime::UNIX_EPOCH + Duration::from_millis(milliseconds)),
-        message_id: message
-            .message_id
-            .filter(|id| !id.is_empty())
-            .ok_or("the event has a message without a messageId")?,
+        message_id: batch::message_id(&mut message)?,
         receipt_handle: message.receipt_handle.unwrap_or_default(),
         body: message.body.unwrap_or_default(),
     })
-}
-
-fn failed(message_id: String) -> BatchItemFailure {
-    let mut failure = BatchItemFailure::default();
-    failure.item_identifier = message_id;
-    failure
 }
