@@ -17,8 +17,6 @@ use tokio::task::yield_now;
 
 use super::*;
 
-mod log;
-
 const JOB: &str = "job-1";
 const RECIPIENT: &str = "Ada@example.com";
 const ADDRESS: &str = "ada@example.com";

@@ -1,0 +1,133 @@
+//! What is logged, and what must not be.
+//!
+//! One test in a process of its own: `tracing` remembers for each line of the code whether anybody
+//! wants it, and a test beside this one, without a log, could reach a line first and have it count as
+//! unwanted.
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    convert::Infallible,
+    fmt::{self, Write},
+    sync::{Arc, Mutex},
+};
+
+use email::{
+    EmailAddress, JobId,
+    feedback::{Feedback, RecordFeedback, Recorded},
+    suppression::{Cause, Suppress},
+};
+use email_feedback::{Receiver, batch::Received};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use tracing::{
+    Event, Metadata, Subscriber,
+    field::{Field, Visit},
+    instrument::WithSubscriber,
+    span,
+};
+
+/// Keeps each line of the log as `name=value; name=value; `.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        write!(self.0, "{field}={value:?}; ").unwrap();
+    }
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut line = Line(String::new());
+        event.record(&mut line);
+        self.0.lock().unwrap().push(line.0);
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}
+
+/// Answers that, whatever it is told.
+struct Ledger(Recorded);
+
+impl RecordFeedback for Ledger {
+    type Error = Infallible;
+
+    async fn record(&self, _: &JobId, _: &Feedback) -> Result<Recorded, Infallible> {
+        Ok(self.0)
+    }
+}
+
+struct Suppressions;
+
+impl Suppress for Suppressions {
+    type Error = Infallible;
+
+    async fn suppress(
+        &self,
+        _: &EmailAddress,
+        _: Cause,
+        _: OffsetDateTime,
+    ) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
+
+/// The event of a sample in events/, of an email of that id and of that job's, if it is one's.
+fn sample(kind: &str, job: Option<&str>) -> Value {
+    let path = format!("{}/../../events/feedback-{kind}.json", env!("CARGO_MANIFEST_DIR"));
+    let batch: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let mut event: Value =
+        serde_json::from_str(batch["Records"][0]["body"].as_str().unwrap()).unwrap();
+    let mail = &mut event["detail"]["mail"];
+    mail["messageId"] = json!("m-1");
+    mail["tags"]["job_id"] = json!(job.into_iter().collect::<Vec<_>>());
+    event
+}
+
+/// The lines that a message leaves behind, none of which names anybody.
+async fn logged(recorded: Recorded, body: impl ToString) -> Vec<String> {
+    let log = Log::default();
+    let receiver = Receiver { ledger: Ledger(recorded), suppressions: Suppressions };
+    let message = Received { message_id: "m-0".to_owned(), body: body.to_string() };
+    receiver.handle(vec![message]).with_subscriber(log.clone()).await;
+    let lines = log.0.lock().unwrap().clone();
+    for line in &lines {
+        assert!(!line.to_lowercase().contains("example.com"), "{line}");
+    }
+    lines
+}
+
+#[tokio::test]
+async fn each_event_is_one_line_that_names_the_job_and_nobody() {
+    let line = r#"event="email_feedback"; kind="bounced"; job_id="job-1"; email_id="m-1"; ledger="moved"; suppressed=1; "#;
+    assert_eq!(logged(Recorded::Moved, sample("bounced", Some("job-1"))).await, [line]);
+    let line = r#"event="email_feedback"; kind="delivered"; job_id="job-1"; email_id="m-1"; ledger="unchanged"; "#;
+    assert_eq!(logged(Recorded::Nothing, sample("delivered", Some("job-1"))).await, [line]);
+    let line = r#"event="email_feedback"; kind="rejected"; email_id="m-1"; ledger="no_job"; "#;
+    assert_eq!(logged(Recorded::Moved, sample("rejected", None)).await, [line]);
+    let line = r#"event="email_feedback"; kind="ignored"; "#;
+    assert_eq!(logged(Recorded::Moved, r#"{"detail":{"eventType":"Send"}}"#).await, [line]);
+
+    // What is given back says why, and repeats nothing.
+    let [line] = &logged(Recorded::Moved, "ada@example.com").await[..] else { panic!() };
+    assert!(line.contains(r#"event="email_feedback_failed"; message_id="m-0""#), "{line}");
+    assert!(line.contains("the body is not JSON (line 1, column 1)"), "{line}");
+
+    let mut odd = sample("complained", Some("job-1"));
+    odd["detail"]["complaint"]["complainedRecipients"] = json!(["nobody of example.com"]);
+    let [_, warning] = &logged(Recorded::Moved, odd).await[..] else { panic!() };
+    assert!(warning.contains("unreadable=1"), "{warning}");
+}
