@@ -130,7 +130,7 @@ impl<'a, P: Parts> Run<'a, P> {
             }
             Err(error) => {
                 tracing::error!(job_id = %job.id, %error, "a job could not be claimed; it is given back");
-                self.later(message, message.receives)
+                self.untried(message)
             }
         }
     }
@@ -319,7 +319,12 @@ impl<'a, P: Parts> Run<'a, P> {
     /// Something was in the way before anything was tried.
     async fn not_tried(&self, delivery: &Delivery<'_>) -> Verdict {
         self.release(&delivery.claim, Used::NotTried).await;
-        self.later(delivery.message, delivery.message.receives)
+        self.untried(delivery.message)
+    }
+
+    /// A job that was in nobody's hands comes back soon: being received often is no fault of its own.
+    fn untried(&self, message: &Received) -> Verdict {
+        self.later(message, 1)
     }
 
     async fn release(&self, claim: &Claim, used: Used) {

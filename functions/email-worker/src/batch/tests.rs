@@ -215,6 +215,19 @@ async fn what_has_been_received_often_comes_back_seldom() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_could_not_be_claimed_or_looked_up_comes_back_soon_however_often_it_was_received() {
+    let often = Received { receives: 40, ..job("a") };
+    let unclaimed = world();
+    unclaimed.ledger.down.store(true, Ordering::Relaxed);
+    let unknown = world();
+    unknown.suppressions.down.store(true, Ordering::Relaxed);
+    for world in [unclaimed, unknown] {
+        assert_eq!(handle(&world, vec![often.clone()]).await, ["m-a"]);
+        assert!(is_about(world.delays()["m-a"], 30), "{:?}", world.delays());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_suppressed_recipient_burns_no_permit() {
     let mut world = world();
     world.suppressions.recipients.insert("ada@example.com".to_owned());
