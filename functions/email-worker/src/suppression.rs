@@ -2,7 +2,10 @@
 //! where the copy says so.
 
 use aws::tables::SuppressionsTable;
-use aws_sdk_sesv2::Client;
+use aws_sdk_sesv2::{
+    Client, error::ProvideErrorMetadata,
+    operation::get_suppressed_destination::GetSuppressedDestinationError as Refusal,
+};
 use email::{
     EmailAddress,
     suppression::{Cause, Suppressions},
@@ -32,10 +35,14 @@ impl KnownSuppressions {
             self.ses.get_suppressed_destination().email_address(recipient.as_str()).send().await;
         match listed {
             Ok(_) => Ok(true),
-            Err(error) => match error.into_service_error() {
-                error if error.is_not_found_exception() => Ok(false),
-                error => Err(Unavailable::new("asking SES for a suppression", error)),
-            },
+            Err(error) if error.as_service_error().is_some_and(Refusal::is_not_found_exception) => {
+                Ok(false)
+            }
+            // The code alone: messages of SES's, and the path of the request, name the recipient.
+            Err(error) => {
+                let code = error.code().unwrap_or("no answer").to_owned();
+                Err(Unavailable::new("asking SES for a suppression", code))
+            }
         }
     }
 }
@@ -64,6 +71,7 @@ mod tests {
     };
     use aws_sdk_sesv2::{
         config::retry::RetryConfig,
+        error::ErrorMetadata,
         operation::get_suppressed_destination::{
             GetSuppressedDestinationError, GetSuppressedDestinationOutput,
         },
@@ -130,11 +138,15 @@ mod tests {
     #[tokio::test]
     async fn where_ses_cannot_be_asked_nothing_is_known() {
         let ses = refused(|| {
-            let error = TooManyRequestsException::builder().build();
+            let error = TooManyRequestsException::builder()
+                .message("ada@example.com was asked for too often")
+                .meta(ErrorMetadata::builder().code("TooManyRequestsException").build())
+                .build();
             GetSuppressedDestinationError::TooManyRequestsException(error)
         });
         let (found, removed) = find(true, &ses).await;
-        assert!(found.is_err());
+        let error = found.unwrap_err().to_string();
+        assert_eq!(error, "asking SES for a suppression failed: TooManyRequestsException");
         assert_eq!(removed, 0);
     }
 }
