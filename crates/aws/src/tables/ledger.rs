@@ -377,6 +377,7 @@ mod tests {
         operation::update_item::UpdateItemOutput, types::error::ConditionalCheckFailedException,
     };
     use aws_smithy_mocks::{Rule, mock, mock_client};
+    use email::feedback::Event;
     use serde_json::json;
 
     use super::*;
@@ -439,6 +440,96 @@ mod tests {
         ] {
             assert_eq!(table(&refused_with(item)).claim(&claim()).await.unwrap(), expected);
         }
+    }
+
+    #[tokio::test]
+    async fn an_attempt_is_announced_only_under_a_claim_that_is_in_force() {
+        let update = mock!(Client::update_item)
+            .match_requests(|request| {
+                request.condition_expression() == Some("#state = :sending AND claim_token = :token")
+                    && request.expression_attribute_values().unwrap()[":token"] == text("mine")
+            })
+            .then_output(|| UpdateItemOutput::builder().build());
+        assert!(table(&update).announce(&claim()).await.unwrap());
+        let ended = refused_with(json!({"state": "sending", "claim_token": "another's"}));
+        assert!(!table(&ended).announce(&claim()).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn an_announced_attempt_that_nobody_settled_is_told_to_the_next_claim() {
+        let entry: Item = serde_dynamo::to_item(json!({
+            "job_id": "a-1", "state": "sending", "attempts": 2, "announced": "another's",
+            "first_attempt_at": "1970-01-01T00:00:00Z", "last_attempt_at": "1970-01-01T00:00:00Z",
+        }))
+        .unwrap();
+        let update = mock!(Client::update_item).then_output(move || {
+            UpdateItemOutput::builder().set_attributes(Some(entry.clone())).build()
+        });
+        let claimed = table(&update).claim(&claim()).await.unwrap();
+        let grant = Grant { attempts: 2, first_attempt_at: NOW, unsettled: true };
+        assert_eq!(claimed, Claimed::Granted(grant));
+    }
+
+    #[tokio::test]
+    async fn a_job_is_opened_again_unless_it_was_sent_or_is_being_tried() {
+        let id: JobId = "a-1".parse().unwrap();
+        let done = mock!(Client::update_item).then_output(|| UpdateItemOutput::builder().build());
+        assert_eq!(table(&done).reopen(&id, NOW).await.unwrap(), Reopened::Ready);
+        let until = NOW + Duration::from_secs(5);
+        for (item, expected) in [
+            (json!({"state": "sent"}), Reopened::Accepted(State::Sent)),
+            (json!({"state": "bounced"}), Reopened::Accepted(State::Bounced)),
+            (json!({"state": "sending", "claimed_until": 5_000}), Reopened::InProgress { until }),
+        ] {
+            assert_eq!(table(&refused_with(item)).reopen(&id, NOW).await.unwrap(), expected);
+        }
+        let never_claimed = mock!(Client::update_item).then_error(|| {
+            let refusal = ConditionalCheckFailedException::builder().build();
+            UpdateItemError::ConditionalCheckFailedException(refusal)
+        });
+        assert_eq!(table(&never_claimed).reopen(&id, NOW).await.unwrap(), Reopened::Ready);
+    }
+
+    #[tokio::test]
+    async fn an_event_moves_only_what_it_outranks() {
+        let id: JobId = "a-1".parse().unwrap();
+        let feedback = Feedback {
+            job_id: Some(id.clone()),
+            message_id: "m-1".to_owned(),
+            sent_at: NOW,
+            at: NOW,
+            recipients: Vec::new(),
+            event: Event::Bounced { for_good: true, detail: "Permanent/General".to_owned() },
+        };
+        let update = mock!(Client::update_item)
+            .match_requests(|request| {
+                let values = request.expression_attribute_values().unwrap();
+                let from = values.iter().filter(|(name, _)| name.starts_with(":from_"));
+                let mut from: Vec<_> = from.map(|(_, value)| value.as_s().unwrap()).collect();
+                from.sort();
+                from == ["delivered", "failed", "sending", "sent", "unknown"]
+                    && values[":state"] == text("bounced")
+                    && values[":detail"] == text("Permanent/General")
+            })
+            .then_output(|| UpdateItemOutput::builder().build());
+        assert_eq!(table(&update).record(&id, &feedback).await.unwrap(), Recorded::Moved);
+        let further = refused_with(json!({"state": "complained"}));
+        assert_eq!(table(&further).record(&id, &feedback).await.unwrap(), Recorded::Nothing);
+        let unknown = mock!(Client::update_item).then_error(|| {
+            let refusal = ConditionalCheckFailedException::builder().build();
+            UpdateItemError::ConditionalCheckFailedException(refusal)
+        });
+        assert_eq!(table(&unknown).record(&id, &feedback).await.unwrap(), Recorded::UnknownJob);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_written_because_more_is_known_is_no_error() {
+        let id: JobId = "a-1".parse().unwrap();
+        let reason = Reason::new("MessageRejected", "no");
+        let told = || refused_with(json!({"state": "delivered"}));
+        table(&told()).mark_sent(&id, "m-1", NOW).await.unwrap();
+        table(&told()).mark_failed(&claim(), &reason, NOW).await.unwrap();
+        table(&told()).mark_unknown(&claim(), &reason, NOW).await.unwrap();
     }
 
     #[tokio::test]

@@ -1,0 +1,268 @@
+//! Queues and a ledger in memory, which fail where they are told to.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    sync::{Mutex, MutexGuard},
+    time::Duration,
+};
+
+use email::{
+    Job, JobId,
+    dead_letter::attribute,
+    ledger::{Entry, Reopen, Reopened, State, Timeline},
+};
+use time::OffsetDateTime;
+use tokio::time::Instant;
+
+use crate::{
+    aws_call::CallFailed,
+    dead_letters::{
+        letter::{Letter, Receipt},
+        queue::{AT_ONCE, Count, HIDDEN_FOR, Jobs, Letters, Refused},
+    },
+};
+
+pub(super) const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+/// The body of a job.
+pub(super) fn body(job: &str) -> String {
+    format!(r#"{{"v":1,"id":"{job}","to":"ada@example.com","subject":"Hi","text":"Hello"}}"#)
+}
+
+/// A letter of that message id, job and error code.
+pub(in crate::dead_letters) fn letter(message_id: &str, job: &str, code: &str) -> Letter {
+    stored(message_id, &body(job), code).received(1)
+}
+
+pub(super) fn stored(message_id: &str, body: &str, code: &str) -> Stored {
+    Stored {
+        message_id: message_id.to_owned(),
+        body: body.to_owned(),
+        attributes: BTreeMap::from([
+            (attribute::ERROR_CODE.to_owned(), code.to_owned()),
+            (attribute::REASON.to_owned(), "refused <ada@example.com>, it says".to_owned()),
+            (attribute::MESSAGE_ID.to_owned(), format!("original of {message_id}")),
+            (attribute::ATTEMPTS.to_owned(), "2".to_owned()),
+            (attribute::FIRST_ATTEMPT_AT.to_owned(), "2026-11-25T04:19:44.5Z".to_owned()),
+        ]),
+        receives: 0,
+        visible_at: None,
+    }
+}
+
+/// A message of the dead-letter queue.
+#[derive(Debug, Clone)]
+pub(super) struct Stored {
+    pub(super) message_id: String,
+    pub(super) body: String,
+    pub(super) attributes: BTreeMap<String, String>,
+    pub(super) receives: usize,
+    pub(super) visible_at: Option<Instant>,
+}
+
+impl Stored {
+    pub(super) fn received(&self, receives: usize) -> Letter {
+        let handle = format!("{} {receives}", self.message_id);
+        let receipt = Receipt { message_id: self.message_id.clone(), handle };
+        let of_queue = BTreeMap::from([("SentTimestamp".to_owned(), "1000".to_owned())]);
+        Letter::new(receipt, self.body.clone(), self.attributes.clone(), of_queue)
+    }
+
+    pub(super) fn is_visible(&self) -> bool {
+        self.visible_at.is_none_or(|at| at <= Instant::now())
+    }
+}
+
+/// Everything that a command works on.
+#[derive(Default)]
+pub(super) struct Place {
+    pub(super) letters: Mutex<Vec<Stored>>,
+    pub(super) jobs: Mutex<Vec<String>>,
+    pub(super) ledger: Mutex<HashMap<JobId, State>>,
+    pub(super) sent: Mutex<Vec<JobId>>,
+    /// Delivers each letter twice, as SQS may.
+    pub(super) twice: AtomicBool,
+    /// Keeps letters from being deleted.
+    pub(super) sticky: AtomicBool,
+    pub(super) calls: AtomicUsize,
+    /// The call, from 1, at which everything begins to fail.
+    pub(super) fails_from: AtomicUsize,
+    /// Whether the failing call takes place all the same, and only its answer is lost.
+    pub(super) late: AtomicBool,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("down")]
+struct Down;
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap()
+}
+
+impl Place {
+    pub(super) fn with(letters: impl IntoIterator<Item = Stored>) -> Self {
+        let place = Self::default();
+        lock(&place.letters).extend(letters);
+        place
+    }
+
+    pub(super) fn know(&self, job: &str, state: State) {
+        lock(&self.ledger).insert(job.parse().unwrap(), state);
+    }
+
+    pub(super) fn fail_from(&self, call: usize, late: bool) {
+        self.calls.store(0, Relaxed);
+        self.fails_from.store(call, Relaxed);
+        self.late.store(late, Relaxed);
+    }
+
+    /// A call: it does its work, unless it fails before.
+    async fn call<T>(&self, work: impl FnOnce() -> T) -> Result<T, CallFailed> {
+        // Calls take turns, as they do in the world.
+        tokio::task::yield_now().await;
+        let call = self.calls.fetch_add(1, Relaxed) + 1;
+        let fails_from = self.fails_from.load(Relaxed);
+        let fails = fails_from > 0 && call >= fails_from;
+        if !fails {
+            return Ok(work());
+        }
+        if call == fails_from && self.late.load(Relaxed) {
+            work();
+        }
+        Err(CallFailed::other("a call", &Down))
+    }
+
+    pub(super) fn left(&self) -> Vec<String> {
+        lock(&self.letters).iter().map(|letter| letter.message_id.clone()).collect()
+    }
+
+    pub(super) fn all_visible(&self) -> bool {
+        lock(&self.letters).iter().all(Stored::is_visible)
+    }
+
+    /// What the workers do with what is on the email queue: they send what the ledger lets them.
+    pub(super) fn work(&self) {
+        for body in lock(&self.jobs).drain(..) {
+            let job = Job::parse(&body).unwrap();
+            let mut ledger = lock(&self.ledger);
+            if matches!(ledger.get(&job.id), None | Some(State::Sending)) {
+                ledger.insert(job.id.clone(), State::Sent);
+                lock(&self.sent).push(job.id);
+            }
+        }
+    }
+
+    pub(super) fn sent(&self) -> Vec<String> {
+        let mut sent: Vec<String> = lock(&self.sent).iter().map(JobId::to_string).collect();
+        sent.sort();
+        sent
+    }
+}
+
+impl Letters for Place {
+    async fn count(&self) -> Result<Count, CallFailed> {
+        let visible = lock(&self.letters).len().try_into().unwrap();
+        Ok(Count { visible, hidden: 0 })
+    }
+
+    async fn receive(&self) -> Result<Vec<Letter>, CallFailed> {
+        let letters = || {
+            let twice = self.twice.load(Relaxed);
+            let mut letters = lock(&self.letters);
+            let visible = letters.iter_mut().filter(|letter| letter.is_visible()).take(AT_ONCE);
+            let received = visible.map(|letter| {
+                letter.receives += 1;
+                if !twice || letter.receives % 2 == 0 {
+                    letter.visible_at = Some(Instant::now() + HIDDEN_FOR);
+                }
+                letter.received(letter.receives)
+            });
+            received.collect()
+        };
+        self.call(letters).await
+    }
+
+    async fn hide(
+        &self,
+        receipts: &[Receipt],
+        duration: Duration,
+    ) -> Result<Vec<Refused>, CallFailed> {
+        assert!((1..=AT_ONCE).contains(&receipts.len()));
+        self.call(|| {
+            for letter in &mut *lock(&self.letters) {
+                if receipts.contains(&letter.received(letter.receives).receipt) {
+                    letter.visible_at = Some(Instant::now() + duration);
+                }
+            }
+            Vec::new()
+        })
+        .await
+    }
+
+    async fn delete(&self, receipts: &[Receipt]) -> Result<Vec<Refused>, CallFailed> {
+        assert!((1..=AT_ONCE).contains(&receipts.len()));
+        self.call(|| {
+            if self.sticky.load(Relaxed) {
+                let refuse = |receipt: &Receipt| Refused {
+                    message_id: receipt.message_id.clone(),
+                    why: "InternalError".to_owned(),
+                };
+                return receipts.iter().map(refuse).collect();
+            }
+            lock(&self.letters)
+                .retain(|letter| !receipts.contains(&letter.received(letter.receives).receipt));
+            Vec::new()
+        })
+        .await
+    }
+}
+
+impl Jobs for Place {
+    async fn send(&self, body: &str) -> Result<(), CallFailed> {
+        self.call(|| lock(&self.jobs).push(body.to_owned())).await
+    }
+}
+
+impl Reopen for Place {
+    type Error = CallFailed;
+
+    async fn reopen(&self, id: &JobId, _: OffsetDateTime) -> Result<Reopened, CallFailed> {
+        self.call(|| match lock(&self.ledger).get_mut(id) {
+            None => Reopened::Ready,
+            // In these tests, a job that was claimed an hour ago is still being tried.
+            Some(State::Sending) if id.as_str().starts_with("claimed") => {
+                Reopened::InProgress { until: NOW }
+            }
+            Some(state) if state.was_accepted() => Reopened::Accepted(*state),
+            Some(state) => {
+                *state = State::Sending;
+                Reopened::Ready
+            }
+        })
+        .await
+    }
+}
+
+impl Timeline for Place {
+    type Error = CallFailed;
+
+    async fn find(&self, id: &JobId) -> Result<Option<Entry>, CallFailed> {
+        self.call(|| {
+            let state = lock(&self.ledger).get(id).copied()?;
+            Some(Entry {
+                state,
+                attempts: 2,
+                first_attempt_at: NOW,
+                last_attempt_at: NOW,
+                sent_at: None,
+                message_id: None,
+                failed_at: None,
+                reason: None,
+                feedback_at: None,
+                feedback: None,
+            })
+        })
+        .await
+    }
+}
