@@ -69,7 +69,7 @@ async fn survives(
     };
     let worker = world.stack.output("EmailWorkerFunctionName");
     world
-        .with_visibility_timeout(hidden, async || {
+        .with_visibility_timeout(world.stack.output("EmailQueueUrl"), hidden, async || {
             world.with_configuration(worker, through_the_proxy, meanwhile).await
         })
         .await

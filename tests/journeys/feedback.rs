@@ -1,5 +1,7 @@
 //! What SES tells of an email, from the feedback queue to what the API says of it.
 
+use std::time::Duration;
+
 use journeys::{
     Student, World,
     feedback::{sample, told_of},
@@ -120,8 +122,10 @@ async fn a_poison_event_takes_nothing_with_it_and_is_not_lost() {
 async fn what_is_no_event_ends_in_the_dead_letter_queue() {
     let world = World::open_alone().await;
     let poison = unique("poison");
+    // What is given back comes back at once, in place of after minutes.
+    let queue = world.stack.output("EmailFeedbackQueueUrl");
     world
-        .with_hasty_feedback(async || {
+        .with_visibility_timeout(queue, Duration::from_secs(1), async || {
             world.tell(&[format!("not an event: {poison}")]).await;
             world.feedback_is_dead(&poison).await;
         })

@@ -1,15 +1,9 @@
 //! What SES tells of emails. The local AWS's SES tells nothing, so journeys put its events on the queue,
 //! as EventBridge would.
 
-use std::{
-    collections::HashMap,
-    fs,
-    panic::{AssertUnwindSafe, resume_unwind},
-};
+use std::{collections::HashMap, fs};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_sdk_sqs::types::QueueAttributeName;
-use futures_util::FutureExt;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -68,41 +62,6 @@ impl World {
             messages[0].was_received().then_some(())
         })
         .await;
-    }
-
-    /// Does something while the feedback queue delivers again at once what is given back, in place of
-    /// after minutes. Only for a journey that is alone: all others would feel it.
-    pub async fn with_hasty_feedback<T>(&self, meanwhile: impl AsyncFnOnce() -> T) -> T {
-        self.must_be_alone();
-        let before = self.feedback_visibility().await;
-        self.set_feedback_visibility("1").await;
-        let outcome = AssertUnwindSafe(meanwhile()).catch_unwind().await;
-        // Also where that failed, or the journeys after this one would fail for its reason.
-        self.set_feedback_visibility(&before).await;
-        outcome.unwrap_or_else(|panic| resume_unwind(panic))
-    }
-
-    async fn feedback_visibility(&self) -> String {
-        let attributes = self
-            .sqs
-            .get_queue_attributes()
-            .queue_url(self.stack.output("EmailFeedbackQueueUrl"))
-            .attribute_names(QueueAttributeName::VisibilityTimeout)
-            .send()
-            .await
-            .expect("the queue's attributes can be read");
-        let mut attributes = attributes.attributes.unwrap_or_default();
-        attributes.remove(&QueueAttributeName::VisibilityTimeout).expect("every queue has it")
-    }
-
-    async fn set_feedback_visibility(&self, seconds: &str) {
-        self.sqs
-            .set_queue_attributes()
-            .queue_url(self.stack.output("EmailFeedbackQueueUrl"))
-            .attributes(QueueAttributeName::VisibilityTimeout, seconds)
-            .send()
-            .await
-            .expect("the queue's attributes can be set");
     }
 
     /// Waits until the feedback dead-letter queue holds the message that mentions this.

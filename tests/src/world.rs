@@ -14,14 +14,12 @@ use aws_sdk_sqs::types::{Message, QueueAttributeName, SendMessageBatchRequestEnt
 use bytes::Bytes;
 use futures_util::FutureExt;
 use serde_json::{Value, json};
-use tokio::{
-    sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock},
-    time::sleep,
-};
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use uuid::Uuid;
 
 use crate::{
     Answer, Email, Signer,
+    feedback::told_of,
     http::Http,
     outside::{Emulator, QueuedMessage, eventually},
     stack::{Credentials, Stack},
@@ -262,16 +260,20 @@ impl World {
             .expect("the dead-letter queue takes messages");
     }
 
-    /// Looks for some seconds that the job which mentions this lies on its queue, and that no worker has
-    /// had it.
+    /// That no worker takes the job which mentions this, though it has been on its queue for long enough.
+    ///
+    /// Long enough is told by the feedback queue, whose messages are taken by the same rounds of the local
+    /// AWS: one that was put there later has been taken, and so has one that was put there after that, so
+    /// that a whole round lies between.
     pub async fn job_is_left_alone(&self, mention: &str) {
-        let queue = self.stack.output("EmailQueueUrl");
-        for _ in 0..5 {
-            sleep(Duration::from_secs(1)).await;
-            let messages = self.emulator.messages(queue, mention).await;
-            assert_eq!(messages.len(), 1, "the job with {mention} is not on its queue");
-            assert!(!messages.iter().any(QueuedMessage::was_received), "{messages:?}");
+        for _ in 0..2 {
+            let witness = unique("witness");
+            self.tell(&[told_of("delivered", &witness, &Student::named("Nobody"))]).await;
+            self.feedback_is_taken(&witness).await;
         }
+        let messages = self.emulator.messages(self.stack.output("EmailQueueUrl"), mention).await;
+        assert_eq!(messages.len(), 1, "the job with {mention} is not on its queue");
+        assert!(!messages.iter().any(QueuedMessage::was_received), "{messages:?}");
     }
 
     /// Waits for the dead letter whose body mentions this, and takes it off its queue.
@@ -477,33 +479,33 @@ impl World {
         assert_eq!(answer.status, 200, "{:?}", answer.body);
     }
 
-    /// Does something while the email queue hides what it delivers for so long and no longer. Only for
-    /// a journey that is alone: all others would feel it.
+    /// Does something while a queue hides what it delivers for so long and no longer. Only for a journey
+    /// that is alone: all others would feel it.
     pub async fn with_visibility_timeout<T>(
         &self,
+        queue_url: &str,
         hidden: Duration,
         meanwhile: impl AsyncFnOnce() -> T,
     ) -> T {
         self.must_be_alone();
         let name = QueueAttributeName::VisibilityTimeout;
-        let queue = self.stack.output("EmailQueueUrl");
-        let asked = self.sqs.get_queue_attributes().queue_url(queue);
+        let asked = self.sqs.get_queue_attributes().queue_url(queue_url);
         let answer = asked.attribute_names(name.clone()).send().await;
         let attributes = answer.expect("the queue says how it is set up").attributes;
         let before = attributes.and_then(|attributes| attributes.get(&name).cloned());
 
-        self.hide_for(hidden.as_secs().to_string()).await;
+        self.hide_for(queue_url, hidden.as_secs().to_string()).await;
         let outcome = AssertUnwindSafe(meanwhile()).catch_unwind().await;
         // Also where that failed, as above.
-        self.hide_for(before.expect("a queue has a visibility timeout")).await;
+        self.hide_for(queue_url, before.expect("a queue has a visibility timeout")).await;
         outcome.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
-    async fn hide_for(&self, seconds: String) {
+    async fn hide_for(&self, queue_url: &str, seconds: String) {
         let changed = self
             .sqs
             .set_queue_attributes()
-            .queue_url(self.stack.output("EmailQueueUrl"))
+            .queue_url(queue_url)
             .attributes(QueueAttributeName::VisibilityTimeout, seconds)
             .send()
             .await;
