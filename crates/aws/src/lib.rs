@@ -3,6 +3,7 @@
 
 pub mod batch;
 pub mod clients;
+mod deadline;
 pub mod env;
 pub mod event_source;
 pub mod queue;
@@ -11,5 +12,6 @@ pub mod tables;
 pub mod telemetry;
 pub mod world;
 
+pub use deadline::deadline;
 pub use env::Environment;
 pub use world::{World, WorldConfig};

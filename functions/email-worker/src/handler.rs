@@ -15,6 +15,15 @@ use tokio::time::Instant;
 
 use crate::worker::{Invocation, Parts, Received, Worker};
 
+/// What every invocation's pace is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// The share of one invocation.
+    pub share: Share,
+    /// How long an invocation may last: the function's timeout.
+    pub timeout: Duration,
+}
+
 /// Handles one event.
 ///
 /// # Errors
@@ -23,20 +32,20 @@ use crate::worker::{Invocation, Parts, Received, Worker};
 /// message that has no id to answer for, comes to that.
 pub async fn handle<P: Parts>(
     worker: &Worker<P>,
-    share: Share,
+    pace: Pace,
     event: LambdaEvent<SqsEvent>,
 ) -> Result<SqsBatchResponse, lambda_runtime::Error> {
     // First of all: the pace counts from the invocation's start.
-    let invocation = begin(share, &event.context);
+    let invocation = begin(pace, &event.context);
     let batch = event.payload.records.into_iter().map(received).collect::<Result<_, _>>()?;
     Ok(batch::response(worker.handle(&invocation, batch).await))
 }
 
 /// The invocation's pace. Nothing starts that could outlive it: the last start leaves room for an
 /// attempt's timeout, and for settling it.
-fn begin(share: Share, context: &Context) -> Invocation {
+fn begin(Pace { share, timeout }: Pace, context: &Context) -> Invocation {
     let (now, began) = (OffsetDateTime::now_utc(), Instant::now());
-    let deadline = OffsetDateTime::UNIX_EPOCH + Duration::from_millis(context.deadline);
+    let deadline = aws::deadline(context.deadline, now, timeout);
     let left = Duration::try_from(deadline - now).unwrap_or_default();
     let closes_at = began + left.saturating_sub(ATTEMPT_TIMEOUT + CLOSING_ROOM);
     Invocation {
@@ -64,4 +73,40 @@ pub fn received(mut message: SqsMessage) -> Result<Received, NoMessageId> {
         receipt_handle: message.receipt_handle.unwrap_or_default(),
         body: message.body.unwrap_or_default(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::{share, world};
+
+    /// The messages of events/emails.json, in an invocation of that deadline.
+    async fn sent(deadline: u64) -> usize {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../events/emails.json");
+        let payload = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let mut context = Context::default();
+        context.deadline = deadline;
+        let pace = Pace { share: share(), timeout: Duration::from_mins(1) };
+        let world = world();
+        let response = handle(&world, pace, LambdaEvent { payload, context }).await.unwrap();
+        assert_eq!(world.sent().len() + response.batch_item_failures.len(), 3);
+        world.sent().len()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_starts_that_could_outlive_the_invocation() {
+        let now = OffsetDateTime::now_utc();
+        let from_now = |seconds| {
+            let then = now + Duration::from_secs(seconds);
+            u64::try_from(then.unix_timestamp_nanos() / 1_000_000).unwrap()
+        };
+        assert_eq!(sent(from_now(60)).await, 3);
+        assert_eq!(sent(from_now(11)).await, 0, "an attempt and its settling need 12 s");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_no_deadline_is_told_the_functions_timeout_counts() {
+        // As `cargo lambda watch` has it.
+        assert_eq!(sent(600_000).await, 3);
+    }
 }

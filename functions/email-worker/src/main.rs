@@ -1,7 +1,7 @@
 //! Reads configuration, builds clients once, runs.
 
 use aws::Environment;
-use email_worker::{Config, Worker, handler, ses};
+use email_worker::{Config, Worker, handler, handler::Pace, ses};
 use lambda_runtime::service_fn;
 
 #[tokio::main(flavor = "current_thread")]
@@ -17,6 +17,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         interval_ms = share.interval().as_secs_f64() * 1e3,
         "the effective limit, of all workers together",
     );
+    let pace = Pace { share, timeout: config.deployment.timeout };
     let worker = Worker::new(&sdk, mail, config);
-    lambda_runtime::run(service_fn(|event| handler::handle(&worker, share, event))).await
+    lambda_runtime::run(service_fn(|event| handler::handle(&worker, pace, event))).await
 }

@@ -6,7 +6,7 @@ use aws::{Environment, World, WorldConfig};
 use lambda_runtime::{LambdaEvent, service_fn};
 use resumer::{
     holds::{HoldsConfig, Watch},
-    sweep::{LONGEST_STEP, sweep},
+    sweep::{LONGEST_STEP, TIMEOUT, sweep},
 };
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -22,8 +22,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let world = World::new(&sdk, config, |courses| courses);
     let watch = Watch::deployed(&sdk, holds);
     let handle = async |event: LambdaEvent<Value>| {
-        let deadline = OffsetDateTime::UNIX_EPOCH + Duration::from_millis(event.context.deadline);
         let now = OffsetDateTime::now_utc();
+        let deadline = aws::deadline(event.context.deadline, now, TIMEOUT);
         let left = Duration::try_from(deadline - now).unwrap_or_default();
         let until = Instant::now() + left.saturating_sub(LONGEST_STEP);
         // Neither waits for the other: an outage of SES is none of the enrollments'.

@@ -26,6 +26,9 @@ const AT_ONCE: usize = 16;
 /// and SQS. Nothing is begun later than this before the run's end.
 pub const LONGEST_STEP: Duration = Duration::from_secs(30);
 
+/// How long a run may take: the function's timeout in template.yaml.
+pub const TIMEOUT: Duration = Duration::from_secs(90);
+
 /// Finds enrollments by time.
 pub trait FindOverdue {
     /// How many shards there are.

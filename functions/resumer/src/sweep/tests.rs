@@ -19,6 +19,14 @@ use serde_json::json;
 
 use super::*;
 
+#[test]
+fn the_timeout_is_the_templates() {
+    let template = include_str!("../../../../template.yaml");
+    let (_, function) = template.split_once("\n  ResumerFunction:\n").unwrap();
+    let timeout = function.lines().find_map(|line| line.trim().strip_prefix("Timeout: ")).unwrap();
+    assert_eq!(Duration::from_secs(timeout.parse().unwrap()), TIMEOUT);
+}
+
 const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
 #[derive(Default)]
