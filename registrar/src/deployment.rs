@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use aws::{
+use adapters::{
     clients,
     event_source::WorkerEventSource,
     tables::{EmailsTable, HoldsTable},

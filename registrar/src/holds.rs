@@ -8,6 +8,7 @@ use email::hold::{
     Changed, EventSource, HoldError, HoldRecord, Holds, hold_by_hand, release_by_hand, settle,
 };
 use time::OffsetDateTime;
+use unavailable::Unavailable;
 
 use crate::{
     Failure, Outcome, Surroundings,
@@ -215,15 +216,11 @@ async fn is_on(source: &impl EventSource) -> Result<bool, NotDone> {
     Ok(on.map_err(|error| CallFailed::other("asking for the event source", &error))?)
 }
 
-fn reading(error: impl std::error::Error) -> NotDone {
+fn reading(error: Unavailable) -> NotDone {
     CallFailed::other("asking for the holds", &error).into()
 }
 
-fn not_done<R, S>(error: HoldError<R, S>, on: bool) -> NotDone
-where
-    R: std::error::Error + 'static,
-    S: std::error::Error + 'static,
-{
+fn not_done(error: HoldError, on: bool) -> NotDone {
     match error {
         HoldError::Record(error) => CallFailed::other("changing the holds", &error).into(),
         HoldError::EventSource(error) => {
@@ -247,21 +244,15 @@ mod tests {
 
     const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
-    #[derive(Debug, thiserror::Error)]
-    #[error("access denied")]
-    struct Denied;
-
     #[derive(Default)]
     struct Record(Mutex<Holds>);
 
     impl HoldRecord for Record {
-        type Error = Denied;
-
-        async fn read(&self) -> Result<Holds, Denied> {
+        async fn read(&self) -> Result<Holds, Unavailable> {
             Ok(self.0.lock().unwrap().clone())
         }
 
-        async fn replace(&self, next: &Holds) -> Result<bool, Denied> {
+        async fn replace(&self, next: &Holds) -> Result<bool, Unavailable> {
             *self.0.lock().unwrap() = next.clone();
             Ok(true)
         }
@@ -273,15 +264,13 @@ mod tests {
     }
 
     impl EventSource for Source {
-        type Error = Denied;
-
-        async fn is_on(&self) -> Result<bool, Denied> {
+        async fn is_on(&self) -> Result<bool, Unavailable> {
             Ok(*self.on.lock().unwrap())
         }
 
-        async fn turn(&self, on: bool) -> Result<(), Denied> {
+        async fn turn(&self, on: bool) -> Result<(), Unavailable> {
             if self.denied {
-                return Err(Denied);
+                return Err(Unavailable::new("a call of the test", "access denied"));
             }
             *self.on.lock().unwrap() = on;
             Ok(())

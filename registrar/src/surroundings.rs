@@ -35,7 +35,7 @@ impl Surroundings {
     pub(crate) async fn sdk(&self) -> SdkConfig {
         let sdk = match &self.given {
             Some(sdk) => sdk.clone(),
-            None => aws::clients::load_config().await,
+            None => adapters::clients::load_config().await,
         };
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)

@@ -6,8 +6,7 @@
 
 use std::{cell::RefCell, time::Duration};
 
-use aws::{
-    Environment,
+use adapters::{
     event_source::WorkerEventSource,
     tables::{EmailsTable, HoldsTable},
 };
@@ -26,6 +25,7 @@ use email_worker::{
     visibility::Visibility,
     worker::{Invocation, Parts},
 };
+use lambda::Environment;
 use lambda_runtime::{Context, LambdaEvent, service_fn};
 use pacer::{
     Invalid, SendLimit, Share, Slack,
@@ -75,10 +75,10 @@ impl Mutation {
 /// The worker's main, but for the mutations.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    aws::telemetry::start();
+    lambda::telemetry::start();
     let mutation = Mutation::read()?;
     let config = Config::read(&Environment::process())?;
-    let sdk = aws::clients::load_config().await;
+    let sdk = adapters::clients::load_config().await;
     let mail = match mutation {
         Mutation::SdkRetries => aws_sdk_sesv2::Client::new(&sdk),
         _ => ses::client(&sdk),
@@ -163,7 +163,7 @@ impl Mutant {
             }
             _ => self.worker.handle(&invocation, batch).await,
         };
-        Ok(aws::batch::response(failed))
+        Ok(lambda::batch::response(failed))
     }
 
     fn begin(&self, context: &Context) -> Invocation {

@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use time::OffsetDateTime;
+use unavailable::Unavailable;
 
 use crate::{JobId, job::MalformedJob};
 
@@ -82,12 +83,9 @@ pub struct DeadLetter<'a> {
 
 /// The place where dead letters are kept.
 pub trait DeadLetters {
-    /// What can go wrong.
-    type Error: std::error::Error + Send + Sync + 'static;
-
     /// Keeps a dead letter.
     ///
     /// `Err` means that it may not have been kept: the message must not be acknowledged, and its
     /// redelivery will try again. Keeping one twice is harmless.
-    fn keep(&self, letter: DeadLetter<'_>) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    fn keep(&self, letter: DeadLetter<'_>) -> impl Future<Output = Result<(), Unavailable>> + Send;
 }

@@ -8,6 +8,7 @@
 use std::future::Future;
 
 use time::OffsetDateTime;
+use unavailable::Unavailable;
 
 use crate::{EmailAddress, JobId, ledger::State, suppression::Cause};
 
@@ -99,13 +100,11 @@ pub enum Recorded {
 
 /// Writes events down in the ledger.
 pub trait RecordFeedback {
-    /// What can go wrong; the event is to be delivered again.
-    type Error: std::error::Error + Send + Sync + 'static;
-
-    /// Moves the job on, if the event is later in kind than what the ledger has.
+    /// Moves the job on, if the event is later in kind than what the ledger has. `Err` means that the
+    /// event is to be delivered again.
     fn record(
         &self,
         job_id: &JobId,
         feedback: &Feedback,
-    ) -> impl Future<Output = Result<Recorded, Self::Error>> + Send;
+    ) -> impl Future<Output = Result<Recorded, Unavailable>> + Send;
 }

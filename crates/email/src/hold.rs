@@ -15,6 +15,7 @@ use std::{fmt, future::Future, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use unavailable::Unavailable;
 
 pub use provider::{Provider, Rates, Standing, WatchError, watch};
 
@@ -166,39 +167,33 @@ impl Holds {
 
 /// The one record of the holds.
 pub trait HoldRecord {
-    /// What can go wrong.
-    type Error: std::error::Error + Send + Sync + 'static;
-
     /// The holds as they are; none where nothing has ever been written.
-    fn read(&self) -> impl Future<Output = Result<Holds, Self::Error>> + Send;
+    fn read(&self) -> impl Future<Output = Result<Holds, Unavailable>> + Send;
 
     /// Replaces the record whose version is one less than this one's, and no other; `false` where
     /// somebody else changed it first. After an `Err` it is unknown whether it was written.
-    fn replace(&self, next: &Holds) -> impl Future<Output = Result<bool, Self::Error>> + Send;
+    fn replace(&self, next: &Holds) -> impl Future<Output = Result<bool, Unavailable>> + Send;
 }
 
 /// What feeds the worker from the queue. While it is off the jobs wait, untouched.
 pub trait EventSource {
-    /// What can go wrong.
-    type Error: std::error::Error + Send + Sync + 'static;
-
     /// Whether it is on, or being turned on.
-    fn is_on(&self) -> impl Future<Output = Result<bool, Self::Error>> + Send;
+    fn is_on(&self) -> impl Future<Output = Result<bool, Unavailable>> + Send;
 
     /// Turns it on or off; does nothing where it is already.
-    fn turn(&self, on: bool) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    fn turn(&self, on: bool) -> impl Future<Output = Result<(), Unavailable>> + Send;
 }
 
 /// A hold could not be made, ended, or seen to.
 #[derive(Debug, thiserror::Error)]
-pub enum HoldError<R, S> {
+pub enum HoldError {
     /// The record could not be read or written. What was to be changed may be as it was.
     #[error(transparent)]
-    Record(R),
+    Record(Unavailable),
     /// The record is written, and the event source could not be brought in line with it yet; whoever
     /// looks after it next will.
     #[error(transparent)]
-    EventSource(S),
+    EventSource(Unavailable),
     /// Others kept changing the record.
     #[error("the holds keep changing")]
     Contended,
@@ -222,7 +217,7 @@ pub async fn place<R, S>(
     source: &S,
     cause: Cause,
     now: OffsetDateTime,
-) -> Result<Changed, HoldError<R::Error, S::Error>>
+) -> Result<Changed, HoldError>
 where
     R: HoldRecord,
     S: EventSource,
@@ -248,7 +243,7 @@ pub async fn hold_by_hand<R, S>(
     source: &S,
     reason: &str,
     now: OffsetDateTime,
-) -> Result<Changed, HoldError<R::Error, S::Error>>
+) -> Result<Changed, HoldError>
 where
     R: HoldRecord,
     S: EventSource,
@@ -261,7 +256,7 @@ pub async fn release_by_hand<R, S>(
     record: &R,
     source: &S,
     now: OffsetDateTime,
-) -> Result<Changed, HoldError<R::Error, S::Error>>
+) -> Result<Changed, HoldError>
 where
     R: HoldRecord,
     S: EventSource,
@@ -274,7 +269,7 @@ pub async fn release<R, S>(
     record: &R,
     source: &S,
     now: OffsetDateTime,
-) -> Result<Changed, HoldError<R::Error, S::Error>>
+) -> Result<Changed, HoldError>
 where
     R: HoldRecord,
     S: EventSource,
@@ -288,7 +283,7 @@ async fn change<R, S>(
     source: &S,
     now: OffsetDateTime,
     next: impl Fn(&Holds) -> Option<Holds>,
-) -> Result<Changed, HoldError<R::Error, S::Error>>
+) -> Result<Changed, HoldError>
 where
     R: HoldRecord,
     S: EventSource,
@@ -305,11 +300,7 @@ where
 
 /// Brings the event source in line with the record, and answers the record: off while a hold is in
 /// force, on where one has just ended, and else as it is. Safe to call at any time, by anybody.
-pub async fn settle<R, S>(
-    record: &R,
-    source: &S,
-    now: OffsetDateTime,
-) -> Result<Holds, HoldError<R::Error, S::Error>>
+pub async fn settle<R, S>(record: &R, source: &S, now: OffsetDateTime) -> Result<Holds, HoldError>
 where
     R: HoldRecord,
     S: EventSource,

@@ -20,6 +20,7 @@ use std::{future::Future, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use unavailable::Unavailable;
 
 use crate::{JobId, dead_letter::Reason};
 
@@ -197,16 +198,14 @@ pub struct Grant {
 
 /// Claims and their ends.
 pub trait Ledger {
-    /// What can go wrong. For [`Ledger::claim`] it means that nothing may be sent.
-    type Error: std::error::Error + Send + Sync + 'static;
-
-    /// Claims a job, if it has not been sent and no other claim on it is in force.
-    fn claim(&self, claim: &Claim) -> impl Future<Output = Result<Claimed, Self::Error>> + Send;
+    /// Claims a job, if it has not been sent and no other claim on it is in force. After an `Err` nothing
+    /// may be sent.
+    fn claim(&self, claim: &Claim) -> impl Future<Output = Result<Claimed, Unavailable>> + Send;
 
     /// Writes down that an attempt is about to be made, so that whoever claims the job after a crash
     /// knows. Needed only for what is to be sent at most once. After an `Err`, or `false` where
     /// the claim has ended, nothing may be sent.
-    fn announce(&self, claim: &Claim) -> impl Future<Output = Result<bool, Self::Error>> + Send;
+    fn announce(&self, claim: &Claim) -> impl Future<Output = Result<bool, Unavailable>> + Send;
 
     /// Ends a claim so that the job can be claimed again at once. Call it only where it is certain
     /// that the provider did not accept the email. An `Err` costs time only: the claim ends by itself.
@@ -214,7 +213,7 @@ pub trait Ledger {
         &self,
         claim: &Claim,
         used: Used,
-    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
 
     /// Writes down that the provider accepted the email, unless an event has told more already. After
     /// an `Err` the message is still to be acknowledged: its redelivery could only send the email
@@ -224,7 +223,7 @@ pub trait Ledger {
         job_id: &JobId,
         message_id: &str,
         at: OffsetDateTime,
-    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
 
     /// Writes down that the job can never be sent, if the claim is still in force. Keep the dead
     /// letter first.
@@ -233,7 +232,7 @@ pub trait Ledger {
         claim: &Claim,
         reason: &Reason,
         at: OffsetDateTime,
-    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
 
     /// Writes down that nobody knows whether the email was sent, if the claim is still in force. Keep
     /// the dead letter first.
@@ -242,7 +241,7 @@ pub trait Ledger {
         claim: &Claim,
         reason: &Reason,
         at: OffsetDateTime,
-    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
 }
 
 /// What a job is after it was to be opened again.
@@ -261,28 +260,29 @@ pub enum Reopened {
 
 /// Opens jobs again that were given up, for a redrive.
 pub trait Reopen {
-    /// What can go wrong; the job may or may not be open then. Asking again is safe.
-    type Error: std::error::Error + Send + Sync + 'static;
-
     /// Lets a job be claimed again that is `failed` or `unknown`. Do it before the job is put on
-    /// the queue again, or a worker takes it for done with.
+    /// the queue again, or a worker takes it for done with. After an `Err` the job may or may not be
+    /// open; a repetition is safe.
     fn reopen(
         &self,
         job_id: &JobId,
         now: OffsetDateTime,
-    ) -> impl Future<Output = Result<Reopened, Self::Error>> + Send;
+    ) -> impl Future<Output = Result<Reopened, Unavailable>> + Send;
 }
 
 /// Reads a job's timeline.
 pub trait Timeline {
-    /// What can go wrong.
-    type Error: std::error::Error + Send + Sync + 'static;
-
     /// The job's entry; `None` while no worker has claimed it yet.
     fn find(
         &self,
         job_id: &JobId,
-    ) -> impl Future<Output = Result<Option<Entry>, Self::Error>> + Send;
+    ) -> impl Future<Output = Result<Option<Entry>, Unavailable>> + Send;
+}
+
+/// Knows of email jobs.
+pub trait KnowsEmail {
+    /// Whether a worker has ever taken the job of that id.
+    fn knows_email(&self, id: &JobId) -> impl Future<Output = Result<bool, Unavailable>> + Send;
 }
 
 #[cfg(test)]

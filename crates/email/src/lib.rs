@@ -13,6 +13,7 @@ pub mod job;
 pub mod ledger;
 pub mod mailer;
 pub mod message;
+pub mod queue;
 pub mod retry;
 pub mod suppression;
 

@@ -8,6 +8,7 @@ use std::{fmt, future::Future};
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use unavailable::Unavailable;
 
 use crate::{EmailAddress, dead_letter::Reason};
 
@@ -38,21 +39,16 @@ impl From<Cause> for Reason {
 
 /// Knows the suppressed recipients.
 pub trait Suppressions {
-    /// What can go wrong. Nothing may be sent then: the job is to be tried again.
-    type Error: std::error::Error + Send + Sync + 'static;
-
-    /// Why the recipient is suppressed; `None` if it is not.
+    /// Why the recipient is suppressed; `None` if it is not. After an `Err` nothing may be sent: the job
+    /// is to be retried.
     fn find(
         &self,
         recipient: &EmailAddress,
-    ) -> impl Future<Output = Result<Option<Cause>, Self::Error>> + Send;
+    ) -> impl Future<Output = Result<Option<Cause>, Unavailable>> + Send;
 }
 
 /// Adds to the suppressed recipients.
 pub trait Suppress {
-    /// What can go wrong.
-    type Error: std::error::Error + Send + Sync + 'static;
-
     /// Writes down that a recipient is suppressed. Doing it twice is harmless, and a complaint stays
     /// where a bounce comes after it.
     fn suppress(
@@ -60,5 +56,5 @@ pub trait Suppress {
         recipient: &EmailAddress,
         cause: Cause,
         at: OffsetDateTime,
-    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
 }

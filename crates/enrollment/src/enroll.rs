@@ -8,7 +8,9 @@
 //! done before it, is finished later, because the enrollment carries its `resume_at` from the first
 //! write.
 
+use email::queue::EnqueueEmail;
 use time::OffsetDateTime;
+use unavailable::Unavailable;
 
 use crate::{
     Course, CourseId, Enrollment,
@@ -17,8 +19,8 @@ use crate::{
     fields::FieldErrors,
     payment::{Created, Decline, IntentStatus},
     ports::{
-        EnqueueEmail, FindCourse, FindEnrollment, InsertEnrollment, Inserted, PaymentProvider,
-        Payments, SaveEnrollment, Saved, Unavailable,
+        FindCourse, FindEnrollment, InsertEnrollment, Inserted, PaymentProvider, Payments,
+        SaveEnrollment, Saved,
     },
     settle::{self, Settled},
 };

@@ -3,45 +3,14 @@
 //! Every method's `Err` means that a dependency did not do its part in time; whether a write took
 //! place is then unknown. The caller may ask again.
 
-use std::{error::Error, fmt, future::Future};
+use std::future::Future;
 
-use email::{Job, JobId};
+use unavailable::Unavailable;
 
 use crate::{
     Course, CourseId, Enrollment, StudentId,
     payment::{Charge, Created, Intent, IntentId},
 };
-
-/// A dependency is down, slow, or refuses to work. Worth trying again later.
-///
-/// Its text is for the log, with every cause in a row; it is never shown to a caller.
-#[derive(Debug)]
-pub struct Unavailable {
-    operation: &'static str,
-    source: Box<dyn Error + Send + Sync>,
-}
-
-impl Unavailable {
-    /// That operation failed, for that cause.
-    pub fn new(operation: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { operation, source: source.into() }
-    }
-}
-
-impl fmt::Display for Unavailable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} failed", self.operation)?;
-        let mut cause: Option<&dyn Error> = Some(self.source.as_ref());
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
-    }
-}
-
-// No `source`: the text has it all, and a logger that follows sources would repeat it.
-impl Error for Unavailable {}
 
 /// Reads the catalogue.
 pub trait FindCourse {
@@ -145,16 +114,4 @@ pub trait Payments {
 
     /// The payment provider; `None` where none is configured.
     fn payments(&self) -> Option<&Self::Provider>;
-}
-
-/// Knows of email jobs.
-pub trait KnowsEmail {
-    /// Whether a worker has ever taken the job of that id.
-    fn knows_email(&self, id: &JobId) -> impl Future<Output = Result<bool, Unavailable>> + Send;
-}
-
-/// Puts email jobs on the queue.
-pub trait EnqueueEmail {
-    /// Enqueues a job. Enqueuing one twice is harmless: its id is its idempotency key.
-    fn enqueue_email(&self, job: &Job) -> impl Future<Output = Result<(), Unavailable>> + Send;
 }

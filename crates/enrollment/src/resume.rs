@@ -3,16 +3,16 @@
 //! It is safe to run twice at once and beside the request itself: every change is a conditional
 //! write, every call to the payment provider is idempotent, and every email job has its id.
 
+use email::ledger::KnowsEmail;
+use email::queue::EnqueueEmail;
 use time::OffsetDateTime;
+use unavailable::Unavailable;
 
 use crate::{
     Enrollment,
     enrollment::{EnrollmentState, RESUME_AFTER},
     payment::{ACTION_TIMEOUT, Created, GIVE_UP_AFTER, Intent, IntentStatus},
-    ports::{
-        EnqueueEmail, FindCourse, KnowsEmail, PaymentProvider, Payments, SaveEnrollment,
-        Unavailable,
-    },
+    ports::{FindCourse, PaymentProvider, Payments, SaveEnrollment},
     settle::{self, Settled},
 };
 

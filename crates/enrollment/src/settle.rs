@@ -1,15 +1,15 @@
 //! What an intent's status means for its enrollment. The request, the webhook and the resumer all end
 //! here, so they cannot disagree.
 
+use email::queue::EnqueueEmail;
 use time::OffsetDateTime;
+use unavailable::Unavailable;
 
 use crate::{
     Enrollment,
     enrollment::{EnrollmentState, RESUME_AFTER},
     payment::{Decline, Intent, IntentStatus},
-    ports::{
-        EnqueueEmail, FindCourse, PaymentProvider, Payments, SaveEnrollment, Saved, Unavailable,
-    },
+    ports::{FindCourse, PaymentProvider, Payments, SaveEnrollment, Saved},
 };
 
 /// How often a change that loses a race is made again.

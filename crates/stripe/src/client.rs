@@ -2,9 +2,10 @@
 
 use enrollment::{
     payment::{Charge, Created, Decline, Intent, IntentId},
-    ports::{PaymentProvider, Unavailable},
+    ports::PaymentProvider,
 };
 use http::Method;
+use unavailable::Unavailable;
 
 use crate::{
     object::{Failed, IntentObject},

@@ -2,8 +2,8 @@
 
 use std::{fmt, future::Future};
 
-use enrollment::ports::Unavailable;
 use serde::Deserialize;
+use unavailable::Unavailable;
 
 /// A text that never shows itself.
 #[derive(Clone, Deserialize)]

@@ -12,12 +12,12 @@ use aws_smithy_runtime_api::client::{
     orchestrator::HttpRequest,
 };
 use aws_smithy_types::body::SdkBody;
-use enrollment::ports::Unavailable;
 use http::{
     Method, Request,
     header::{AUTHORIZATION, CONTENT_TYPE},
 };
 use serde::de::DeserializeOwned;
+use unavailable::Unavailable;
 
 use crate::secret::Secret;
 

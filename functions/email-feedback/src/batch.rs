@@ -13,13 +13,14 @@
 
 use std::panic::AssertUnwindSafe;
 
-use aws::batch::panic_text;
 use email::{
     JobId,
     feedback::{Feedback, RecordFeedback, Recorded},
     suppression::Suppress,
 };
 use futures_util::{FutureExt, StreamExt, stream};
+use lambda::batch::panic_text;
+use unavailable::Unavailable;
 
 use crate::event::{self, MalformedEvent, Parsed};
 
@@ -37,16 +38,16 @@ pub struct Received {
 
 /// Why a message is given back.
 #[derive(Debug, thiserror::Error)]
-pub enum NotTaken<L, S> {
+pub enum NotTaken {
     /// It is no event and will never be one.
     #[error(transparent)]
     Malformed(#[from] MalformedEvent),
     /// A recipient could not be suppressed.
     #[error("a suppression was not written: {0}")]
-    Suppressions(S),
+    Suppressions(Unavailable),
     /// The recipients are suppressed, and the ledger could not be written.
     #[error("the ledger was not written: {0}")]
-    Ledger(L),
+    Ledger(Unavailable),
 }
 
 /// Takes events.
@@ -98,7 +99,7 @@ impl<L: RecordFeedback, S: Suppress> Receiver<L, S> {
     /// after the last of its receives keeps it as a dead letter. That mends what could not be
     /// written. A body that is no event it does not, and that is how such a body is kept for a
     /// person to see. Taking an event again is harmless, whatever was written of it before.
-    pub async fn take(&self, body: &str) -> Result<(), NotTaken<L::Error, S::Error>> {
+    pub async fn take(&self, body: &str) -> Result<(), NotTaken> {
         match event::parse(body)? {
             Parsed::Ignored => {
                 tracing::info!(event = "email_feedback", kind = "ignored");
@@ -108,11 +109,7 @@ impl<L: RecordFeedback, S: Suppress> Receiver<L, S> {
         }
     }
 
-    async fn note(
-        &self,
-        feedback: &Feedback,
-        unreadable: usize,
-    ) -> Result<(), NotTaken<L::Error, S::Error>> {
+    async fn note(&self, feedback: &Feedback, unreadable: usize) -> Result<(), NotTaken> {
         let suppressed = self.suppress(feedback).await.map_err(NotTaken::Suppressions)?;
         let recorded = match &feedback.job_id {
             Some(job_id) => {
@@ -140,7 +137,7 @@ impl<L: RecordFeedback, S: Suppress> Receiver<L, S> {
     }
 
     /// Suppresses the recipients, if the event asks for it, and returns how many there were.
-    async fn suppress(&self, feedback: &Feedback) -> Result<Option<usize>, S::Error> {
+    async fn suppress(&self, feedback: &Feedback) -> Result<Option<usize>, Unavailable> {
         let Some(cause) = feedback.event.suppresses() else { return Ok(None) };
         for recipient in &feedback.recipients {
             self.suppressions.suppress(recipient, cause, feedback.at).await?;

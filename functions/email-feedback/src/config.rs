@@ -1,6 +1,6 @@
 //! Configuration from environment variables, which template.yaml sets.
 
-use aws::{Environment, env::InvalidVariable};
+use lambda::{Environment, env::InvalidVariable};
 
 /// What the function needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! From an SQS event to a partial batch response.
 
-use aws::batch::{self, NoMessageId};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use email::{feedback::RecordFeedback, suppression::Suppress};
+use lambda::batch::{self, NoMessageId};
 use lambda_runtime::LambdaEvent;
 
 use crate::batch::{Received, Receiver};

@@ -1,17 +1,15 @@
 //! Reads configuration, builds clients once, runs.
 
-use aws::{
-    Environment,
-    tables::{EmailsTable, SuppressionsTable},
-};
+use adapters::tables::{EmailsTable, SuppressionsTable};
 use email_feedback::{Config, Receiver, handler};
+use lambda::Environment;
 use lambda_runtime::service_fn;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    aws::telemetry::start();
+    lambda::telemetry::start();
     let config = Config::read(&Environment::process())?;
-    let dynamodb = aws::clients::dynamodb(&aws::clients::load_config().await);
+    let dynamodb = adapters::clients::dynamodb(&adapters::clients::load_config().await);
     let receiver = Receiver {
         ledger: EmailsTable::new(dynamodb.clone(), config.emails_table),
         suppressions: SuppressionsTable::new(dynamodb, config.suppressions_table),

@@ -6,7 +6,6 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{
-    convert::Infallible,
     fmt::{self, Write},
     sync::{Arc, Mutex},
 };
@@ -25,6 +24,7 @@ use tracing::{
     instrument::WithSubscriber,
     span,
 };
+use unavailable::Unavailable;
 
 /// Keeps each line of the log as `name=value; name=value; `.
 #[derive(Clone, Default)]
@@ -63,9 +63,7 @@ impl Subscriber for Log {
 struct Ledger(Recorded);
 
 impl RecordFeedback for Ledger {
-    type Error = Infallible;
-
-    async fn record(&self, _: &JobId, _: &Feedback) -> Result<Recorded, Infallible> {
+    async fn record(&self, _: &JobId, _: &Feedback) -> Result<Recorded, Unavailable> {
         Ok(self.0)
     }
 }
@@ -73,14 +71,12 @@ impl RecordFeedback for Ledger {
 struct Suppressions;
 
 impl Suppress for Suppressions {
-    type Error = Infallible;
-
     async fn suppress(
         &self,
         _: &EmailAddress,
         _: Cause,
         _: OffsetDateTime,
-    ) -> Result<(), Infallible> {
+    ) -> Result<(), Unavailable> {
         Ok(())
     }
 }

@@ -8,9 +8,9 @@
 
 use std::{collections::HashMap, panic::AssertUnwindSafe, time::Duration};
 
-use aws::batch::panic_text;
 use email::{Job, JobId, dead_letter::Reason, hold::HoldRecord, retry};
 use futures_util::{FutureExt, StreamExt, stream};
+use lambda::batch::panic_text;
 use pacer::driver::Driver;
 
 use crate::{

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use aws::{Environment, env::InvalidVariable};
 use email::{EmailAddress, guarantee::Guarantees};
+use lambda::{Environment, env::InvalidVariable};
 use pacer::{Invalid, SendLimit, Share, plan::Deployment};
 
 use crate::templates;

@@ -2,8 +2,8 @@
 
 use aws_sdk_sqs::{Client, error::BuildError, types::MessageAttributeValue};
 use email::dead_letter::{DeadLetter, DeadLetters, attribute};
-use enrollment::ports::Unavailable;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use unavailable::Unavailable;
 
 /// The longest attribute, in characters; a provider's message can be of any length.
 const LONGEST: usize = 1_000;
@@ -23,8 +23,6 @@ impl DeadLetterQueue {
 }
 
 impl DeadLetters for DeadLetterQueue {
-    type Error = Unavailable;
-
     async fn keep(&self, letter: DeadLetter<'_>) -> Result<(), Unavailable> {
         const KEEP: &str = "keeping a dead letter";
         let DeadLetter { body, message_id, job_id, reason, attempts } = letter;

@@ -1,6 +1,6 @@
 //! The worker as it is deployed: every part an adapter to AWS.
 
-use aws::{
+use adapters::{
     clients,
     event_source::WorkerEventSource,
     tables::{EmailsTable, HoldsTable, SuppressionsTable},

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use aws::batch::{self, NoMessageId};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use lambda::batch::{self, NoMessageId};
 use lambda_runtime::{Context, LambdaEvent};
 use pacer::{
     Share,
@@ -45,7 +45,7 @@ pub async fn handle<P: Parts>(
 /// attempt's timeout, and for settling it.
 fn begin(Pace { share, timeout }: Pace, context: &Context) -> Invocation {
     let (now, began) = (OffsetDateTime::now_utc(), Instant::now());
-    let deadline = aws::deadline(context.deadline, now, timeout);
+    let deadline = lambda::deadline(context.deadline, now, timeout);
     let left = Duration::try_from(deadline - now).unwrap_or_default();
     let closes_at = began + left.saturating_sub(ATTEMPT_TIMEOUT + CLOSING_ROOM);
     Invocation {

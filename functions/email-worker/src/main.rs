@@ -1,14 +1,14 @@
 //! Reads configuration, builds clients once, runs.
 
-use aws::Environment;
 use email_worker::{Config, Worker, handler, handler::Pace, ses};
+use lambda::Environment;
 use lambda_runtime::service_fn;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    aws::telemetry::start();
+    lambda::telemetry::start();
     let config = Config::read(&Environment::process())?;
-    let sdk = aws::clients::load_config().await;
+    let sdk = adapters::clients::load_config().await;
     let mail = ses::client(&sdk);
     let share = config.share(ses::account_rate(&mail).await)?;
     tracing::info!(

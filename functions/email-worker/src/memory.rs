@@ -18,10 +18,10 @@ use email::{
     mailer::{Mailer, Outcome},
     suppression::{Cause, Suppressions},
 };
-use enrollment::ports::Unavailable;
 use pacer::{SendLimit, Share, Slack, Slots, Window, driver::Driver};
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep};
+use unavailable::Unavailable;
 
 use crate::worker::{Invocation, Parts, Postpone, Postponed, Received, Worker};
 
@@ -76,8 +76,6 @@ impl MemoryLedger {
 }
 
 impl Ledger for MemoryLedger {
-    type Error = Unavailable;
-
     async fn claim(&self, claim: &Claim) -> Result<Claimed, Unavailable> {
         up(&self.down)?;
         sleep(Duration::from_millis(5)).await;
@@ -184,8 +182,6 @@ pub(crate) struct Graveyard {
 }
 
 impl DeadLetters for Graveyard {
-    type Error = Unavailable;
-
     async fn keep(&self, letter: DeadLetter<'_>) -> Result<(), Unavailable> {
         up(&self.down)?;
         self.letters.lock().unwrap().push(Letter {
@@ -214,8 +210,6 @@ pub(crate) struct Suppressed {
 }
 
 impl Suppressions for Suppressed {
-    type Error = Unavailable;
-
     async fn find(&self, recipient: &EmailAddress) -> Result<Option<Cause>, Unavailable> {
         up(&self.down)?;
         Ok(self.recipients.contains(recipient.as_str()).then_some(Cause::Bounce))
@@ -230,8 +224,6 @@ pub(crate) struct Record {
 }
 
 impl HoldRecord for Record {
-    type Error = Unavailable;
-
     async fn read(&self) -> Result<Holds, Unavailable> {
         up(&self.down)?;
         Ok(self.holds.lock().unwrap().clone())
@@ -252,8 +244,6 @@ pub(crate) struct Source {
 }
 
 impl EventSource for Source {
-    type Error = Unavailable;
-
     async fn is_on(&self) -> Result<bool, Unavailable> {
         Ok(!self.is_off.load(Ordering::Relaxed))
     }

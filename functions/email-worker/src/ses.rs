@@ -14,8 +14,8 @@ use email::{
     feedback::JOB_ID_TAG,
     mailer::{Failure, Mailer, Outcome, classify},
 };
-use enrollment::ports::Unavailable;
 use pacer::plan::ATTEMPT_TIMEOUT;
+use unavailable::Unavailable;
 
 /// Sends through SES. Needs `ses:SendEmail` on the identity and the configuration set.
 #[derive(Debug, Clone)]
@@ -29,7 +29,7 @@ pub struct Ses {
 /// own retries would make it three (its default retries throttles and 5xx).
 pub fn client(sdk: &SdkConfig) -> Client {
     let timeouts = TimeoutConfig::builder()
-        .connect_timeout(aws::clients::CONNECT_TIMEOUT)
+        .connect_timeout(adapters::clients::CONNECT_TIMEOUT)
         .read_timeout(ATTEMPT_TIMEOUT)
         .operation_attempt_timeout(ATTEMPT_TIMEOUT)
         .operation_timeout(ATTEMPT_TIMEOUT)

@@ -8,8 +8,9 @@ use std::{
 
 use enrollment::{
     Course, CourseId,
-    ports::{FindCourse, PutCourse, Unavailable},
+    ports::{FindCourse, PutCourse},
 };
+use unavailable::Unavailable;
 
 /// How long a course may be out of date in one environment of the function.
 pub const TIME_TO_LIVE: Duration = Duration::from_secs(10);

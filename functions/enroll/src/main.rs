@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use aws::{Environment, World, WorldConfig};
+use adapters::{World, WorldConfig};
 use enroll::{course_cache::CachedCourses, router};
+use lambda::Environment;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    aws::telemetry::start();
+    lambda::telemetry::start();
     let config = WorldConfig::read(&Environment::process())?;
-    let sdk = aws::clients::load_config().await;
+    let sdk = adapters::clients::load_config().await;
     lambda_http::run(router(Arc::new(World::new(&sdk, config, CachedCourses::new)))).await
 }

@@ -1,10 +1,9 @@
 //! Looking after the holds, once a run: see [`email::hold::watch`].
 
-use aws::{
-    Environment, clients, env::InvalidVariable, event_source::WorkerEventSource, tables::HoldsTable,
-};
+use adapters::{clients, event_source::WorkerEventSource, tables::HoldsTable};
 use aws_config::SdkConfig;
 use email::hold::{self, EventSource, HoldRecord, Holds, Provider};
+use lambda::{Environment, env::InvalidVariable};
 use time::OffsetDateTime;
 
 use crate::provider::{SenderConfig, SendingAccount};

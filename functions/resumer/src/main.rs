@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use aws::{Environment, World, WorldConfig};
+use adapters::{World, WorldConfig};
+use lambda::Environment;
 use lambda_runtime::{LambdaEvent, service_fn};
 use resumer::{
     holds::{HoldsConfig, Watch},
@@ -14,16 +15,16 @@ use tokio::time::Instant;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    aws::telemetry::start();
+    lambda::telemetry::start();
     let environment = Environment::process();
     let config = WorldConfig::read(&environment)?;
     let holds = HoldsConfig::read(&environment)?;
-    let sdk = aws::clients::load_config().await;
+    let sdk = adapters::clients::load_config().await;
     let world = World::new(&sdk, config, |courses| courses);
     let watch = Watch::deployed(&sdk, holds);
     let handle = async |event: LambdaEvent<Value>| {
         let now = OffsetDateTime::now_utc();
-        let deadline = aws::deadline(event.context.deadline, now, TIMEOUT);
+        let deadline = lambda::deadline(event.context.deadline, now, TIMEOUT);
         let left = Duration::try_from(deadline - now).unwrap_or_default();
         let until = Instant::now() + left.saturating_sub(LONGEST_STEP);
         // Neither waits for the other: an outage of SES is none of the enrollments'.

@@ -2,15 +2,15 @@
 
 use std::time::SystemTime;
 
-use aws::{Environment, env::InvalidVariable};
 use aws_config::SdkConfig;
 use aws_sdk_cloudwatch::types::{MetricAlarm, StateValue};
 use aws_sdk_sesv2::types::{
     BehaviorOnMxFailure, MailFromAttributes, MailFromDomainStatus, SendQuota, SendingOptions,
 };
 use email::hold::{Provider, Rates, Standing};
-use enrollment::ports::Unavailable;
+use lambda::{Environment, env::InvalidVariable};
 use time::OffsetDateTime;
+use unavailable::Unavailable;
 
 /// SES's word for an account that it has shut down (`GetAccount`, `EnforcementStatus`).
 const SHUT_DOWN: &str = "SHUTDOWN";
@@ -96,8 +96,6 @@ fn mail_from_works(mail_from: &MailFromAttributes) -> bool {
 }
 
 impl Provider for SendingAccount {
-    type Error = Unavailable;
-
     async fn standing(&self) -> Result<Standing, Unavailable> {
         let account = self
             .ses

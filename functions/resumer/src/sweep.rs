@@ -4,17 +4,18 @@
 
 use std::{future::Future, time::Duration};
 
+use email::ledger::KnowsEmail;
+use email::queue::EnqueueEmail;
 use enrollment::{
     CourseId, StudentId,
-    ports::{
-        EnqueueEmail, FindCourse, FindEnrollment, KnowsEmail, Payments, SaveEnrollment, Unavailable,
-    },
+    ports::{FindCourse, FindEnrollment, Payments, SaveEnrollment},
     resume::{self, Resumed},
 };
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::time::Instant;
+use unavailable::Unavailable;
 
 /// How many enrollments of a shard one run takes up: with 16 shards, 1,600 a minute.
 pub const MOST_A_SHARD: usize = 100;
@@ -43,8 +44,8 @@ pub trait FindOverdue {
     ) -> impl Future<Output = Result<Vec<(StudentId, CourseId)>, Unavailable>>;
 }
 
-impl<C: Sync> FindOverdue for aws::World<C> {
-    const SHARDS: u8 = aws::tables::RESUME_SHARDS;
+impl<C: Sync> FindOverdue for adapters::World<C> {
+    const SHARDS: u8 = adapters::tables::RESUME_SHARDS;
 
     async fn find_overdue(
         &self,

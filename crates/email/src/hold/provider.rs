@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use time::OffsetDateTime;
+use unavailable::Unavailable;
 
 use super::{Cause, Changed, EventSource, HoldError, HoldRecord, Holds, place, release, settle};
 
@@ -74,25 +75,22 @@ impl Rates {
 
 /// Asks the provider.
 pub trait Provider {
-    /// What can go wrong; nothing is known then, and nothing is changed.
-    type Error: std::error::Error + Send + Sync + 'static;
-
     /// What it says of the account and the sender.
-    fn standing(&self) -> impl Future<Output = Result<Standing, Self::Error>> + Send;
+    fn standing(&self) -> impl Future<Output = Result<Standing, Unavailable>> + Send;
 
     /// What it says of the rates.
-    fn rates(&self) -> impl Future<Output = Result<Rates, Self::Error>> + Send;
+    fn rates(&self) -> impl Future<Output = Result<Rates, Unavailable>> + Send;
 }
 
 /// Looking after the holds failed.
 #[derive(Debug, thiserror::Error)]
-pub enum WatchError<R, S, P> {
+pub enum WatchError {
     /// The holds could not be read, changed or seen to.
     #[error(transparent)]
-    Hold(#[from] HoldError<R, S>),
+    Hold(#[from] HoldError),
     /// The provider could not be asked.
     #[error(transparent)]
-    Provider(P),
+    Provider(Unavailable),
 }
 
 /// Looks after the holds, as the resumer does each minute: makes one where a rate has risen, ends the
@@ -103,7 +101,7 @@ pub async fn watch<R, S, P>(
     source: &S,
     provider: &P,
     now: OffsetDateTime,
-) -> Result<Holds, WatchError<R::Error, S::Error, P::Error>>
+) -> Result<Holds, WatchError>
 where
     R: HoldRecord,
     S: EventSource,

@@ -2,7 +2,6 @@
 //! be the last one of who makes it.
 
 use std::{
-    convert::Infallible,
     future::{Future, poll_fn},
     pin::Pin,
     sync::Mutex,
@@ -91,14 +90,12 @@ impl World {
 }
 
 impl HoldRecord for World {
-    type Error = Infallible;
-
-    async fn read(&self) -> Result<Holds, Infallible> {
+    async fn read(&self) -> Result<Holds, Unavailable> {
         step().await;
         Ok(self.record())
     }
 
-    async fn replace(&self, next: &Holds) -> Result<bool, Infallible> {
+    async fn replace(&self, next: &Holds) -> Result<bool, Unavailable> {
         step().await;
         Ok(self.with(|state| {
             let fits = state.record.version + 1 == next.version;
@@ -111,14 +108,12 @@ impl HoldRecord for World {
 }
 
 impl EventSource for World {
-    type Error = Infallible;
-
-    async fn is_on(&self) -> Result<bool, Infallible> {
+    async fn is_on(&self) -> Result<bool, Unavailable> {
         step().await;
         Ok(self.is_on_now())
     }
 
-    async fn turn(&self, on: bool) -> Result<(), Infallible> {
+    async fn turn(&self, on: bool) -> Result<(), Unavailable> {
         step().await;
         self.with(|state| {
             if state.on != on {
@@ -131,14 +126,12 @@ impl EventSource for World {
 }
 
 impl Provider for World {
-    type Error = Infallible;
-
-    async fn standing(&self) -> Result<Standing, Infallible> {
+    async fn standing(&self) -> Result<Standing, Unavailable> {
         step().await;
         Ok(self.with(|state| state.standing.clone()))
     }
 
-    async fn rates(&self) -> Result<Rates, Infallible> {
+    async fn rates(&self) -> Result<Rates, Unavailable> {
         step().await;
         Ok(self.with(|state| state.rates.clone()))
     }

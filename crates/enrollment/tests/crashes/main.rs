@@ -17,14 +17,12 @@ use std::{
 };
 
 use enrollment::{
-    Course, Enrolled, enroll,
-    enrollment::EnrollRequest,
-    payment::GIVE_UP_AFTER,
-    ports::{FindEnrollment, Unavailable},
-    resume, settle_intent,
+    Course, Enrolled, enroll, enrollment::EnrollRequest, payment::GIVE_UP_AFTER,
+    ports::FindEnrollment, resume, settle_intent,
 };
 use serde_json::{Value, json};
 use time::OffsetDateTime;
+use unavailable::Unavailable;
 use world::{Bank, Dice, Missing, World};
 
 const START: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;

@@ -12,16 +12,19 @@ use std::{
     task::Poll,
 };
 
+use email::ledger::KnowsEmail;
+use email::queue::EnqueueEmail;
 use email::{Job, JobId};
 use enrollment::{
     Course, CourseId, Enrollment, StudentId,
     enrollment::EnrollmentState,
     payment::{Charge, Created, Decline, Intent, IntentId, IntentStatus},
     ports::{
-        EnqueueEmail, FindCourse, FindEnrollment, InsertEnrollment, Inserted, KnowsEmail,
-        PaymentProvider, Payments, SaveEnrollment, Saved, Unavailable,
+        FindCourse, FindEnrollment, InsertEnrollment, Inserted, PaymentProvider, Payments,
+        SaveEnrollment, Saved,
     },
 };
+use unavailable::Unavailable;
 
 /// A rule of the world's that a test takes away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,11 +9,11 @@ use std::{
 };
 
 use email::{EmailAddress, feedback::Event, ledger::State, suppression::Cause};
-use enrollment::ports::Unavailable;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::task::yield_now;
+use unavailable::Unavailable;
 
 use super::*;
 
@@ -47,8 +47,6 @@ struct Ledger {
 }
 
 impl RecordFeedback for Ledger {
-    type Error = Unavailable;
-
     async fn record(&self, job_id: &JobId, feedback: &Feedback) -> Result<Recorded, Unavailable> {
         assert!(job_id.as_str() != "panic", "a test's panic");
         self.failing.call().await?;
@@ -71,8 +69,6 @@ struct Suppressed {
 }
 
 impl Suppress for Suppressed {
-    type Error = Unavailable;
-
     async fn suppress(
         &self,
         recipient: &EmailAddress,

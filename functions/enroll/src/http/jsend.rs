@@ -5,8 +5,9 @@ use axum::{
     http::{HeaderValue, StatusCode, header::RETRY_AFTER},
     response::{IntoResponse, Response},
 };
-use enrollment::{fields::FieldErrors, ports::Unavailable};
+use enrollment::fields::FieldErrors;
 use serde_json::{Value, json};
+use unavailable::Unavailable;
 
 /// When a caller should ask again after a 503, in seconds: a dependency that throttles or fails over
 /// is usually back by then.

@@ -17,14 +17,13 @@ use axum::{
     routing::{get, post},
 };
 use email::ledger::Timeline;
+use email::queue::EnqueueEmail;
 use enrollment::{
     CourseId,
-    ports::{
-        EnqueueEmail, FindCourse, FindEnrollment, InsertEnrollment, Payments, PutCourse,
-        SaveEnrollment, Unavailable,
-    },
+    ports::{FindCourse, FindEnrollment, InsertEnrollment, Payments, PutCourse, SaveEnrollment},
 };
 use stripe::Secrets;
+use unavailable::Unavailable;
 
 use self::jsend::Answer;
 
@@ -34,7 +33,7 @@ pub trait WebhookKeys {
     fn webhook_keys(&self) -> impl Future<Output = Result<Option<&Secrets>, Unavailable>> + Send;
 }
 
-impl<C: Sync> WebhookKeys for aws::World<C> {
+impl<C: Sync> WebhookKeys for adapters::World<C> {
     async fn webhook_keys(&self) -> Result<Option<&Secrets>, Unavailable> {
         self.stripe_secrets().await
     }
@@ -50,7 +49,7 @@ pub trait Api:
     + Payments
     + WebhookKeys
     + EnqueueEmail
-    + Timeline<Error = Unavailable>
+    + Timeline
     + Send
     + Sync
     + 'static
@@ -66,7 +65,7 @@ impl<T> Api for T where
         + Payments
         + WebhookKeys
         + EnqueueEmail
-        + Timeline<Error = Unavailable>
+        + Timeline
         + Send
         + Sync
         + 'static

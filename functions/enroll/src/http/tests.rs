@@ -140,8 +140,6 @@ impl EnqueueEmail for Memory {
 }
 
 impl Timeline for Memory {
-    type Error = Unavailable;
-
     async fn find(&self, job_id: &JobId) -> Result<Option<Entry>, Unavailable> {
         Ok(self.ledger.lock().unwrap().get(job_id).cloned())
     }

@@ -14,6 +14,7 @@ use email::{
 };
 use time::OffsetDateTime;
 use tokio::time::Instant;
+use unavailable::Unavailable;
 
 use crate::{
     aws_call::CallFailed,
@@ -133,6 +134,10 @@ impl Place {
         Err(CallFailed::other("a call", &Down))
     }
 
+    async fn ledger_call<T>(&self, work: impl FnOnce() -> T) -> Result<T, Unavailable> {
+        self.call(work).await.map_err(|error| Unavailable::new("a call to the ledger", error))
+    }
+
     pub(super) fn left(&self) -> Vec<String> {
         lock(&self.letters).iter().map(|letter| letter.message_id.clone()).collect()
     }
@@ -225,10 +230,8 @@ impl Jobs for Place {
 }
 
 impl Reopen for Place {
-    type Error = CallFailed;
-
-    async fn reopen(&self, id: &JobId, _: OffsetDateTime) -> Result<Reopened, CallFailed> {
-        self.call(|| match lock(&self.ledger).get_mut(id) {
+    async fn reopen(&self, id: &JobId, _: OffsetDateTime) -> Result<Reopened, Unavailable> {
+        self.ledger_call(|| match lock(&self.ledger).get_mut(id) {
             None => Reopened::Ready,
             // In these tests, a job that was claimed an hour ago is still being tried.
             Some(State::Sending) if id.as_str().starts_with("claimed") => {
@@ -245,10 +248,8 @@ impl Reopen for Place {
 }
 
 impl Timeline for Place {
-    type Error = CallFailed;
-
-    async fn find(&self, id: &JobId) -> Result<Option<Entry>, CallFailed> {
-        self.call(|| {
+    async fn find(&self, id: &JobId) -> Result<Option<Entry>, Unavailable> {
+        self.ledger_call(|| {
             let state = lock(&self.ledger).get(id).copied()?;
             Some(Entry {
                 state,

@@ -11,8 +11,9 @@ use aws_sdk_dynamodb::{
 };
 use enrollment::{
     CourseId, Enrollment, EnrollmentId, StudentId,
-    ports::{FindEnrollment, InsertEnrollment, Inserted, SaveEnrollment, Saved, Unavailable},
+    ports::{FindEnrollment, InsertEnrollment, Inserted, SaveEnrollment, Saved},
 };
+use unavailable::Unavailable;
 
 use serde::Deserialize;
 use time::OffsetDateTime;

@@ -1,12 +1,16 @@
 //! The DynamoDB tables, one module each.
 
+#[cfg(feature = "enrollment")]
 mod courses;
+#[cfg(feature = "enrollment")]
 mod enrollments;
 mod holds;
 mod ledger;
 mod suppressions;
 
+#[cfg(feature = "enrollment")]
 pub use courses::CoursesTable;
+#[cfg(feature = "enrollment")]
 pub use enrollments::{EnrollmentsTable, RESUME_SHARDS};
 pub use holds::HoldsTable;
 pub use ledger::EmailsTable;
@@ -15,9 +19,9 @@ pub use suppressions::SuppressionsTable;
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use enrollment::ports::Unavailable;
 use serde::{Serialize, de::DeserializeOwned};
 use time::OffsetDateTime;
+use unavailable::Unavailable;
 
 type Item = HashMap<String, AttributeValue>;
 

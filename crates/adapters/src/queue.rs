@@ -2,7 +2,8 @@
 
 use aws_sdk_sqs::Client;
 use email::Job;
-use enrollment::ports::{EnqueueEmail, Unavailable};
+use email::queue::EnqueueEmail;
+use unavailable::Unavailable;
 
 /// Puts email jobs on the SQS queue. Needs `sqs:SendMessage`.
 #[derive(Debug, Clone)]

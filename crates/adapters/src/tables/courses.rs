@@ -3,8 +3,9 @@
 use aws_sdk_dynamodb::{Client, types::ReturnValue};
 use enrollment::{
     Course, CourseId,
-    ports::{FindCourse, PutCourse, Unavailable},
+    ports::{FindCourse, PutCourse},
 };
+use unavailable::Unavailable;
 
 use super::{read, text, write};
 

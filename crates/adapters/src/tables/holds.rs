@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::{Client, error::SdkError, operation::put_item::PutItemError};
 use email::hold::{HoldRecord, Holds};
-use enrollment::ports::Unavailable;
+use unavailable::Unavailable;
 
 use super::{number, read, text, write};
 
@@ -24,8 +24,6 @@ impl HoldsTable {
 }
 
 impl HoldRecord for HoldsTable {
-    type Error = Unavailable;
-
     async fn read(&self) -> Result<Holds, Unavailable> {
         const READ: &str = "reading the holds";
         let found = self

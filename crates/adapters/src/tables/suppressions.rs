@@ -5,10 +5,10 @@ use email::{
     EmailAddress,
     suppression::{Cause, Suppress, Suppressions},
 };
-use enrollment::ports::Unavailable;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
+use unavailable::Unavailable;
 
 use super::{read, text, timestamp};
 
@@ -52,8 +52,6 @@ impl SuppressionsTable {
 }
 
 impl Suppressions for SuppressionsTable {
-    type Error = Unavailable;
-
     async fn find(&self, recipient: &EmailAddress) -> Result<Option<Cause>, Unavailable> {
         const FIND: &str = "looking for a suppression";
         let found = self
@@ -70,8 +68,6 @@ impl Suppressions for SuppressionsTable {
 }
 
 impl Suppress for SuppressionsTable {
-    type Error = Unavailable;
-
     async fn suppress(
         &self,
         recipient: &EmailAddress,

@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::{
     operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
     types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
+use email::ledger::KnowsEmail;
 use email::{
     JobId,
     dead_letter::Reason,
@@ -16,9 +17,9 @@ use email::{
         Claim, Claimed, Entry, Grant, Ledger, RETENTION, Reopen, Reopened, State, Timeline, Used,
     },
 };
-use enrollment::ports::{KnowsEmail, Unavailable};
 use serde::Deserialize;
 use time::OffsetDateTime;
+use unavailable::Unavailable;
 
 use super::{Item, milliseconds, number, read, text, timestamp};
 
@@ -66,8 +67,6 @@ impl EmailsTable {
 }
 
 impl Ledger for EmailsTable {
-    type Error = Unavailable;
-
     async fn claim(&self, claim: &Claim) -> Result<Claimed, Unavailable> {
         const CLAIM: &str = "claiming an email job";
         let claimed = self
@@ -222,8 +221,6 @@ impl EmailsTable {
 }
 
 impl Reopen for EmailsTable {
-    type Error = Unavailable;
-
     async fn reopen(&self, job_id: &JobId, now: OffsetDateTime) -> Result<Reopened, Unavailable> {
         const REOPEN: &str = "opening an email job again";
         let reopened = self
@@ -258,8 +255,6 @@ impl Reopen for EmailsTable {
 }
 
 impl RecordFeedback for EmailsTable {
-    type Error = Unavailable;
-
     async fn record(&self, job_id: &JobId, feedback: &Feedback) -> Result<Recorded, Unavailable> {
         const RECORD: &str = "recording an email's feedback";
         let state = feedback.event.state();
@@ -297,8 +292,6 @@ impl RecordFeedback for EmailsTable {
 }
 
 impl Timeline for EmailsTable {
-    type Error = Unavailable;
-
     async fn find(&self, job_id: &JobId) -> Result<Option<Entry>, Unavailable> {
         const READ: &str = "reading an email's timeline";
         let found = self

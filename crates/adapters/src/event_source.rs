@@ -2,7 +2,7 @@
 
 use aws_sdk_lambda::{Client, types::EventSourceMappingConfiguration};
 use email::hold::EventSource;
-use enrollment::ports::Unavailable;
+use unavailable::Unavailable;
 
 /// The worker's event source. Needs `lambda:ListEventSourceMappings`, which names no resource, and
 /// `lambda:UpdateEventSourceMapping` on the mapping.
@@ -46,8 +46,6 @@ fn is_on(mapping: &EventSourceMappingConfiguration) -> bool {
 }
 
 impl EventSource for WorkerEventSource {
-    type Error = Unavailable;
-
     async fn is_on(&self) -> Result<bool, Unavailable> {
         self.find().await.map(|mapping| is_on(&mapping))
     }
@@ -121,6 +119,6 @@ mod tests {
         let client = mock_client!(aws_sdk_lambda, [&list]);
         let source = WorkerEventSource::new(client, "worker".to_owned());
         let error = source.is_on().await.unwrap_err().to_string();
-        assert!(error.ends_with("the function has none"), "{error}");
+        assert!(error.contains(": the function has none (at "), "{error}");
     }
 }

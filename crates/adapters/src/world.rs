@@ -2,6 +2,8 @@
 //! rules need.
 
 use aws_config::SdkConfig;
+use email::ledger::KnowsEmail;
+use email::queue::EnqueueEmail;
 use email::{
     Job, JobId,
     ledger::{Entry, Timeline},
@@ -9,15 +11,16 @@ use email::{
 use enrollment::{
     Course, CourseId, Enrollment, StudentId,
     ports::{
-        EnqueueEmail, FindCourse, FindEnrollment, InsertEnrollment, Inserted, KnowsEmail, Payments,
-        PutCourse, SaveEnrollment, Saved, Unavailable,
+        FindCourse, FindEnrollment, InsertEnrollment, Inserted, Payments, PutCourse,
+        SaveEnrollment, Saved,
     },
 };
+use lambda::{Environment, env::InvalidVariable};
 use stripe::{Secrets, SecretsSource, Stripe};
+use unavailable::Unavailable;
 
 use crate::{
-    Environment, clients,
-    env::InvalidVariable,
+    clients,
     queue::EmailQueue,
     stripe_secret::StripeSecret,
     tables::{CoursesTable, EmailsTable, EnrollmentsTable},
@@ -158,8 +161,6 @@ impl<C: Sync> KnowsEmail for World<C> {
 }
 
 impl<C: Sync> Timeline for World<C> {
-    type Error = Unavailable;
-
     async fn find(&self, job_id: &JobId) -> Result<Option<Entry>, Unavailable> {
         self.emails.find(job_id).await
     }

@@ -1,9 +1,9 @@
 //! The keys to Stripe, in Secrets Manager.
 
 use aws_sdk_secretsmanager::Client;
-use enrollment::ports::Unavailable;
 use stripe::{Secrets, SecretsSource};
 use tokio::sync::OnceCell;
+use unavailable::Unavailable;
 
 /// Reads the secret on first use and keeps it as long as the environment lives: a changed secret
 /// needs new environments (a deployment, or any change of the function's configuration). Needs

@@ -1,0 +1,13 @@
+//! Adapters of the AWS SDK that more than one program uses: clients, DynamoDB tables, the email queue,
+//! the worker's event source, secrets. An adapter that one function alone uses lives in that function.
+
+pub mod clients;
+pub mod event_source;
+pub mod queue;
+#[cfg(feature = "stripe")]
+pub mod stripe_secret;
+pub mod tables;
+#[cfg(feature = "world")]
+pub mod world;
+#[cfg(feature = "world")]
+pub use world::{World, WorldConfig};
