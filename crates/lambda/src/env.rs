@@ -22,6 +22,7 @@ impl<'a> Environment<'a> {
     }
 
     /// The process's variables.
+    #[expect(clippy::disallowed_methods, reason = "this is where variables are read")]
     pub fn process() -> Environment<'static> {
         Environment(&|name| std::env::var(name).ok())
     }

@@ -1,8 +1,11 @@
-//! What every Lambda function shares: environment variables, telemetry, the deadline, SQS batches.
+//! What every Lambda function shares: environment variables, the clock, the deadline, telemetry and log
+//! event names, SQS batches.
 
 pub mod batch;
+pub mod clock;
 mod deadline;
 pub mod env;
+pub mod log_events;
 pub mod telemetry;
 
 pub use deadline::deadline;

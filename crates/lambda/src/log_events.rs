@@ -1,0 +1,30 @@
+//! The names of log events: the value of the field `event` of a log line.
+//!
+//! Metric filters in template.yaml and `registrar audit` read these names, so each one is written here
+//! once. `tests/ties.rs` compares them with the template.
+
+/// One attempt to send an email ended.
+pub const SEND_ATTEMPT: &str = "send_attempt";
+/// Sending is held: by the worker that found out, or still, at each run of hold-watch.
+pub const EMAIL_HELD: &str = "email_held";
+/// The holds could not be read, changed or enforced; the next run tries it again.
+pub const HOLDS_UNATTENDED: &str = "holds_unattended";
+/// An SES event about an email was handled.
+pub const EMAIL_FEEDBACK: &str = "email_feedback";
+/// An SES event could not be handled and goes back to its queue.
+pub const EMAIL_FEEDBACK_FAILED: &str = "email_feedback_failed";
+/// An enrollment cannot be finished: an operator must look at it.
+pub const RESUMER_GAVE_UP: &str = "resumer_gave_up";
+/// Stripe reported a payment for an enrollment that does not exist.
+pub const PAYMENT_WITHOUT_ENROLLMENT: &str = "payment_without_enrollment";
+
+/// Every name.
+pub const ALL: [&str; 7] = [
+    SEND_ATTEMPT,
+    EMAIL_HELD,
+    HOLDS_UNATTENDED,
+    EMAIL_FEEDBACK,
+    EMAIL_FEEDBACK_FAILED,
+    RESUMER_GAVE_UP,
+    PAYMENT_WITHOUT_ENROLLMENT,
+];
