@@ -3,10 +3,8 @@
 use std::{io::Write, time::Duration};
 
 use clap::ValueEnum;
-use pacer::{
-    SendLimit, Window,
-    plan::{Choice, Plan},
-};
+use pacer::{SendLimit, Window};
+use sizing::{Choice, Plan};
 
 use crate::{Failure, Outcome};
 

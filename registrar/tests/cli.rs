@@ -96,7 +96,7 @@ fn an_impossible_plan_names_the_parameter() {
 
     let ran = registrar(&["plan", "--limit", "0"], b"");
     assert_eq!(ran.code, 2);
-    assert!(ran.stderr.contains("SendLimit: must be at least 1"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("limit: must be at least 1"), "{}", ran.stderr);
 }
 
 #[test]

@@ -48,10 +48,9 @@ pub mod driver;
 mod error;
 mod moment;
 mod pacer;
-pub mod plan;
 mod share;
 
-pub use error::{Invalid, Parameter};
+pub use error::{Invalid, Quantity};
 pub use moment::Moment;
 pub use pacer::{Attempt, Pacer, Wait};
 pub use share::{SendLimit, Share, Slack, Slots, Window};

@@ -2,7 +2,7 @@
 
 use std::{fmt, num::NonZeroU32, str::FromStr, time::Duration};
 
-use crate::{Invalid, Parameter};
+use crate::{Invalid, Quantity};
 
 /// The longest window and the longest slack: a year. It keeps every sum far from overflow.
 const LONGEST: Duration = Duration::from_hours(366 * 24);
@@ -14,7 +14,7 @@ pub struct SendLimit(NonZeroU32);
 impl SendLimit {
     /// A limit of `sends` a window.
     pub fn new(sends: u32) -> Result<Self, Invalid> {
-        at_least_one(Parameter::SendLimit, sends).map(Self)
+        at_least_one(Quantity::Limit, sends).map(Self)
     }
 
     /// Sends a window.
@@ -30,7 +30,7 @@ impl SendLimit {
         let sends = (per_second * window.get().as_secs_f64()).floor();
         if sends.is_nan() || sends < 1.0 {
             return Err(Invalid::new(
-                Parameter::SendLimit,
+                Quantity::Limit,
                 format!("the provider's {per_second} a second is less than one send in {window}"),
             ));
         }
@@ -45,7 +45,7 @@ impl FromStr for SendLimit {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        Self::new(whole_number(Parameter::SendLimit, text)?)
+        Self::new(whole_number(Quantity::Limit, text)?)
     }
 }
 
@@ -63,9 +63,9 @@ impl Window {
     /// A window of this length.
     pub fn new(length: Duration) -> Result<Self, Invalid> {
         if length.is_zero() {
-            return Err(Invalid::new(Parameter::SendWindowSeconds, "must be longer than zero"));
+            return Err(Invalid::new(Quantity::Window, "must be longer than zero"));
         }
-        at_most_longest(Parameter::SendWindowSeconds, length).map(Self)
+        at_most_longest(Quantity::Window, length).map(Self)
     }
 
     /// A window of whole seconds.
@@ -84,7 +84,7 @@ impl FromStr for Window {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        Self::from_secs(whole_number(Parameter::SendWindowSeconds, text)?)
+        Self::from_secs(whole_number(Quantity::Window, text)?)
     }
 }
 
@@ -103,7 +103,7 @@ pub struct Slots(NonZeroU32);
 impl Slots {
     /// This many slots.
     pub fn new(slots: u32) -> Result<Self, Invalid> {
-        at_least_one(Parameter::WorkerConcurrency, slots).map(Self)
+        at_least_one(Quantity::Slots, slots).map(Self)
     }
 
     /// Invocations at once.
@@ -116,7 +116,7 @@ impl FromStr for Slots {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        Self::new(whole_number(Parameter::WorkerConcurrency, text)?)
+        Self::new(whole_number(Quantity::Slots, text)?)
     }
 }
 
@@ -136,7 +136,7 @@ pub struct Slack(Duration);
 impl Slack {
     /// This much slack.
     pub fn new(slack: Duration) -> Result<Self, Invalid> {
-        at_most_longest(Parameter::SendSlackMilliseconds, slack).map(Self)
+        at_most_longest(Quantity::Slack, slack).map(Self)
     }
 
     /// This many milliseconds of slack.
@@ -155,7 +155,7 @@ impl FromStr for Slack {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        Self::from_millis(whole_number(Parameter::SendSlackMilliseconds, text)?)
+        Self::from_millis(whole_number(Quantity::Slack, text)?)
     }
 }
 
@@ -204,10 +204,10 @@ impl Share {
     ) -> Result<Self, Invalid> {
         let Some(quota) = NonZeroU32::new(limit.get() / slots.get()) else {
             return Err(Invalid::new(
-                Parameter::SendLimit,
+                Quantity::Limit,
                 format!(
-                    "{limit} cannot be shared by {slots} slots (WorkerConcurrency): each needs a \
-                     whole send"
+                    "{limit} cannot be shared by {slots} slots: each needs at least one send per \
+                     window"
                 ),
             ));
         };
@@ -262,19 +262,19 @@ fn divide_up(total: Duration, parts: NonZeroU32) -> Duration {
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
-fn whole_number(parameter: Parameter, text: &str) -> Result<u32, Invalid> {
+fn whole_number(quantity: Quantity, text: &str) -> Result<u32, Invalid> {
     text.trim().parse().map_err(|_| {
-        Invalid::new(parameter, format!("must be a whole number below 2^32, not {text:?}"))
+        Invalid::new(quantity, format!("must be a whole number below 2^32, not {text:?}"))
     })
 }
 
-fn at_least_one(parameter: Parameter, value: u32) -> Result<NonZeroU32, Invalid> {
-    NonZeroU32::new(value).ok_or_else(|| Invalid::new(parameter, "must be at least 1"))
+fn at_least_one(quantity: Quantity, value: u32) -> Result<NonZeroU32, Invalid> {
+    NonZeroU32::new(value).ok_or_else(|| Invalid::new(quantity, "must be at least 1"))
 }
 
-fn at_most_longest(parameter: Parameter, value: Duration) -> Result<Duration, Invalid> {
+fn at_most_longest(quantity: Quantity, value: Duration) -> Result<Duration, Invalid> {
     if value > LONGEST {
-        return Err(Invalid::new(parameter, "must be at most 366 days"));
+        return Err(Invalid::new(quantity, "must be at most 366 days"));
     }
     Ok(value)
 }
@@ -308,26 +308,26 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_below_the_slots_is_refused_by_name() {
+    fn limit_below_the_slots_names_the_limit() {
         let error = share(1, 60, 2, 250).unwrap_err();
-        assert_eq!(error.parameter(), Parameter::SendLimit);
-        assert!(error.to_string().starts_with("SendLimit: 1 cannot be shared by 2 slots"));
+        assert_eq!(error.quantity(), Quantity::Limit);
+        assert!(error.to_string().starts_with("limit: 1 cannot be shared by 2 slots"));
     }
 
     #[test]
-    fn each_invalid_value_names_its_parameter() {
-        for (error, parameter) in [
-            (SendLimit::new(0).unwrap_err(), Parameter::SendLimit),
-            ("many".parse::<SendLimit>().unwrap_err(), Parameter::SendLimit),
-            (Window::from_secs(0).unwrap_err(), Parameter::SendWindowSeconds),
-            (Window::from_secs(u32::MAX).unwrap_err(), Parameter::SendWindowSeconds),
-            ("-1".parse::<Window>().unwrap_err(), Parameter::SendWindowSeconds),
-            (Slots::new(0).unwrap_err(), Parameter::WorkerConcurrency),
-            ("".parse::<Slots>().unwrap_err(), Parameter::WorkerConcurrency),
-            (Slack::new(Duration::MAX).unwrap_err(), Parameter::SendSlackMilliseconds),
-            ("0.5".parse::<Slack>().unwrap_err(), Parameter::SendSlackMilliseconds),
+    fn invalid_value_names_its_quantity() {
+        for (error, quantity) in [
+            (SendLimit::new(0).unwrap_err(), Quantity::Limit),
+            ("many".parse::<SendLimit>().unwrap_err(), Quantity::Limit),
+            (Window::from_secs(0).unwrap_err(), Quantity::Window),
+            (Window::from_secs(u32::MAX).unwrap_err(), Quantity::Window),
+            ("-1".parse::<Window>().unwrap_err(), Quantity::Window),
+            (Slots::new(0).unwrap_err(), Quantity::Slots),
+            ("".parse::<Slots>().unwrap_err(), Quantity::Slots),
+            (Slack::new(Duration::MAX).unwrap_err(), Quantity::Slack),
+            ("0.5".parse::<Slack>().unwrap_err(), Quantity::Slack),
         ] {
-            assert_eq!(error.parameter(), parameter, "{error}");
+            assert_eq!(error.quantity(), quantity, "{error}");
         }
     }
 

@@ -13,9 +13,8 @@ use proptest::{
     test_runner::{Config, FileFailurePersistence, TestError, TestRunner},
 };
 use send_pacer::{
-    Moment, Pacer, SendLimit, Share, Wait, Window,
+    Moment, Pacer, Share, Wait, Window,
     audit::{Arrival, worst_window},
-    plan::Plan,
 };
 
 /// What found a fault once is tried first for ever after.
@@ -326,25 +325,6 @@ proptest! {
                 .iter()
                 .filter(|(start, end)| *start < worst.from + length && *end >= worst.from);
             prop_assert_eq!(inside.count(), count, "it is where it is said to be");
-        }
-    }
-
-    #[test]
-    fn a_plan_passes_its_own_check_or_names_what_is_wrong(
-        limit in 1..=2_000_000_u32,
-        window in 1..=100_000_u32,
-        latency in 0..=11_000_u64,
-    ) {
-        let (limit, window) = (SendLimit::new(limit).unwrap(), Window::from_secs(window).unwrap());
-        match Plan::new(limit, window, Duration::from_millis(latency)) {
-            Err(error) => prop_assert!(!error.problem().is_empty()),
-            Ok(plan) => {
-                prop_assert_eq!(plan.deployment().check(), Ok(plan.share()));
-                prop_assert!(plan.share().total() <= limit.get().into());
-                prop_assert!(plan.deployment().slack.get() > Duration::from_millis(latency));
-                let usable = plan.usable().share();
-                prop_assert!(usable > 0.0 && usable < 1.0, "{usable}");
-            }
         }
     }
 }
