@@ -22,8 +22,8 @@ pub const HANDOVER: Duration = Duration::from_millis(50);
 /// The duration of a batch: long enough that [`HANDOVER`] costs little of the limit.
 pub(crate) const TARGET_BATCH_DURATION: Duration = Duration::from_secs(40);
 
-/// At this interval, [`MAX_BATCH_SIZE`] messages take [`TARGET_BATCH_DURATION`], and starts that are
-/// late by tens of microseconds cost less than half a percent of the limit.
+/// At this interval, [`MAX_BATCH_SIZE`] messages take [`TARGET_BATCH_DURATION`], and starts that
+/// are late by tens of microseconds cost less than half a percent of the limit.
 pub(crate) const MIN_INTERVAL: Duration = Duration::from_millis(40);
 
 /// One more slot is worth running if it gains at least this much of the limit.
@@ -45,8 +45,8 @@ const MAX_BATCH_SIZE_WITHOUT_WINDOW: u32 = 10;
 /// AWS recommends a visibility timeout of six function timeouts.
 pub(crate) const VISIBILITY_TIMEOUT_FACTOR: u32 = 6;
 
-/// The part of the limit that a plan can use in a backlog at the expected latency, as the product of
-/// three factors, each at most 1.
+/// The part of the limit that a plan can use in a backlog at the expected latency, as the product
+/// of three factors, each at most 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Usable {
     /// `S * q / N`: what remains after rounding each slot's share down to whole sends.
@@ -109,8 +109,8 @@ impl Plan {
         self.latency
     }
 
-    /// The event source's maximum batching window. Lambda requires at least one second for batches of
-    /// more than 10 messages.
+    /// The event source's maximum batching window. Lambda requires at least one second for batches
+    /// of more than 10 messages.
     pub const fn batching_window(&self) -> Duration {
         Duration::from_secs((self.settings.batch_size > MAX_BATCH_SIZE_WITHOUT_WINDOW) as u64)
     }
@@ -186,8 +186,8 @@ fn slots_for(limit: SendLimit, window: Window, slack: Slack) -> Result<Slots, In
     let has_min_interval = |share: &&Share| share.interval() >= MIN_INTERVAL;
     if !candidates.iter().any(|share| has_min_interval(&share)) {
         let problem = format!(
-            "{limit} in {} is too fast: Lambda runs at most {MAX_SLOTS} workers per queue, and each \
-             would have to send more than once per {}",
+            "{limit} in {} is too fast: Lambda runs at most {MAX_SLOTS} workers per queue, and \
+             each would have to send more than once per {}",
             human(window.get()),
             human(MIN_INTERVAL)
         );

@@ -64,8 +64,8 @@ impl Plan {
             value: self.settings().slots.to_string(),
             reason: format!(
                 "S: a share of {quota} each; the fewest slots (SQS requires 2) with an interval of \
-                 at least {}, and more only if each gains {MIN_GAIN_PER_SLOT_PERCENT}% of the limit \
-                 by dividing it more evenly",
+                 at least {}, and more only if each gains {MIN_GAIN_PER_SLOT_PERCENT}% of the \
+                 limit by dividing it more evenly",
                 human(MIN_INTERVAL)
             ),
         }
@@ -84,8 +84,8 @@ impl Plan {
             name: "WorkerBatchSize",
             value: self.settings().batch_size.to_string(),
             reason: format!(
-                "lasts {}: about {} if {MAX_BATCH_SIZE} messages (they share 6 MB) allow it, so that \
-                 the gap between two batches costs little",
+                "lasts {}: about {} if {MAX_BATCH_SIZE} messages (they share 6 MB) allow it, so \
+                 that the gap between two batches costs little",
                 human(self.batch_duration()),
                 human(TARGET_BATCH_DURATION)
             ),

@@ -6,7 +6,8 @@ use pacer::{SendLimit, Share, Slack, Slots, Window};
 
 use crate::{Invalid, Parameter, human::human};
 
-/// The timeout of one send attempt at SES. An invocation starts its last attempt early enough for it.
+/// The timeout of one send attempt at SES. An invocation starts its last attempt early enough for
+/// it.
 pub const SES_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The time that an invocation needs after its last attempt to record the outcome and return.
@@ -42,8 +43,8 @@ pub struct WorkerSettings {
 impl WorkerSettings {
     /// The share of each slot, if these settings can work together.
     ///
-    /// Check the deployed limit, not one that is lowered to the provider's rate: at a lower rate the
-    /// worker returns the messages that it cannot send in time, which is not an error.
+    /// Check the deployed limit, not one that is lowered to the provider's rate: at a lower rate
+    /// the worker returns the messages that it cannot send in time, which is not an error.
     ///
     /// # Errors
     ///
@@ -123,8 +124,8 @@ impl WorkerSettings {
     }
 }
 
-/// How many messages an invocation can send within the timeout, including the last attempt's timeout
-/// and [`CLOSING_ROOM`].
+/// How many messages an invocation can send within the timeout, including the last attempt's
+/// timeout and [`CLOSING_ROOM`].
 pub(crate) fn max_messages(interval: Duration, timeout: Duration) -> u128 {
     let room = timeout.saturating_sub(SES_ATTEMPT_TIMEOUT + CLOSING_ROOM);
     room.as_nanos() / interval.as_nanos()
