@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use pacer::plan::Deployment;
+use sizing::WorkerSettings;
 
 use crate::{
     http::Server,
@@ -52,7 +52,7 @@ pub struct Life {
 pub struct Fleet {
     world: Arc<World>,
     program: Program,
-    deployment: Deployment,
+    settings: WorkerSettings,
     gap: Duration,
     slots: Vec<Environment>,
     lives: Vec<Life>,
@@ -63,12 +63,12 @@ impl Fleet {
     pub async fn start(
         world: Arc<World>,
         program: Program,
-        deployment: Deployment,
+        settings: WorkerSettings,
         gap: Duration,
     ) -> io::Result<Self> {
         let (slots, lives) = (Vec::new(), Vec::new());
-        let mut fleet = Self { world, program, deployment, gap, slots, lives };
-        for slot in 0..deployment.slots.get() as usize {
+        let mut fleet = Self { world, program, settings, gap, slots, lives };
+        for slot in 0..settings.slots.get() as usize {
             let environment = fleet.environment(slot).await?;
             fleet.slots.push(environment);
         }
@@ -113,8 +113,8 @@ impl Fleet {
         let id = self.lives.len();
         self.lives.push(Life { slot, killed_at: None });
         let function = Function {
-            batch_size: self.deployment.batch_size as usize,
-            timeout: self.deployment.timeout,
+            batch_size: self.settings.batch_size as usize,
+            timeout: self.settings.timeout,
             gap: self.gap,
         };
         let runtime = Arc::new(Runtime::new(id, function));
@@ -124,7 +124,7 @@ impl Fleet {
             async move { world.answer(&runtime, question).await }
         })
         .await?;
-        let process = command(&self.program, self.deployment, &server).spawn()?;
+        let process = command(&self.program, self.settings, &server).spawn()?;
         Ok(Environment { id, process, server: Some(server), runtime })
     }
 }
@@ -164,7 +164,7 @@ impl Drop for Environment {
     }
 }
 
-fn command(program: &Program, deployment: Deployment, server: &Server) -> Command {
+fn command(program: &Program, settings: WorkerSettings, server: &Server) -> Command {
     let address = server.address();
     let url = format!("http://{address}");
     let mut command = Command::new(&program.path);
@@ -193,12 +193,12 @@ fn command(program: &Program, deployment: Deployment, server: &Server) -> Comman
         ("SES_CONFIGURATION_SET", "registrar"),
     ]);
     command.envs([
-        ("SEND_LIMIT", deployment.limit.to_string()),
-        ("SEND_WINDOW_SECONDS", deployment.window.get().as_secs().to_string()),
-        ("SEND_SLACK_MILLISECONDS", deployment.slack.get().as_millis().to_string()),
-        ("WORKER_CONCURRENCY", deployment.slots.to_string()),
-        ("WORKER_BATCH_SIZE", deployment.batch_size.to_string()),
-        ("WORKER_TIMEOUT_SECONDS", deployment.timeout.as_secs().to_string()),
+        ("SEND_LIMIT", settings.limit.to_string()),
+        ("SEND_WINDOW_SECONDS", settings.window.get().as_secs().to_string()),
+        ("SEND_SLACK_MILLISECONDS", settings.slack.get().as_millis().to_string()),
+        ("WORKER_CONCURRENCY", settings.slots.to_string()),
+        ("WORKER_BATCH_SIZE", settings.batch_size.to_string()),
+        ("WORKER_TIMEOUT_SECONDS", settings.timeout.as_secs().to_string()),
     ]);
     command.envs(program.variables.iter().map(|(name, value)| (*name, value.as_str())));
     command

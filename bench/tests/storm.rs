@@ -24,29 +24,30 @@ use std::{
 };
 
 use fastrand::Rng;
-use pacer::{SendLimit, Share, Slack, Slots, Window, plan::Deployment};
+use pacer::{SendLimit, Share, Slack, Slots, Window};
 use registrar_bench::{
     Fleet, Program, World,
     oracle::{self, Findings},
     stand_in::Reply,
     weather::Weather,
 };
+use sizing::WorkerSettings;
 
 /// Before a storm is given up on. Only a machine at a standstill needs this long.
 const PATIENCE: Duration = Duration::from_mins(4);
 
 /// 40 in any 2 s, by 4 slots; an attempt usually ends long before the next one starts.
-fn apart() -> Deployment {
-    deployment(40, 4, 100, 8)
+fn apart() -> WorkerSettings {
+    settings(40, 4, 100, 8)
 }
 
 /// 60 in any 2 s, by 2 slots: up to 3 attempts of a slot are outstanding at once.
-fn overlapping() -> Deployment {
-    deployment(60, 2, 200, 24)
+fn overlapping() -> WorkerSettings {
+    settings(60, 2, 200, 24)
 }
 
-fn deployment(limit: u32, slots: u32, slack: u32, batch_size: u32) -> Deployment {
-    Deployment {
+fn settings(limit: u32, slots: u32, slack: u32, batch_size: u32) -> WorkerSettings {
+    WorkerSettings {
         limit: SendLimit::new(limit).unwrap(),
         window: Window::from_secs(2).unwrap(),
         slack: Slack::from_millis(slack).unwrap(),
@@ -69,14 +70,14 @@ struct Storm {
 }
 
 impl Storm {
-    async fn begin(program: Program, deployment: Deployment) -> Self {
+    async fn begin(program: Program, settings: WorkerSettings) -> Self {
         let seed = std::env::var("STORM_SEED").map_or(1, |seed| seed.parse().unwrap());
         // Short enough for messages to come back while they are still being handled.
         let world = World::new(Weather::rough(seed), Duration::from_secs(4));
         let put = messages(3_000);
         world.queue.put(put.iter().cloned());
-        let fleet = Fleet::start(world.clone(), program, deployment, Duration::ZERO).await.unwrap();
-        let share = deployment.check().unwrap();
+        let fleet = Fleet::start(world.clone(), program, settings, Duration::ZERO).await.unwrap();
+        let share = settings.check().unwrap();
         let (random, began) = (Rng::with_seed(seed), Instant::now());
         Self { seed, random, share, world, put, fleet, kills: 0, began }
     }
@@ -151,8 +152,8 @@ fn messages(jobs: usize) -> Vec<String> {
 }
 
 /// Long enough for many windows, and for everything to have happened.
-async fn survives(program: Program, deployment: Deployment, arrivals: usize) {
-    let mut storm = Storm::begin(program, deployment).await;
+async fn survives(program: Program, settings: WorkerSettings, arrivals: usize) {
+    let mut storm = Storm::begin(program, settings).await;
     storm
         .rage_until(|storm| {
             storm.world.provider.count() >= arrivals

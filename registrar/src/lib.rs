@@ -62,7 +62,7 @@ enum Outcome {
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
-    Invalid(#[from] pacer::Invalid),
+    Invalid(#[from] sizing::Invalid),
     #[error("{source_name}: {error}")]
     Unreadable { source_name: String, error: ReadError },
     #[error(transparent)]

@@ -1,5 +1,5 @@
 //! How much of the limit is used, counted at a stand-in provider's door, and how much is ever in one
-//! window: the email worker in real processes, each case as `send_pacer::plan` sizes it, beside
+//! window: the email worker in real processes, each case as `sizing` plans it, beside
 //! the limiter of `bullmq` and a token bucket. Prints the table of docs/benchmarks.md.
 //!
 //! ```text
@@ -23,8 +23,9 @@ use std::{
 };
 
 use futures_util::future::try_join_all;
-use pacer::{Invalid, SendLimit, Window, plan::HANDOVER};
+use pacer::{Invalid, SendLimit, Window};
 use run::{HEAD, Pattern, Run, Task};
+use sizing::HANDOVER;
 
 /// The first is the template's default, and what the peers are compared at.
 const CASES: [(u32, u32); 4] = [(300, 60), (50, 10), (3_000, 60), (30_000, 60)];

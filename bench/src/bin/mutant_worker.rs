@@ -27,11 +27,8 @@ use email_worker::{
 };
 use lambda::Environment;
 use lambda_runtime::{Context, LambdaEvent, service_fn};
-use pacer::{
-    Invalid, SendLimit, Share, Slack,
-    driver::Driver,
-    plan::{ATTEMPT_TIMEOUT, CLOSING_ROOM},
-};
+use pacer::{Invalid, SendLimit, Share, Slack, driver::Driver};
+use sizing::{CLOSING_ROOM, SES_ATTEMPT_TIMEOUT};
 use time::OffsetDateTime;
 use tokio::{sync::Notify, time::Instant};
 
@@ -170,7 +167,7 @@ impl Mutant {
         let (now, began) = (OffsetDateTime::now_utc(), Instant::now());
         let deadline = OffsetDateTime::UNIX_EPOCH + Duration::from_millis(context.deadline);
         let left = Duration::try_from(deadline - now).unwrap_or_default();
-        let closes_at = began + left.saturating_sub(ATTEMPT_TIMEOUT + CLOSING_ROOM);
+        let closes_at = began + left.saturating_sub(SES_ATTEMPT_TIMEOUT + CLOSING_ROOM);
         let made_ahead = self.made_ahead.borrow_mut().pop();
         let pacer = made_ahead.unwrap_or_else(|| Driver::start(self.share, closes_at));
         let id = context.request_id.clone();
@@ -180,7 +177,7 @@ impl Mutant {
 
 /// The same interval with a slack that no attempt outlasts. It is the interval of a larger share.
 fn without_hold(share: Share) -> Result<Share, Invalid> {
-    let slack = 2 * ATTEMPT_TIMEOUT;
+    let slack = 2 * SES_ATTEMPT_TIMEOUT;
     let intervals = (share.window().get() + slack).as_nanos() / share.interval().as_nanos();
     let quota = u32::try_from(intervals).unwrap_or(u32::MAX);
     let limit = SendLimit::new(quota.saturating_mul(share.slots().get()))?;

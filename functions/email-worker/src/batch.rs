@@ -33,7 +33,7 @@ impl<P: Parts> Worker<P> {
         if self.is_held().await {
             run.stop(HELD_FOR);
         }
-        let at_once = CLAIMS_AHEAD.saturating_add(most_outstanding(&invocation.pacer));
+        let at_once = CLAIMS_AHEAD.saturating_add(max_outstanding(&invocation.pacer));
         let verdicts: Vec<(Vec<Received>, Verdict)> = stream::iter(group_by_job(batch))
             .map(|group| guarded(&run, group))
             .buffer_unordered(at_once)
@@ -69,8 +69,8 @@ impl<P: Parts> Worker<P> {
     }
 }
 
-fn most_outstanding(pacer: &Driver) -> usize {
-    usize::try_from(pacer.share().most_outstanding()).unwrap_or(usize::MAX)
+fn max_outstanding(pacer: &Driver) -> usize {
+    usize::try_from(pacer.share().max_outstanding()).unwrap_or(usize::MAX)
 }
 
 /// The messages of one job, or one message that is none. The first one stands for all.

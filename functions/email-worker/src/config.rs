@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use email::{EmailAddress, guarantee::Guarantees};
 use lambda::{Environment, env::InvalidVariable};
-use pacer::{Invalid, SendLimit, Share, plan::Deployment};
+use pacer::Share;
+use sizing::{Invalid, WorkerSettings};
 
 use crate::templates;
 
@@ -32,7 +33,7 @@ pub struct Config {
     pub guarantees: Guarantees,
     /// `SEND_LIMIT`, `SEND_WINDOW_SECONDS`, `SEND_SLACK_MILLISECONDS`, `WORKER_CONCURRENCY`,
     /// `WORKER_BATCH_SIZE`, `WORKER_TIMEOUT_SECONDS`: the stack's parameters of these names.
-    pub deployment: Deployment,
+    pub settings: WorkerSettings,
 }
 
 impl Config {
@@ -52,7 +53,7 @@ impl Config {
             sender: environment.required("SENDER_ADDRESS")?,
             configuration_set: environment.required("SES_CONFIGURATION_SET")?,
             guarantees: guarantees(environment)?,
-            deployment: Deployment {
+            settings: WorkerSettings {
                 limit: environment.required("SEND_LIMIT")?,
                 window: environment.required("SEND_WINDOW_SECONDS")?,
                 slack: environment.required("SEND_SLACK_MILLISECONDS")?,
@@ -63,19 +64,18 @@ impl Config {
         })
     }
 
-    /// The share of one invocation: the deployment's, or less where the account's own rate (emails a
-    /// second) is lower.
+    /// The share of one invocation. It is less than the settings' own share if the account's rate
+    /// (emails per second) is lower than the limit.
     ///
     /// # Errors
     ///
-    /// Values that cannot work together, or an account too slow for this many slots. The message
-    /// names the parameter.
+    /// The settings cannot work together, or the account's rate is too low for this many slots. The
+    /// error names the parameter to change.
     pub fn share(&self, account_rate: Option<f64>) -> Result<Share, Invalid> {
-        let share = self.deployment.check()?;
+        let share = self.settings.check()?;
         let Some(rate) = account_rate else { return Ok(share) };
-        let Deployment { limit, window, slots, slack, .. } = self.deployment;
-        let lowered: SendLimit = limit.lowered_to_rate(rate, window)?;
-        Share::new(lowered, window, slots, slack)
+        let WorkerSettings { limit, window, slots, slack, .. } = self.settings;
+        Ok(Share::new(limit.lowered_to_rate(rate, window)?, window, slots, slack)?)
     }
 }
 
@@ -94,7 +94,7 @@ fn guarantees(environment: &Environment<'_>) -> Result<Guarantees, InvalidVariab
 
 #[cfg(test)]
 mod tests {
-    use pacer::Parameter;
+    use sizing::Parameter;
 
     use super::*;
 
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn the_templates_defaults_work() {
+    fn defaults_of_the_template_can_work_together() {
         let share = read(("", "")).unwrap().share(None).unwrap();
         assert_eq!(share.quota(), 150);
     }
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_work_is_refused_by_its_parameter() {
+    fn settings_that_cannot_work_name_the_parameter() {
         for (change, parameter) in [
             (("SEND_LIMIT", "1"), Parameter::SendLimit),
             (("WORKER_BATCH_SIZE", "200"), Parameter::WorkerBatchSize),
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn the_accounts_rate_only_lowers_the_limit() {
+    fn account_rate_only_lowers_the_limit() {
         let config = read(("", "")).unwrap();
         assert_eq!(config.share(Some(14.0)).unwrap().quota(), 150);
         assert_eq!(config.share(Some(1.0)).unwrap().quota(), 30, "a sandbox account: 60 a minute");

@@ -5,11 +5,8 @@ use std::time::Duration;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda::batch::{self, NoMessageId};
 use lambda_runtime::{Context, LambdaEvent};
-use pacer::{
-    Share,
-    driver::Driver,
-    plan::{ATTEMPT_TIMEOUT, CLOSING_ROOM},
-};
+use pacer::{Share, driver::Driver};
+use sizing::{CLOSING_ROOM, SES_ATTEMPT_TIMEOUT};
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
@@ -47,7 +44,7 @@ fn begin(Pace { share, timeout }: Pace, context: &Context) -> Invocation {
     let (now, began) = (OffsetDateTime::now_utc(), Instant::now());
     let deadline = lambda::deadline(context.deadline, now, timeout);
     let left = Duration::try_from(deadline - now).unwrap_or_default();
-    let closes_at = began + left.saturating_sub(ATTEMPT_TIMEOUT + CLOSING_ROOM);
+    let closes_at = began + left.saturating_sub(SES_ATTEMPT_TIMEOUT + CLOSING_ROOM);
     Invocation {
         id: context.request_id.clone(),
         began_at: (now, began),

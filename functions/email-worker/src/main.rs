@@ -17,7 +17,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         interval_ms = share.interval().as_secs_f64() * 1e3,
         "the effective limit, of all workers together",
     );
-    let pace = Pace { share, timeout: config.deployment.timeout };
+    let pace = Pace { share, timeout: config.settings.timeout };
     let worker = Worker::new(&sdk, mail, config);
     lambda_runtime::run(service_fn(|event| handler::handle(&worker, pace, event))).await
 }

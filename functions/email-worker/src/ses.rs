@@ -14,7 +14,7 @@ use email::{
     feedback::JOB_ID_TAG,
     mailer::{Failure, Mailer, Outcome, classify},
 };
-use pacer::plan::ATTEMPT_TIMEOUT;
+use sizing::SES_ATTEMPT_TIMEOUT;
 use unavailable::Unavailable;
 
 /// Sends through SES. Needs `ses:SendEmail` on the identity and the configuration set.
@@ -30,9 +30,9 @@ pub struct Ses {
 pub fn client(sdk: &SdkConfig) -> Client {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(adapters::clients::CONNECT_TIMEOUT)
-        .read_timeout(ATTEMPT_TIMEOUT)
-        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-        .operation_timeout(ATTEMPT_TIMEOUT)
+        .read_timeout(SES_ATTEMPT_TIMEOUT)
+        .operation_attempt_timeout(SES_ATTEMPT_TIMEOUT)
+        .operation_timeout(SES_ATTEMPT_TIMEOUT)
         .build();
     let config = aws_sdk_sesv2::config::Builder::from(sdk)
         .retry_config(RetryConfig::disabled())

@@ -165,7 +165,7 @@ impl Simulation {
     async fn invoke(&self, ids: Vec<usize>, messages: Vec<Received>) {
         let number = self.invocations.fetch_add(1, Ordering::Relaxed);
         let now = MIDNIGHT + self.began.elapsed();
-        let room = pacer::plan::ATTEMPT_TIMEOUT + pacer::plan::CLOSING_ROOM;
+        let room = sizing::SES_ATTEMPT_TIMEOUT + sizing::CLOSING_ROOM;
         let lasts = TIMEOUT.saturating_sub(room);
         let invocation = invocation(&format!("request-{number}"), self.share, now, lasts);
         let failed = self.world.handle(&invocation, messages).await;

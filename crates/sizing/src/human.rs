@@ -1,9 +1,9 @@
-//! Durations for people.
+//! Durations in messages for people.
 
 use std::time::Duration;
 
-/// Seconds from a second on, milliseconds below, with at most one decimal.
-pub(super) fn human(duration: Duration) -> String {
+/// Seconds from one second up, milliseconds below, with at most one decimal place.
+pub(crate) fn human(duration: Duration) -> String {
     let (value, unit) = if duration >= Duration::from_secs(1) || duration.is_zero() {
         (duration.as_secs_f64(), "s")
     } else {
@@ -18,7 +18,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_for_people() {
+    fn durations_have_one_unit_and_at_most_one_decimal_place() {
         for (duration, text) in [
             (Duration::ZERO, "0 s"),
             (Duration::from_nanos(401_666_667), "401.7 ms"),

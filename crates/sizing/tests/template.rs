@@ -1,19 +1,17 @@
-//! The template's defaults are the plan for 300 a minute, and the template takes every plan.
+//! The defaults of template.yaml are the plan for 300 per minute, and every plan can be deployed.
 #![allow(clippy::unwrap_used)]
 
 use std::{collections::HashMap, time::Duration};
 
-use pacer::{
-    SendLimit, Window,
-    plan::{Plan, USUAL_LATENCY},
-};
+use pacer::{SendLimit, Window};
+use sizing::{DEFAULT_LATENCY, Plan};
 
-const TEMPLATE: &str = include_str!("../../template.yaml");
+const TEMPLATE: &str = include_str!("../../../template.yaml");
 
-/// What the template says of one parameter, by attribute.
+/// The attributes of one parameter.
 type Attributes = HashMap<&'static str, &'static str>;
 
-/// The parameters, read by their indentation: names by two spaces, attributes by four.
+/// The template's parameters. Names are indented by two spaces, attributes by four.
 fn parameters() -> HashMap<&'static str, Attributes> {
     let section = TEMPLATE.split("\nParameters:\n").nth(1).unwrap();
     let mut parameters: HashMap<_, Attributes> = HashMap::new();
@@ -44,8 +42,8 @@ fn overrides(plan: &Plan) -> Vec<(String, String)> {
 fn assert_allowed(attributes: &Attributes, name: &str, value: &str) {
     let number: u64 = value.parse().unwrap();
     let bound = |key: &str| attributes.get(key).map(|bound| bound.parse::<u64>().unwrap());
-    assert!(bound("MinValue").is_none_or(|least| number >= least), "{name}={value}");
-    assert!(bound("MaxValue").is_none_or(|most| number <= most), "{name}={value}");
+    assert!(bound("MinValue").is_none_or(|min| number >= min), "{name}={value}");
+    assert!(bound("MaxValue").is_none_or(|max| number <= max), "{name}={value}");
     if let Some(allowed) = attributes.get("AllowedValues") {
         let allowed = allowed.trim_matches(['[', ']']);
         assert!(allowed.split(',').any(|one| one.trim() == value), "{name}={value}: {allowed}");
@@ -53,15 +51,15 @@ fn assert_allowed(attributes: &Attributes, name: &str, value: &str) {
 }
 
 #[test]
-fn the_defaults_are_the_plan_for_300_a_minute() {
+fn defaults_are_the_plan_for_300_per_minute() {
     let parameters = parameters();
-    for (name, value) in overrides(&plan(300, 60, USUAL_LATENCY)) {
+    for (name, value) in overrides(&plan(300, 60, DEFAULT_LATENCY)) {
         assert_eq!(parameters[name.as_str()]["Default"], value, "{name}");
     }
 }
 
 #[test]
-fn every_plan_can_be_deployed() {
+fn template_allows_the_parameters_of_every_plan() {
     let parameters = parameters();
     let minutes = [2, 3, 7, 50, 300, 3000, 30_000, 100_000].map(|limit| (limit, 60));
     let others = [(50, 10), (14, 1), (2, 1), (20, 900), (6, 1800), (200, 86_400), (9, 3000)];
