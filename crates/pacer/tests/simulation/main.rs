@@ -64,6 +64,7 @@ fn replay(seed: u64) {
     fullest.assert_kept(&schedule, seed);
 }
 
+#[expect(clippy::disallowed_methods, reason = "a test that can be replayed")]
 fn number_from(variable: &str) -> Option<u64> {
     let value = env::var(variable).ok()?;
     Some(value.parse().unwrap_or_else(|_| panic!("{variable} must be a whole number")))
