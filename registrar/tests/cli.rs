@@ -8,17 +8,17 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-struct Ran {
+struct CommandOutput {
     code: i32,
     stdout: String,
     stderr: String,
 }
 
-fn registrar(args: &[&str], stdin: &[u8]) -> Ran {
+fn registrar(args: &[&str], stdin: &[u8]) -> CommandOutput {
     registrar_in(&[], args, stdin)
 }
 
-fn registrar_in(environment: &[(&str, &str)], args: &[&str], stdin: &[u8]) -> Ran {
+fn registrar_in(environment: &[(&str, &str)], args: &[&str], stdin: &[u8]) -> CommandOutput {
     let mut child = Command::new(env!("CARGO_BIN_EXE_registrar"))
         .args(args)
         // No test may use an AWS account.
@@ -35,7 +35,7 @@ fn registrar_in(environment: &[(&str, &str)], args: &[&str], stdin: &[u8]) -> Ra
     // A command may end without reading its input.
     let _ = child.stdin.take().unwrap().write_all(stdin);
     let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
-    Ran {
+    CommandOutput {
         code: status.code().unwrap(),
         stdout: String::from_utf8(stdout).unwrap(),
         stderr: String::from_utf8(stderr).unwrap(),

@@ -32,15 +32,15 @@ where
     let done = if apply { "deleted" } else { "would be deleted" };
     let report = sweep
         .visit_all(async |letters, received| {
-            let chosen: Vec<_> =
+            let selected: Vec<_> =
                 letters.iter().filter(|letter| selection.includes(letter)).collect();
             let refused = if apply {
-                let ids: Vec<&str> = chosen.iter().map(|letter| letter.message_id()).collect();
+                let ids: Vec<&str> = selected.iter().map(|letter| letter.message_id()).collect();
                 received.delete(&ids).await?
             } else {
                 Vec::new()
             };
-            for letter in chosen {
+            for letter in selected {
                 missing.borrow_mut().retain(|id| !letter.has_id(id));
                 let refused =
                     refused.iter().find(|refused| refused.message_id == letter.message_id());

@@ -24,8 +24,8 @@ use super::{
 /// make visible again.
 const LONG_POLL_SECONDS: i32 = 2;
 
-/// Needs `sqs:ReceiveMessage`, `sqs:GetQueueAttributes`,
-/// `sqs:ChangeMessageVisibility`, and `sqs:DeleteMessage`.
+/// Needs `sqs:ReceiveMessage`, `sqs:GetQueueAttributes`, `sqs:ChangeMessageVisibility` and
+/// `sqs:DeleteMessage`.
 #[derive(Debug)]
 pub(crate) struct SqsDeadLetterQueue {
     client: Client,

@@ -38,7 +38,7 @@ pub(crate) struct HoldArgs {
     reason: HoldReason,
 }
 
-/// End all holds, also the automatic hold, and resume sending
+/// End all holds, including an automatic one, and resume sending
 ///
 /// If the provider still refuses emails, the next attempt starts a new hold.
 #[derive(Debug, clap::Args)]
