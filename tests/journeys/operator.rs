@@ -61,8 +61,8 @@ async fn a_refused_email_is_redriven_once_its_cause_is_mended() {
 
     // As after a crash between putting the job on its queue and deleting the letter.
     world.give_up(job).await;
-    registrar(&world, &redrive).await.expect(0, &["sent already (", "would be deleted"]);
-    registrar(&world, &applied).await.expect(0, &["sent already (", "left: 0"]);
+    registrar(&world, &redrive).await.expect(0, &["already sent (", "would be deleted"]);
+    registrar(&world, &applied).await.expect(0, &["already sent (", "left: 0"]);
     registrar(&world, &["dead-letters", "show", &id]).await.expect(LEFT, &[]);
     world.only_email_to(&to).await;
 }
@@ -122,11 +122,11 @@ async fn while_it_is_held_an_email_waits_and_is_then_sent_once() {
 
     registrar(&world, &["hold", "--reason", "moving house"])
         .await
-        .expect(0, &["held by hand", "moving house"]);
+        .expect(0, &["held by an operator", "moving house"]);
     let held = async {
         registrar(&world, &["holds"])
             .await
-            .expect(0, &["held by hand", "moving house", "event source  off"]);
+            .expect(0, &["held by an operator", "moving house", "event source  off"]);
         let answer = world.enroll(&student, &course).await;
         assert_eq!(answer.status, 201, "{:?}", answer.body);
         world.job_is_left_alone(&student.email).await;

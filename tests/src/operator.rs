@@ -9,7 +9,7 @@ use std::{
 };
 
 use clap::Parser;
-use registrar::{Cli, Surroundings, run_in};
+use registrar::{Cli, Session, run_in};
 
 use crate::{World, stack::Credentials, world::sdk};
 
@@ -55,13 +55,13 @@ pub async fn registrar(world: &World, args: &[&str]) -> Ran {
 
 /// Runs `registrar` as somebody.
 pub async fn registrar_as(world: &World, who: &Credentials, args: &[&str]) -> Ran {
-    let surroundings = Surroundings::with(sdk(&world.stack, who).await);
+    let session = Session::with_sdk(sdk(&world.stack, who).await);
     let args = ["registrar"].iter().chain(args);
     let cli = Cli::try_parse_from(args).expect("the arguments are right");
     // It starts a runtime of its own.
     let command = move || {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let code = run_in(&surroundings, &cli, empty(), &mut out, &mut err);
+        let code = run_in(&session, &cli, empty(), &mut out, &mut err);
         let text = |bytes| String::from_utf8(bytes).expect("a command prints text");
         Ran { code, out: text(out), err: text(err) }
     };

@@ -20,7 +20,9 @@ use crate::{
     aws_call::CallFailed,
     dead_letters::{
         letter::{Letter, Receipt},
-        queue::{AT_ONCE, Count, HIDDEN_FOR, Jobs, Letters, Refused},
+        queue::{
+            Count, DeadLetterQueue, EmailQueue, MAX_ENTRIES_PER_CALL, Refused, VISIBILITY_TIMEOUT,
+        },
     },
 };
 
@@ -165,7 +167,7 @@ impl Place {
     }
 }
 
-impl Letters for Place {
+impl DeadLetterQueue for Place {
     async fn count(&self) -> Result<Count, CallFailed> {
         let visible = lock(&self.letters).len().try_into().unwrap();
         Ok(Count { visible, hidden: 0 })
@@ -175,11 +177,12 @@ impl Letters for Place {
         let letters = || {
             let twice = self.twice.load(Relaxed);
             let mut letters = lock(&self.letters);
-            let visible = letters.iter_mut().filter(|letter| letter.is_visible()).take(AT_ONCE);
+            let visible =
+                letters.iter_mut().filter(|letter| letter.is_visible()).take(MAX_ENTRIES_PER_CALL);
             let received = visible.map(|letter| {
                 letter.receives += 1;
                 if !twice || letter.receives % 2 == 0 {
-                    letter.visible_at = Some(Instant::now() + HIDDEN_FOR);
+                    letter.visible_at = Some(Instant::now() + VISIBILITY_TIMEOUT);
                 }
                 letter.received(letter.receives)
             });
@@ -193,7 +196,7 @@ impl Letters for Place {
         receipts: &[Receipt],
         duration: Duration,
     ) -> Result<Vec<Refused>, CallFailed> {
-        assert!((1..=AT_ONCE).contains(&receipts.len()));
+        assert!((1..=MAX_ENTRIES_PER_CALL).contains(&receipts.len()));
         self.call(|| {
             for letter in &mut *lock(&self.letters) {
                 if receipts.contains(&letter.received(letter.receives).receipt) {
@@ -206,7 +209,7 @@ impl Letters for Place {
     }
 
     async fn delete(&self, receipts: &[Receipt]) -> Result<Vec<Refused>, CallFailed> {
-        assert!((1..=AT_ONCE).contains(&receipts.len()));
+        assert!((1..=MAX_ENTRIES_PER_CALL).contains(&receipts.len()));
         self.call(|| {
             if self.sticky.load(Relaxed) {
                 let refuse = |receipt: &Receipt| Refused {
@@ -223,7 +226,7 @@ impl Letters for Place {
     }
 }
 
-impl Jobs for Place {
+impl EmailQueue for Place {
     async fn send(&self, body: &str) -> Result<(), CallFailed> {
         self.call(|| lock(&self.jobs).push(body.to_owned())).await
     }

@@ -1,114 +1,107 @@
-//! `registrar hold`, `registrar release`, `registrar holds`: stopping all sending for a while.
+//! `registrar hold`, `registrar release`, `registrar holds`: stop all sending, resume it, show why it is
+//! stopped.
 //!
-//! While a hold is in force the jobs wait on their queue, and enrollments are answered as always.
+//! While a hold is in force, the jobs wait on their queue and enrollments continue as usual.
 
-use std::{fmt, io::Write, str::FromStr};
+pub(crate) mod error;
+mod report;
 
-use email::hold::{
-    Changed, EventSource, HoldError, HoldRecord, Holds, hold_by_hand, release_by_hand, settle,
-};
+use std::{io::Write, str::FromStr};
+
+use email::hold::{Changed, EventSource, HoldRecord, Holds, hold_by_hand, release_by_hand, settle};
 use time::OffsetDateTime;
-use unavailable::Unavailable;
 
 use crate::{
-    Failure, Outcome, Surroundings,
     aws_call::CallFailed,
-    deployment::{self, Deployment},
-    text::{on_one_line, to_the_minute},
+    clock,
+    outcome::{Failure, Outcome},
+    session::Session,
+    stack::{self, Stack},
+    text::on_or_off,
+};
+
+use self::{
+    error::HoldCommandError,
+    report::{warn_if_off_without_a_hold, write_holds},
 };
 
 /// Stop sending emails, until `registrar release`
 ///
-/// Jobs wait on the queue, untouched; enrollments are answered as always. The machine never ends a
-/// hold that was made by hand.
+/// Jobs wait on the queue, and enrollments continue as usual. Only an operator can end a hold that was
+/// started by an operator.
 #[derive(Debug, clap::Args)]
 pub(crate) struct HoldArgs {
     #[command(flatten)]
-    deployment: deployment::Args,
-    /// Why, for everybody who asks
+    stack: stack::Args,
+    /// Why sending stops; `registrar holds` shows it
     #[arg(long, value_name = "TEXT")]
     reason: HoldReason,
 }
 
-/// End every hold, the machine's too, and send again
+/// End all holds, including an automatic one, and resume sending
 ///
-/// Where the provider still refuses, the next attempt holds again.
+/// If the provider still refuses emails, the next attempt starts a new hold.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReleaseArgs {
     #[command(flatten)]
-    deployment: deployment::Args,
+    stack: stack::Args,
 }
 
-/// What is held, why, since when, and whether the worker is fed
+/// Show the holds in force, each with its reason, and whether the event source is on
 #[derive(Debug, clap::Args)]
 pub(crate) struct ShowArgs {
     #[command(flatten)]
-    deployment: deployment::Args,
+    stack: stack::Args,
 }
 
-/// A reason in words: one line that is not empty, of 500 characters at most.
+/// One line of 1 to 500 characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct HoldReason(String);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not one line of 1 to 500 characters")]
-struct NoReason;
+struct InvalidReason;
 
 impl FromStr for HoldReason {
-    type Err = NoReason;
+    type Err = InvalidReason;
 
-    fn from_str(text: &str) -> Result<Self, NoReason> {
+    fn from_str(text: &str) -> Result<Self, InvalidReason> {
         let text = text.trim();
         if (1..=500).contains(&text.chars().count()) && !text.chars().any(char::is_control) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(NoReason)
+            Err(InvalidReason)
         }
     }
 }
 
-/// Why a hold was not made, ended, or shown.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum NotDone {
-    #[error(transparent)]
-    Call(#[from] CallFailed),
-    #[error(
-        "it is written down, but the event source could not be turned {}: {error}. \
-         The resumer tries again each minute, and so does the same command",
-        on_or_off(*on)
-    )]
-    EventSource { on: bool, error: CallFailed },
-    #[error("others keep changing the holds: look with `registrar holds`, and try again")]
-    Contended,
-}
-
 pub(crate) async fn hold(
     args: &HoldArgs,
-    surroundings: &Surroundings,
+    session: &Session,
     out: &mut impl Write,
 ) -> Result<Outcome, Failure> {
-    let deployment = Deployment::find(&args.deployment, surroundings).await?;
-    let (record, source) = (deployment.holds()?, deployment.event_source()?);
-    hold_at(&record, &source, &args.reason.0, OffsetDateTime::now_utc(), out).await
+    let stack = Stack::find(&args.stack, session).await?;
+    let (record, source) = (stack.holds()?, stack.event_source()?);
+    hold_at(&record, &source, &args.reason.0, clock::now(), out).await
 }
 
 pub(crate) async fn release(
     args: &ReleaseArgs,
-    surroundings: &Surroundings,
+    session: &Session,
     out: &mut impl Write,
 ) -> Result<Outcome, Failure> {
-    let deployment = Deployment::find(&args.deployment, surroundings).await?;
-    let (record, source) = (deployment.holds()?, deployment.event_source()?);
-    release_at(&record, &source, OffsetDateTime::now_utc(), out).await
+    let stack = Stack::find(&args.stack, session).await?;
+    let (record, source) = (stack.holds()?, stack.event_source()?);
+    release_at(&record, &source, clock::now(), out).await
 }
 
 pub(crate) async fn show(
     args: &ShowArgs,
-    surroundings: &Surroundings,
+    session: &Session,
     out: &mut impl Write,
 ) -> Result<Outcome, Failure> {
-    let deployment = Deployment::find(&args.deployment, surroundings).await?;
-    let (record, source) = (deployment.holds()?, deployment.event_source()?);
+    let stack = Stack::find(&args.stack, session).await?;
+    let (record, source) = (stack.holds()?, stack.event_source()?);
     show_of(&record, &source, out).await
 }
 
@@ -121,12 +114,9 @@ async fn hold_at<R: HoldRecord, S: EventSource>(
 ) -> Result<Outcome, Failure> {
     let changed = hold_by_hand(record, source, reason, now).await;
     let (Changed::Done(holds) | Changed::Nothing(holds)) =
-        changed.map_err(|error| not_done(error, false))?;
+        changed.map_err(|error| HoldCommandError::changing(error, false))?;
     write_holds(&holds, out)?;
-    writeln!(
-        out,
-        "Nothing is sent once the batches under way have ended, until `registrar release`."
-    )?;
+    writeln!(out, "No email is sent after the batches in progress, until `registrar release`.")?;
     Ok(Outcome::Fine)
 }
 
@@ -136,20 +126,25 @@ async fn release_at<R: HoldRecord, S: EventSource>(
     now: OffsetDateTime,
     out: &mut impl Write,
 ) -> Result<Outcome, Failure> {
-    let before = record.read().await.map_err(reading)?;
-    match release_by_hand(record, source, now).await.map_err(|error| not_done(error, true))? {
+    let before = read(record).await?;
+    let changed = release_by_hand(record, source, now).await;
+    match changed.map_err(|error| HoldCommandError::changing(error, true))? {
         Changed::Done(_) => {
             writeln!(out, "ended:")?;
             write_holds(&before, out)?;
             if before.machine.is_some() {
-                writeln!(out, "Where the provider still refuses, the next attempt holds again.")?;
+                writeln!(
+                    out,
+                    "If the provider still refuses emails, the next attempt starts a new hold."
+                )?;
             }
         }
         Changed::Nothing(_) => {
             writeln!(out, "nothing was held")?;
-            // What an earlier release could not finish.
-            let holds = settle(record, source, now).await.map_err(|error| not_done(error, true))?;
-            warn_of_other_means(&holds, is_on(source).await?, out)?;
+            // An earlier release may have failed before it turned the event source on.
+            let settled = settle(record, source, now).await;
+            let holds = settled.map_err(|error| HoldCommandError::changing(error, true))?;
+            warn_if_off_without_a_hold(&holds, is_on(source).await?, out)?;
         }
     }
     Ok(Outcome::Fine)
@@ -160,7 +155,7 @@ async fn show_of<R: HoldRecord, S: EventSource>(
     source: &S,
     out: &mut impl Write,
 ) -> Result<Outcome, Failure> {
-    let holds = record.read().await.map_err(reading)?;
+    let holds = read(record).await?;
     let on = is_on(source).await?;
     if !holds.in_force() {
         writeln!(out, "nothing is held")?;
@@ -168,70 +163,19 @@ async fn show_of<R: HoldRecord, S: EventSource>(
     write_holds(&holds, out)?;
     writeln!(out, "event source  {}", on_or_off(on))?;
     if on && holds.in_force() {
-        writeln!(out, "It is to be off: the resumer turns it off within a minute.")?;
+        writeln!(out, "It should be off: hold-watch turns it off within a minute.")?;
     }
-    warn_of_other_means(&holds, on, out)?;
+    warn_if_off_without_a_hold(&holds, on, out)?;
     Ok(Outcome::Fine)
 }
 
-fn write_holds(holds: &Holds, out: &mut impl Write) -> Result<(), Failure> {
-    if let Some(hold) = &holds.operator {
-        line(out, "by hand", hold.since, on_one_line(&hold.reason))?;
-    }
-    if let Some(hold) = &holds.machine {
-        line(out, "by the machine", hold.since, hold.cause)?;
-    }
-    Ok(())
+async fn read(record: &impl HoldRecord) -> Result<Holds, HoldCommandError> {
+    record.read().await.map_err(|error| HoldCommandError::reading(&error))
 }
 
-fn line(
-    out: &mut impl Write,
-    who: &str,
-    since: OffsetDateTime,
-    why: impl fmt::Display,
-) -> Result<(), Failure> {
-    writeln!(out, "held {who:<14}  since {}  {why}", to_the_minute(since))?;
-    Ok(())
-}
-
-/// An event source that is off although nothing holds was turned off by somebody.
-fn warn_of_other_means(holds: &Holds, on: bool, out: &mut impl Write) -> Result<(), Failure> {
-    if on || holds.in_force() {
-        return Ok(());
-    }
-    if holds.ending_since.is_some() {
-        writeln!(out, "A hold has ended: the resumer turns it on within a minute.")?;
-    } else {
-        writeln!(
-            out,
-            "The event source was turned off by other means, and nothing is sent. To turn it on: \
-             `registrar hold --reason …`, then `registrar release`."
-        )?;
-    }
-    Ok(())
-}
-
-async fn is_on(source: &impl EventSource) -> Result<bool, NotDone> {
+async fn is_on(source: &impl EventSource) -> Result<bool, HoldCommandError> {
     let on = source.is_on().await;
-    Ok(on.map_err(|error| CallFailed::other("asking for the event source", &error))?)
-}
-
-fn reading(error: Unavailable) -> NotDone {
-    CallFailed::other("asking for the holds", &error).into()
-}
-
-fn not_done(error: HoldError, on: bool) -> NotDone {
-    match error {
-        HoldError::Record(error) => CallFailed::other("changing the holds", &error).into(),
-        HoldError::EventSource(error) => {
-            NotDone::EventSource { on, error: CallFailed::other("turning it", &error) }
-        }
-        HoldError::Contended => NotDone::Contended,
-    }
-}
-
-fn on_or_off(on: bool) -> &'static str {
-    if on { "on" } else { "off" }
+    Ok(on.map_err(|error| CallFailed::other("reading the event source", &error))?)
 }
 
 #[cfg(test)]
@@ -239,6 +183,7 @@ mod tests {
     use std::sync::Mutex;
 
     use email::hold::{Cause, MachineHold};
+    use unavailable::Unavailable;
 
     use super::*;
 
@@ -313,7 +258,7 @@ mod tests {
         assert_eq!(place.said(), "nothing is held\nevent source  on\n");
 
         place.hold("moving the domain").await.unwrap();
-        let held = "held by hand         since 1970-01-01T00:00Z  moving the domain\n";
+        let held = "held by an operator  since 1970-01-01T00:00Z  moving the domain\n";
         assert!(place.said().starts_with(held));
         place.show().await.unwrap();
         assert_eq!(place.said(), format!("{held}event source  off\n"));
@@ -334,8 +279,8 @@ mod tests {
         place.release().await.unwrap();
         assert_eq!(
             place.said(),
-            "ended:\nheld by the machine  since 1970-01-01T00:00Z  the account's daily quota is \
-             used up\nWhere the provider still refuses, the next attempt holds again.\n"
+            "ended:\nheld automatically   since 1970-01-01T00:00Z  the account's daily quota is \
+             used up\nIf the provider still refuses emails, the next attempt starts a new hold.\n"
         );
     }
 
@@ -354,18 +299,20 @@ mod tests {
         place.source.denied = true;
         let error = place.hold("reason").await.unwrap_err().to_string();
         assert!(
-            error.starts_with("it is written down, but the event source could not be turned off"),
+            error.starts_with(
+                "the change is recorded, but the event source could not be turned off"
+            ),
             "{error}"
         );
         place.show().await.unwrap();
-        assert!(place.said().contains("It is to be off"));
+        assert!(place.said().contains("It should be off"));
     }
 
     #[test]
     fn reasons_are_one_line() {
         assert_eq!("  why not ".parse(), Ok(HoldReason("why not".to_owned())));
         for text in ["", "  ", "two\nlines", &"x".repeat(501)] {
-            assert_eq!(text.parse::<HoldReason>(), Err(NoReason));
+            assert_eq!(text.parse::<HoldReason>(), Err(InvalidReason));
         }
     }
 }
