@@ -25,13 +25,13 @@ use unavailable::Unavailable;
 use crate::event::{self, MalformedEvent, Parsed};
 
 /// How many messages are under way at once: a whole batch of template.yaml's size.
-pub const AT_ONCE: usize = 10;
+pub const MAX_CONCURRENT_EVENTS: usize = 10;
 
 /// A message, as it came from the queue.
 #[derive(Debug, Clone)]
 pub struct Received {
     /// The queue's id of it.
-    pub message_id: String,
+    pub sqs_message_id: String,
     /// Its body.
     pub body: String,
 }
@@ -64,29 +64,29 @@ impl<L: RecordFeedback, S: Suppress> Receiver<L, S> {
     pub async fn handle(&self, batch: Vec<Received>) -> Vec<String> {
         stream::iter(batch)
             .map(|message| self.guarded(message))
-            .buffer_unordered(AT_ONCE)
+            .buffer_unordered(MAX_CONCURRENT_EVENTS)
             .filter_map(async |given_back| given_back)
             .collect()
             .await
     }
 
     /// The message's id if it is given back. A panic gives back its own message and no other.
-    async fn guarded(&self, Received { message_id, body }: Received) -> Option<String> {
+    async fn guarded(&self, Received { sqs_message_id, body }: Received) -> Option<String> {
         match AssertUnwindSafe(self.take(&body)).catch_unwind().await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => {
-                tracing::error!(event = "email_feedback_failed", message_id, %error, "an event is given back");
-                Some(message_id)
+                tracing::error!(event = "email_feedback_failed", sqs_message_id, %error, "an event is given back");
+                Some(sqs_message_id)
             }
             Err(panic) => {
                 let panic = panic_text(&*panic);
                 tracing::error!(
                     event = "email_feedback_failed",
-                    message_id,
+                    sqs_message_id,
                     panic,
                     "an event's handling panicked; it is given back"
                 );
-                Some(message_id)
+                Some(sqs_message_id)
             }
         }
     }
@@ -122,13 +122,13 @@ impl<L: RecordFeedback, S: Suppress> Receiver<L, S> {
             event = "email_feedback",
             kind = feedback.event.state().name(),
             job_id = feedback.job_id.as_ref().map(JobId::as_str),
-            email_id = feedback.message_id,
+            ses_message_id = feedback.ses_message_id,
             ledger = ledger_word(recorded),
             suppressed,
         );
         if unreadable > 0 {
             tracing::warn!(
-                email_id = feedback.message_id,
+                ses_message_id = feedback.ses_message_id,
                 unreadable,
                 "recipients were not suppressed: they have no address that we could write to"
             );

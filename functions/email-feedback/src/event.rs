@@ -12,9 +12,10 @@
 //! envelope) and "Contents of event data that Amazon SES publishes" (`detail`, the same for every
 //! kind of destination). Fields that are not known are ignored.
 
+use adapters::ses_tags;
 use email::{
     EmailAddress, JobId,
-    feedback::{Event, Feedback, JOB_ID_TAG},
+    feedback::{Event, Feedback},
 };
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -83,7 +84,7 @@ pub fn parse(body: &str) -> Result<Parsed, MalformedEvent> {
     let (recipients, unreadable) = addresses(&json, recipients)?;
     let feedback = Feedback {
         job_id: job_id(&json),
-        message_id: text(&json, "detail.mail.messageId")?.to_owned(),
+        ses_message_id: text(&json, "detail.mail.messageId")?.to_owned(),
         sent_at: time(&json, "detail.mail.timestamp")?,
         at: time(&json, at)?,
         recipients,
@@ -126,7 +127,7 @@ fn reject(json: &Value) -> Result<Event, MalformedEvent> {
 
 /// The job that the email was sent for, by the worker's tag.
 fn job_id(json: &Value) -> Option<JobId> {
-    json.pointer("/detail/mail/tags")?.get(JOB_ID_TAG)?.get(0)?.as_str()?.parse().ok()
+    json.pointer("/detail/mail/tags")?.get(ses_tags::JOB_ID)?.get(0)?.as_str()?.parse().ok()
 }
 
 /// Whom an event is about, and how many others cannot be read. In a list an address stands by itself

@@ -156,6 +156,6 @@ impl Selection {
 /// Whether that is an id of the letter.
 pub(crate) fn is_named(letter: &Letter, id: &str) -> bool {
     letter.message_id() == id
-        || letter.attribute(attribute::MESSAGE_ID) == Some(id)
+        || letter.attribute(attribute::SQS_MESSAGE_ID) == Some(id)
         || letter.job_id().is_some_and(|job_id| job_id.as_str() == id)
 }

@@ -1,19 +1,16 @@
-//! Batches against a ledger and suppressions in memory, which do as the tables do.
+//! Batches against the in-memory ledger and suppressions.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+use std::collections::BTreeMap;
+
+use email::{
+    feedback::Event,
+    ledger::State,
+    suppression::SuppressionCause,
+    testing::{Fate, MemoryLedger, MemorySuppressions, Row},
 };
-
-use email::{EmailAddress, feedback::Event, ledger::State, suppression::Cause};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
-use tokio::task::yield_now;
-use unavailable::Unavailable;
 
 use super::*;
 
@@ -21,86 +18,23 @@ const JOB: &str = "job-1";
 const RECIPIENT: &str = "Ada@example.com";
 const ADDRESS: &str = "ada@example.com";
 
-/// Every call of so many fails; 0: none does.
-#[derive(Default)]
-struct Failing {
-    every: usize,
-    calls: AtomicUsize,
-}
-
-impl Failing {
-    async fn call(&self) -> Result<(), Unavailable> {
-        // Lets the other messages of the batch in between.
-        yield_now().await;
-        let call = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
-        if self.every > 0 && call.is_multiple_of(self.every) {
-            return Err(Unavailable::new("a test's call", "down"));
-        }
-        Ok(())
-    }
-}
-
-#[derive(Default)]
-struct Ledger {
-    states: Mutex<BTreeMap<String, State>>,
-    failing: Failing,
-}
-
-impl RecordFeedback for Ledger {
-    async fn record(&self, job_id: &JobId, feedback: &Feedback) -> Result<Recorded, Unavailable> {
-        assert!(job_id.as_str() != "panic", "a test's panic");
-        self.failing.call().await?;
-        let told = feedback.event.state();
-        Ok(match self.states.lock().unwrap().get_mut(job_id.as_str()) {
-            None => Recorded::UnknownJob,
-            Some(state) if told.outranks().any(|other| other == *state) => {
-                *state = told;
-                Recorded::Moved
-            }
-            Some(_) => Recorded::Nothing,
-        })
-    }
-}
-
-#[derive(Default)]
-struct Suppressed {
-    causes: Mutex<BTreeMap<String, Cause>>,
-    failing: Failing,
-}
-
-impl Suppress for Suppressed {
-    async fn suppress(
-        &self,
-        recipient: &EmailAddress,
-        cause: Cause,
-        _: OffsetDateTime,
-    ) -> Result<(), Unavailable> {
-        self.failing.call().await?;
-        let mut causes = self.causes.lock().unwrap();
-        let known = causes.entry(recipient.as_str().to_lowercase()).or_insert(cause);
-        if cause == Cause::Complaint {
-            *known = cause;
-        }
-        Ok(())
-    }
-}
-
-type World = Receiver<Ledger, Suppressed>;
+type World = Receiver<MemoryLedger, MemorySuppressions>;
 
 /// A world in which the job is in that state.
 fn world(state: State) -> World {
-    let world = World { ledger: Ledger::default(), suppressions: Suppressed::default() };
-    world.ledger.states.lock().unwrap().insert(JOB.to_owned(), state);
+    let world =
+        World { ledger: MemoryLedger::default(), suppressions: MemorySuppressions::default() };
+    world.ledger.rows().insert(JOB, Row::attempted(state, OffsetDateTime::UNIX_EPOCH));
     world
 }
 
 impl World {
     fn state(&self) -> State {
-        self.ledger.states.lock().unwrap()[JOB]
+        self.ledger.rows().get(JOB).unwrap().state
     }
 
-    fn causes(&self) -> BTreeMap<String, Cause> {
-        self.suppressions.causes.lock().unwrap().clone()
+    fn causes(&self) -> BTreeMap<String, SuppressionCause> {
+        self.suppressions.causes()
     }
 }
 
@@ -144,7 +78,7 @@ fn rejected() -> Event {
 
 fn messages(bodies: impl IntoIterator<Item = String>) -> Vec<Received> {
     let bodies = bodies.into_iter().enumerate();
-    bodies.map(|(n, body)| Received { message_id: format!("m-{n}"), body }).collect()
+    bodies.map(|(n, body)| Received { sqs_message_id: format!("m-{n}"), body }).collect()
 }
 
 async fn handle(world: &World, bodies: impl IntoIterator<Item = String>) -> Vec<String> {
@@ -157,10 +91,10 @@ async fn handle(world: &World, bodies: impl IntoIterator<Item = String>) -> Vec<
 async fn each_kind_is_recorded_and_suppresses_what_it_must() {
     for (event, state, cause) in [
         (Event::Delivered, State::Delivered, None),
-        (bounced("Permanent"), State::Bounced, Some(Cause::Bounce)),
+        (bounced("Permanent"), State::Bounced, Some(SuppressionCause::Bounce)),
         (bounced("Transient"), State::Bounced, None),
         (bounced("Undetermined"), State::Bounced, None),
-        (complained(), State::Complained, Some(Cause::Complaint)),
+        (complained(), State::Complained, Some(SuppressionCause::Complaint)),
         (rejected(), State::Rejected, None),
     ] {
         let world = world(State::Sent);
@@ -185,19 +119,19 @@ async fn an_event_of_no_job_or_of_an_unknown_one_still_suppresses() {
         let world = world(State::Sent);
         assert!(handle(&world, [body(&complained(), job)]).await.is_empty());
         assert_eq!(world.state(), State::Sent);
-        assert_eq!(world.causes()[ADDRESS], Cause::Complaint);
+        assert_eq!(world.causes()[ADDRESS], SuppressionCause::Complaint);
     }
 }
 
 #[tokio::test]
 async fn a_recipient_is_suppressed_before_the_ledger_moves() {
-    let mut world = world(State::Sent);
-    world.suppressions.failing.every = 1;
+    let world = world(State::Sent);
+    world.suppressions.calls.fail();
     assert_eq!(handle(&world, [body(&complained(), Some(JOB))]).await, ["m-0"]);
     assert_eq!((world.state(), world.causes().len()), (State::Sent, 0));
 
-    world.suppressions.failing.every = 0;
-    world.ledger.failing.every = 1;
+    world.suppressions.calls.succeed();
+    world.ledger.calls.fail();
     assert_eq!(handle(&world, [body(&complained(), Some(JOB))]).await, ["m-0"]);
     assert_eq!((world.state(), world.causes().len()), (State::Sent, 1));
 }
@@ -216,6 +150,10 @@ async fn a_recipient_without_an_address_hinders_nobody() {
 #[tokio::test]
 async fn a_panic_gives_back_its_own_message_only() {
     let world = world(State::Sent);
+    world.ledger.calls.decide_by(|call| {
+        assert!(call.key != "panic", "a test's panic");
+        Fate::Succeeds
+    });
     let batch = [body(&Event::Delivered, Some("panic")), body(&Event::Delivered, Some(JOB))];
     assert_eq!(handle(&world, batch).await, ["m-0"]);
     assert_eq!(world.state(), State::Delivered);
@@ -270,7 +208,7 @@ async fn deliver(world: &World, mut waiting: Vec<Received>, batch: usize) {
     while !waiting.is_empty() {
         let taken: Vec<_> = waiting.drain(..batch.min(waiting.len())).collect();
         let given_back = world.handle(taken.clone()).await;
-        waiting.extend(taken.into_iter().filter(|m| given_back.contains(&m.message_id)));
+        waiting.extend(taken.into_iter().filter(|m| given_back.contains(&m.sqs_message_id)));
     }
 }
 
@@ -287,13 +225,13 @@ proptest! {
     ) {
         let expected = told.iter().map(Event::state).max_by_key(|state| state.outranks().count());
         let cause = if told.contains(&complained()) {
-            Some(Cause::Complaint)
+            Some(SuppressionCause::Complaint)
         } else {
-            told.contains(&bounced("Permanent")).then_some(Cause::Bounce)
+            told.contains(&bounced("Permanent")).then_some(SuppressionCause::Bounce)
         };
-        let mut world = world(before);
-        world.ledger.failing.every = ledger_fails;
-        world.suppressions.failing.every = suppressions_fail;
+        let world = world(before);
+        world.ledger.calls.fail_every(ledger_fails);
+        world.suppressions.calls.fail_every(suppressions_fail);
 
         let bodies = deliveries.iter().map(|event| body(event, Some(JOB)));
         run(deliver(&world, messages(bodies), batch));

@@ -1,4 +1,4 @@
-use email::suppression::Cause;
+use email::suppression::SuppressionCause;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -38,7 +38,7 @@ fn reads_a_delivery() {
     let feedback = read(&sample("delivered").to_string());
     assert_eq!(feedback.event, Event::Delivered);
     assert_eq!(feedback.job_id.as_ref().unwrap().as_str(), "01936a1e-7c4d-7a10-9f3e-5b2d8c6e4f01");
-    assert!(feedback.message_id.ends_with("-000000"));
+    assert!(feedback.ses_message_id.ends_with("-000000"));
     assert_eq!(feedback.sent_at, at("2026-11-23T09:30:00.887Z"));
     assert_eq!(feedback.at, at("2026-11-23T09:30:02.318Z"));
     assert_eq!(addresses_of(&feedback), ["ada@example.com"]);
@@ -52,7 +52,7 @@ fn reads_a_bounce() {
     assert_eq!(feedback.event, Event::Bounced { for_good: true, detail });
     assert_eq!(feedback.at, at("2026-11-23T09:30:03.102Z"));
     assert_eq!(addresses_of(&feedback), ["grace@example.com"]);
-    assert_eq!(feedback.event.suppresses(), Some(Cause::Bounce));
+    assert_eq!(feedback.event.suppresses(), Some(SuppressionCause::Bounce));
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn reads_a_complaint() {
     assert_eq!(feedback.event, Event::Complained { detail: "abuse".to_owned() });
     assert_eq!(feedback.at, at("2026-11-23T10:05:41Z"));
     assert_eq!(addresses_of(&feedback), ["edsger@example.com"]);
-    assert_eq!(feedback.event.suppresses(), Some(Cause::Complaint));
+    assert_eq!(feedback.event.suppresses(), Some(SuppressionCause::Complaint));
 }
 
 #[test]

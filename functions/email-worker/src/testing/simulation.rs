@@ -15,17 +15,16 @@ use std::{
 };
 
 use email::{
-    hold::{self, Cause},
+    hold::{self, HoldCause},
     mailer::Outcome,
-    retry::MOST_RECEIVES,
+    retry::MAX_RECEIVES,
+    testing::mailer::accepted,
 };
 use pacer::{SendLimit, Share, Slack, Slots, Window};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::{
-    memory::{MIDNIGHT, World, accepted, invocation, job, share, world},
-    worker::{Postponed, Received},
-};
+use super::world::{MIDNIGHT, World, invocation, job, share, world};
+use crate::worker::{Postponed, Received};
 
 const DAY: Duration = Duration::from_hours(24);
 /// template.yaml's, for its default `WorkerTimeout`.
@@ -75,13 +74,13 @@ impl Queue {
             let Some(message) = self.messages.get_mut(&id) else { continue };
             message.receives += 1;
             self.most_receives = self.most_receives.max(message.receives);
-            if message.receives > MOST_RECEIVES {
+            if message.receives > MAX_RECEIVES {
                 self.hopeless.push(id);
                 self.delete(id);
                 continue;
             }
             let received = Received {
-                message_id: id.to_string(),
+                sqs_message_id: id.to_string(),
                 receives: message.receives,
                 ..job(&message.job)
             };
@@ -126,8 +125,7 @@ impl Simulation {
         let began = Instant::now();
         let accepted = Arc::new(Mutex::new(BTreeMap::new()));
         let (counted, requests) = (accepted.clone(), AtomicU64::new(0));
-        let mut world = world();
-        world.mailer.weather = Box::new(move |job| {
+        let world = world().deciding(move |job| {
             let number = requests.fetch_add(1, Ordering::Relaxed);
             let outcome = weather(began.elapsed(), number);
             if matches!(outcome, Outcome::Accepted { .. }) {
@@ -149,7 +147,7 @@ impl Simulation {
     /// One slot, until the queue is empty.
     async fn slot(&self) {
         loop {
-            let off = self.obeys_holds && self.world.event_source.is_off.load(Ordering::Relaxed);
+            let off = self.obeys_holds && !self.world.event_source.is_on_now();
             let batch = if off { Vec::new() } else { self.queue.lock().unwrap().receive() };
             if batch.is_empty() {
                 let Some(next) = self.queue.lock().unwrap().next() else { return };
@@ -172,10 +170,10 @@ impl Simulation {
         let mut queue = self.queue.lock().unwrap();
         let postponed: Vec<Postponed> = {
             let mut all = self.world.queue.0.lock().unwrap();
-            all.extract_if(.., |message| failed.contains(&message.message_id)).collect()
+            all.extract_if(.., |message| failed.contains(&message.sqs_message_id)).collect()
         };
-        for Postponed { message_id, after, .. } in postponed {
-            queue.hide(message_id.parse().unwrap(), after);
+        for Postponed { sqs_message_id, after, .. } in postponed {
+            queue.hide(sqs_message_id.parse().unwrap(), after);
         }
         for id in ids.into_iter().filter(|id| !failed.contains(&id.to_string())) {
             queue.delete(id);
@@ -227,14 +225,14 @@ fn for_a_day(refusal: Outcome) -> impl Fn(Duration, u64) -> Outcome {
 
 #[tokio::test(start_paused = true)]
 async fn a_day_long_hold_costs_no_job_its_chances() {
-    let simulation = Simulation::new(for_a_day(Outcome::Held(Cause::DailyQuota)));
+    let simulation = Simulation::new(for_a_day(Outcome::Held(HoldCause::DailyQuota)));
     let took = simulation.run("a day's hold", 2_000, DAY).await;
     assert!(took < DAY + Duration::from_mins(45), "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn nor_does_one_that_lambda_does_not_hear_of() {
-    let mut simulation = Simulation::new(for_a_day(Outcome::Held(Cause::SendingPaused)));
+    let mut simulation = Simulation::new(for_a_day(Outcome::Held(HoldCause::SendingPaused)));
     simulation.obeys_holds = false;
     simulation.run("a day's hold, unheard", 2_000, DAY).await;
 }
