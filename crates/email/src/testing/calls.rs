@@ -37,7 +37,7 @@ type Pause = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + S
 
 /// Decides about calls. A clone decides about the calls of its original too, so stores can share it.
 ///
-/// Unless told otherwise every call succeeds, after it has let everybody else have a turn.
+/// By default every call succeeds, after it has yielded to all others once.
 #[derive(Clone)]
 pub struct Calls {
     rule: Arc<Mutex<Rule>>,
@@ -101,7 +101,7 @@ impl Calls {
         });
     }
 
-    /// From now on every call waits for that before it takes place.
+    /// From now on every call waits for this future before it takes place.
     pub fn wait_for<F>(&self, pause: impl Fn() -> F + Send + Sync + 'static)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -109,8 +109,8 @@ impl Calls {
         *lock(&self.pause) = Arc::new(move || Box::pin(pause()));
     }
 
-    /// Makes a call. Until it first returns `Pending` nothing has happened, and from there to its end
-    /// nobody comes between: its caller can crash before it or after it.
+    /// Makes a call. Nothing has happened when it first yields; after the pause it takes place in one step.
+    /// So its caller can crash before it or after it, but not within.
     pub async fn make<T>(
         &self,
         operation: &'static str,
@@ -136,7 +136,7 @@ impl Calls {
     }
 }
 
-/// Lets everybody else have a turn.
+/// Lets all others run first.
 async fn yield_once() {
     let mut waited = false;
     poll_fn(|context| {
@@ -149,7 +149,7 @@ async fn yield_once() {
     .await;
 }
 
-/// A test's panic under the lock is that test's own.
+/// Ignores poison: some tests panic under a lock on purpose.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

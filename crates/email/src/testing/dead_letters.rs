@@ -17,7 +17,7 @@ pub struct KeptLetter {
     pub attempts: Attempts,
 }
 
-/// The dead letters, as often as each was kept. The key of each call is the message's id.
+/// The dead letters; one that was kept twice is listed twice. The key of each call is the SQS message id.
 #[derive(Debug, Default)]
 pub struct MemoryDeadLetters {
     letters: Mutex<Vec<KeptLetter>>,
@@ -25,7 +25,7 @@ pub struct MemoryDeadLetters {
 }
 
 impl MemoryDeadLetters {
-    /// The letters in the order in which they were kept, past all calls.
+    /// The letters in the order in which they were kept, without a call.
     pub fn letters(&self) -> Vec<KeptLetter> {
         lock(&self.letters).clone()
     }

@@ -15,12 +15,12 @@ pub struct MemoryHolds {
 }
 
 impl MemoryHolds {
-    /// The holds, past all calls.
+    /// The current holds, without a call.
     pub fn now(&self) -> Holds {
         lock(&self.record).clone().unwrap_or_default()
     }
 
-    /// Changes the holds past all calls and whatever their version.
+    /// Sets the holds without a call and without a check of their version.
     pub fn set(&self, holds: Holds) {
         *lock(&self.record) = Some(holds);
     }
@@ -59,17 +59,17 @@ impl Default for MemoryEventSource {
 }
 
 impl MemoryEventSource {
-    /// Whether it is on, past all calls.
+    /// Whether it is on, without a call.
     pub fn is_on_now(&self) -> bool {
         *lock(&self.on)
     }
 
-    /// Turns it on or off by other means than the port, which [`turns`](Self::turns) does not count.
+    /// Turns it on or off by other means than the port; [`turns`](Self::turns) does not list this.
     pub fn set(&self, on: bool) {
         *lock(&self.on) = on;
     }
 
-    /// Each time the port turned it, and which way; not the calls that found it so already.
+    /// Each change through the port: on or off. Calls that changed nothing are not listed.
     pub fn turns(&self) -> Vec<bool> {
         lock(&self.turns).clone()
     }

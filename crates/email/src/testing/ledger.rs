@@ -18,10 +18,10 @@ use crate::{
     },
 };
 
-/// When a claim ends that was given back.
+/// The end of a claim that was released.
 const LONG_AGO: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
-/// What the ledger has of a job.
+/// A job's item in the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     pub state: State,
@@ -42,7 +42,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// A job in that state that nobody has claimed.
+    /// A job in that state without any claim.
     pub fn new(state: State) -> Self {
         Self {
             state,
@@ -80,7 +80,7 @@ impl Row {
         self.claimed_until.unwrap_or(LONG_AGO)
     }
 
-    /// Whether the job may be claimed, because nobody's claim on it is in force.
+    /// Whether no claim on the job is in force.
     fn is_free(&self, now: OffsetDateTime) -> bool {
         self.state == State::Sending && self.claimed_until.is_some_and(|until| until <= now)
     }
@@ -174,7 +174,7 @@ impl Rows {
         }
     }
 
-    /// Whoever has the claim: the provider has accepted the email. Does nothing after an event.
+    /// Whether or not a claim is in force. Does nothing after an event.
     pub fn mark_sent(&mut self, job_id: &JobId, ses_message_id: &str, at: OffsetDateTime) {
         let row = self.0.entry(job_id.to_string()).or_insert(Row::new(State::Sending));
         if State::Sent.outranks().any(|state| state == row.state) {
@@ -221,7 +221,7 @@ impl Rows {
         Recorded::Moved
     }
 
-    /// The row of a claim that has not ended: no other has followed it.
+    /// The row, if this claim is still the current one.
     fn of_claim(&mut self, claim: &Claim) -> Option<&mut Row> {
         let row = self.0.get_mut(claim.job_id.as_str())?;
         let is_its = row.state == State::Sending && row.claim_token.as_ref() == Some(&claim.token);
@@ -247,7 +247,7 @@ impl MemoryLedger {
         Self { rows: Mutex::default(), calls }
     }
 
-    /// Looks and changes past all calls.
+    /// Reads and changes the rows directly, without a call.
     pub fn rows(&self) -> MutexGuard<'_, Rows> {
         lock(&self.rows)
     }

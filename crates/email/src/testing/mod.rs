@@ -4,6 +4,7 @@
 //! or a claim that has ended. [`Calls`] decides which calls fail and how long they take.
 
 pub mod calls;
+pub mod contract;
 pub mod dead_letters;
 pub mod holds;
 pub mod ledger;

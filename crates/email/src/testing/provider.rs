@@ -1,4 +1,4 @@
-//! A provider that says of the account what a test wants it to.
+//! A provider whose account is in the state that a test sets.
 
 use std::sync::{Mutex, MutexGuard};
 

@@ -19,12 +19,12 @@ pub struct MemorySuppressions {
 }
 
 impl MemorySuppressions {
-    /// The causes by address in lower case, past all calls.
+    /// The causes by address in lower case, without a call.
     pub fn causes(&self) -> BTreeMap<String, SuppressionCause> {
         lock(&self.causes).clone()
     }
 
-    /// Suppresses a recipient past all calls.
+    /// Suppresses a recipient without a call.
     pub fn insert(&self, recipient: &EmailAddress, cause: SuppressionCause) {
         let mut causes = lock(&self.causes);
         let known = causes.entry(key(recipient)).or_insert(cause);
