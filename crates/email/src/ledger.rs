@@ -117,7 +117,7 @@ pub struct Entry {
         skip_serializing_if = "Option::is_none"
     )]
     pub sent_at: Option<OffsetDateTime>,
-    /// The provider's id of the email. Entries of before had it as `message_id`.
+    /// The provider's id of the email. Older entries have it as `message_id`.
     #[serde(default, alias = "message_id", skip_serializing_if = "Option::is_none")]
     pub ses_message_id: Option<String>,
     /// When the job became `failed` or `unknown`.

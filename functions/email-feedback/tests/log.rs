@@ -1,8 +1,7 @@
-//! What is logged, and what must not be.
+//! The log: what must be in it, and what must not.
 //!
-//! One test in a process of its own: `tracing` remembers for each line of the code whether anybody
-//! wants it, and a test beside this one, without a log, could reach a line first and have it count as
-//! unwanted.
+//! One test in a process of its own: `tracing` remembers per call site whether any subscriber is
+//! interested. A test without a subscriber could reach a call site first and so turn it off.
 #![allow(clippy::unwrap_used)]
 
 use std::{
@@ -57,7 +56,7 @@ impl Subscriber for Log {
     fn exit(&self, _: &span::Id) {}
 }
 
-/// The event of a sample in events/, of an email of that id and of that job's, if it is one's.
+/// The event of a sample in events/, about an email of that job, or of none.
 fn sample(kind: &str, job: Option<&str>) -> Value {
     let path = format!("{}/../../events/feedback-{kind}.json", env!("CARGO_MANIFEST_DIR"));
     let batch: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
@@ -69,7 +68,7 @@ fn sample(kind: &str, job: Option<&str>) -> Value {
     event
 }
 
-/// The lines that a message leaves behind, none of which names anybody.
+/// The lines that a message writes to the log. None of them has an address.
 async fn logged(before: State, body: impl ToString) -> Vec<String> {
     let log = Log::default();
     let ledger = MemoryLedger::default();
@@ -85,7 +84,7 @@ async fn logged(before: State, body: impl ToString) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn each_event_is_one_line_that_names_the_job_and_nobody() {
+async fn each_event_is_one_line_with_the_job_and_without_an_address() {
     let line = r#"event="email_feedback"; kind="bounced"; job_id="job-1"; ses_message_id="m-1"; ledger="moved"; suppressed=1; "#;
     assert_eq!(logged(State::Sent, sample("bounced", Some("job-1"))).await, [line]);
     let line = r#"event="email_feedback"; kind="delivered"; job_id="job-1"; ses_message_id="m-1"; ledger="unchanged"; "#;
@@ -96,7 +95,7 @@ async fn each_event_is_one_line_that_names_the_job_and_nobody() {
     let line = r#"event="email_feedback"; kind="ignored"; "#;
     assert_eq!(logged(State::Sent, r#"{"detail":{"eventType":"Send"}}"#).await, [line]);
 
-    // What is given back says why, and repeats nothing.
+    // The line about a message that is given back has the reason, and repeats nothing of the body.
     let [line] = &logged(State::Sent, "ada@example.com").await[..] else { panic!() };
     assert!(line.contains(r#"event="email_feedback_failed"; sqs_message_id="m-0""#), "{line}");
     assert!(line.contains("the body is not JSON (line 1, column 1)"), "{line}");

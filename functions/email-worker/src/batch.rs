@@ -109,7 +109,7 @@ async fn guarded<P: Parts>(
     let step = AssertUnwindSafe(async {
         match &group.parsed {
             Ok(job) => deliver(batch, job, first).await,
-            Err(reason) => bury_malformed(batch, first, reason).await,
+            Err(reason) => keep_malformed(batch, first, reason).await,
         }
     });
     let verdict = step.catch_unwind().await.unwrap_or_else(|panic| {
@@ -124,7 +124,7 @@ async fn guarded<P: Parts>(
 }
 
 /// A body that is not a job is kept as a dead letter at once.
-async fn bury_malformed<P: Parts>(
+async fn keep_malformed<P: Parts>(
     batch: &BatchInProgress<'_, P>,
     message: &Received,
     reason: &Reason,

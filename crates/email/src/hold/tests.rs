@@ -1,5 +1,5 @@
-//! Holds in the in-memory world, where every call is a step: others may come before it, and whoever
-//! makes it may crash before it or after it.
+//! Holds in the in-memory world. Every call is a step: other calls may come before it, and its caller may
+//! crash before or after it.
 
 use std::{
     future::Future,

@@ -38,7 +38,7 @@ impl World {
     }
 }
 
-/// The body of an event; of the job's, unless it says another.
+/// The body of an event about that job's email.
 fn body(event: &Event, job: Option<&str>) -> String {
     let at = "2026-11-23T09:30:03.102Z";
     let recipients = json!([{"emailAddress": RECIPIENT}]);
@@ -88,7 +88,7 @@ async fn handle(world: &World, bodies: impl IntoIterator<Item = String>) -> Vec<
 }
 
 #[tokio::test]
-async fn each_kind_is_recorded_and_suppresses_what_it_must() {
+async fn each_kind_is_recorded_and_suppresses_if_it_must() {
     for (event, state, cause) in [
         (Event::Delivered, State::Delivered, None),
         (bounced("Permanent"), State::Bounced, Some(SuppressionCause::Bounce)),
@@ -114,7 +114,7 @@ async fn an_event_settles_a_job_that_had_no_answer() {
 }
 
 #[tokio::test]
-async fn an_event_of_no_job_or_of_an_unknown_one_still_suppresses() {
+async fn an_event_without_a_known_job_still_suppresses() {
     for job in [None, Some("another")] {
         let world = world(State::Sent);
         assert!(handle(&world, [body(&complained(), job)]).await.is_empty());
@@ -137,7 +137,7 @@ async fn a_recipient_is_suppressed_before_the_ledger_moves() {
 }
 
 #[tokio::test]
-async fn a_recipient_without_an_address_hinders_nobody() {
+async fn a_recipient_without_a_valid_address_does_not_stop_the_others() {
     let world = world(State::Sent);
     let mut event: Value = serde_json::from_str(&body(&bounced("Permanent"), Some(JOB))).unwrap();
     event["detail"]["bounce"]["bouncedRecipients"] =
@@ -170,9 +170,9 @@ async fn every_sample_is_taken() {
     }
 }
 
-/// What can be told of one email: SES either throws it away or tries to deliver it, and a delivered one
-/// can still bounce or be complained about.
-fn told() -> impl Strategy<Value = Vec<Event>> {
+/// All events about one email: SES either rejects it or tries to deliver it, and a delivered one can still
+/// bounce or be complained about.
+fn reported() -> impl Strategy<Value = Vec<Event>> {
     let delivered = prop::sample::subsequence(
         vec![
             Event::Delivered,
@@ -186,16 +186,16 @@ fn told() -> impl Strategy<Value = Vec<Event>> {
     prop_oneof![1 => Just(vec![rejected()]), 6 => delivered]
 }
 
-/// The events as they come: each once or oftener, in any order.
+/// The events, and their deliveries: each event at least once, in any order.
 fn deliveries() -> impl Strategy<Value = (Vec<Event>, Vec<Event>)> {
-    told()
-        .prop_flat_map(|told| {
-            let repeats = prop::collection::vec(prop::sample::select(told.clone()), 0..8);
-            (Just(told), repeats)
+    reported()
+        .prop_flat_map(|reported| {
+            let repeats = prop::collection::vec(prop::sample::select(reported.clone()), 0..8);
+            (Just(reported), repeats)
         })
-        .prop_flat_map(|(told, repeats)| {
-            let all = [told.clone(), repeats].concat();
-            (Just(told), Just(all).prop_shuffle())
+        .prop_flat_map(|(reported, repeats)| {
+            let all = [reported.clone(), repeats].concat();
+            (Just(reported), Just(all).prop_shuffle())
         })
 }
 
@@ -203,7 +203,7 @@ fn run<T>(test: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(test)
 }
 
-/// Handles batches, and what they give back again, as the queue would.
+/// Delivers messages until none is given back, as the queue does.
 async fn deliver(world: &World, mut waiting: Vec<Received>, batch: usize) {
     while !waiting.is_empty() {
         let taken: Vec<_> = waiting.drain(..batch.min(waiting.len())).collect();
@@ -215,7 +215,7 @@ async fn deliver(world: &World, mut waiting: Vec<Received>, batch: usize) {
 proptest! {
     #[test]
     fn any_order_and_repetition_ends_the_same(
-        (told, deliveries) in deliveries(),
+        (reported, deliveries) in deliveries(),
         before in prop::sample::select(vec![
             State::Sending, State::Unknown, State::Failed, State::Sent,
         ]),
@@ -223,11 +223,11 @@ proptest! {
         ledger_fails in prop::sample::select(vec![0, 2, 3, 5]),
         suppressions_fail in prop::sample::select(vec![0, 2, 3, 5]),
     ) {
-        let expected = told.iter().map(Event::state).max_by_key(|state| state.outranks().count());
-        let cause = if told.contains(&complained()) {
+        let expected = reported.iter().map(Event::state).max_by_key(|state| state.outranks().count());
+        let cause = if reported.contains(&complained()) {
             Some(SuppressionCause::Complaint)
         } else {
-            told.contains(&bounced("Permanent")).then_some(SuppressionCause::Bounce)
+            reported.contains(&bounced("Permanent")).then_some(SuppressionCause::Bounce)
         };
         let world = world(before);
         world.ledger.calls.fail_every(ledger_fails);

@@ -1,4 +1,4 @@
-//! Batches in a world in memory, on tokio's paused clock.
+//! Batches in the in-memory world, on tokio's paused clock.
 
 use std::{
     cell::Cell,
@@ -56,7 +56,7 @@ fn is_about(delay: Duration, seconds: u64) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_good_batch_is_sent_at_the_pace() {
+async fn a_good_batch_is_sent_at_the_shares_pace() {
     let sends = Arc::new(Mutex::new(Vec::new()));
     let seen = sends.clone();
     let world = world().deciding(move |_| {
@@ -76,7 +76,7 @@ async fn a_good_batch_is_sent_at_the_pace() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn poison_goes_to_the_dead_letters_and_takes_nothing_with_it() {
+async fn a_malformed_job_becomes_a_dead_letter_and_the_others_are_sent() {
     let world = world();
     let batch = vec![job("a"), message("m-poison", "{"), job("b")];
     assert!(handle(&world, batch).await.is_empty());
@@ -88,7 +88,7 @@ async fn poison_goes_to_the_dead_letters_and_takes_nothing_with_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_twice_is_sent_once_and_both_messages_share_its_fate() {
+async fn a_duplicate_is_sent_once_and_both_messages_share_its_verdict() {
     let world = world().answering("b", transient());
     let again = |id: &str| Received { sqs_message_id: format!("again-{id}"), ..job(id) };
     let batch = vec![job("a"), again("a"), job("b"), again("b")];
@@ -97,11 +97,11 @@ async fn a_job_twice_is_sent_once_and_both_messages_share_its_fate() {
     assert_eq!(world.sent(), ["a", "b"]);
     assert_eq!(failures, ["again-b", "m-b"]);
     assert!(handle(&world, vec![again("a")]).await.is_empty(), "acknowledged");
-    assert_eq!(world.sent(), ["a", "b"], "a redelivery burns no permit");
+    assert_eq!(world.sent(), ["a", "b"], "a redelivery uses no permit");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dead_job_burns_no_permit() {
+async fn a_job_that_cannot_be_rendered_uses_no_permit() {
     let unknown = r#"{"v":1,"id":"x","to":"ada@example.com","template":"novel","data":{}}"#;
     let world = world();
     assert!(handle(&world, vec![message("m-x", unknown)]).await.is_empty());
@@ -113,7 +113,7 @@ async fn a_dead_job_burns_no_permit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_that_another_is_sending_comes_back_soon_and_when_that_claim_ends_at_the_latest() {
+async fn a_job_that_another_worker_has_claimed_comes_back_soon_or_when_that_claim_ends() {
     let now = MIDNIGHT + Duration::from_hours(1);
     for (left, least, most) in [(90, 20, 20), (15, 15, 15)] {
         let world = world();
@@ -127,7 +127,7 @@ async fn a_job_that_another_is_sending_comes_back_soon_and_when_that_claim_ends_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_throttle_stops_the_batch_and_gives_back_the_rest_uncounted() {
+async fn a_throttle_or_hold_stops_the_batch_and_the_rest_counts_no_attempt() {
     for (outcome, least) in
         [(Outcome::Throttled, retry::FIRST_DELAY), (Outcome::Held(HoldCause::DailyQuota), HELD_FOR)]
     {
@@ -147,7 +147,7 @@ async fn a_throttle_stops_the_batch_and_gives_back_the_rest_uncounted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_given_back_together_does_not_come_back_together() {
+async fn messages_that_are_given_back_together_do_not_come_back_together() {
     let world = world().answering("0", Outcome::Throttled);
     handle(&world, (0..20).map(|n| job(&n.to_string())).collect()).await;
     let mut delays: Vec<Duration> = world.delays().into_values().collect();
@@ -157,7 +157,7 @@ async fn what_is_given_back_together_does_not_come_back_together() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_that_is_throttled_again_and_again_backs_off_further() {
+async fn a_job_that_is_throttled_repeatedly_backs_off_further() {
     let world = world().answering("a", Outcome::Throttled);
     for delay in [30, 60, 120, 240] {
         handle(&world, vec![job("a")]).await;
@@ -166,7 +166,7 @@ async fn a_job_that_is_throttled_again_and_again_backs_off_further() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_account_that_may_not_send_is_held_once_and_nothing_is_tried_until_it_is_released() {
+async fn a_refusal_of_every_email_holds_once_and_nothing_is_tried_until_the_release() {
     let world = world().answering("0", Outcome::Held(HoldCause::SendingPaused));
     for _ in 0..3 {
         let failures = handle(&world, vec![job("0"), job("1")]).await;
@@ -183,7 +183,7 @@ async fn an_account_that_may_not_send_is_held_once_and_nothing_is_tried_until_it
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hold_by_operator_stops_the_next_batch() {
+async fn an_operators_hold_stops_the_next_batch() {
     let world = world();
     let reason = "wrong template".to_owned();
     let operator = Some(OperatorHold { reason, since: MIDNIGHT });
@@ -194,7 +194,7 @@ async fn a_hold_by_operator_stops_the_next_batch() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_the_holds_record_jobs_are_tried_and_a_refusal_stops_the_batch() {
+async fn if_the_holds_cannot_be_read_jobs_are_tried_and_a_refusal_stops_the_batch() {
     let world = world().answering("1", Outcome::Held(HoldCause::DailyQuota));
     world.holds.calls.fail();
     assert_eq!(handle(&world, vec![job("0"), job("1")]).await, ["m-1"]);
@@ -215,7 +215,7 @@ async fn a_transient_failure_is_released_and_backs_off_by_its_attempts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_has_been_received_often_comes_back_seldom() {
+async fn a_message_with_many_receives_comes_back_rarely() {
     let world = world().answering("a", Outcome::Throttled);
     let batch = ["a", "b"].map(|id| Received { receives: 500, ..job(id) });
     assert_eq!(handle(&world, batch.to_vec()).await.len(), 2);
@@ -223,7 +223,7 @@ async fn what_has_been_received_often_comes_back_seldom() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_could_not_be_claimed_or_looked_up_comes_back_soon_however_often_it_was_received() {
+async fn a_job_that_was_not_tried_comes_back_soon_whatever_its_receive_count() {
     let often = Received { receives: 40, ..job("a") };
     let unclaimed = world();
     unclaimed.ledger.calls.fail_operations(&["claim"]);
@@ -236,7 +236,7 @@ async fn what_could_not_be_claimed_or_looked_up_comes_back_soon_however_often_it
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_suppressed_recipient_burns_no_permit() {
+async fn a_suppressed_recipient_uses_no_permit() {
     let world = world();
     world.suppressions.insert(&"ada@example.com".parse().unwrap(), SuppressionCause::Bounce);
     assert!(handle(&world, vec![job("a")]).await.is_empty());
@@ -246,7 +246,7 @@ async fn a_suppressed_recipient_burns_no_permit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_sent_while_nobody_knows_who_is_suppressed() {
+async fn nothing_is_sent_while_suppressions_cannot_be_read() {
     let world = world();
     world.suppressions.calls.fail();
     assert_eq!(handle(&world, vec![job("a")]).await, ["m-a"]);
@@ -279,7 +279,7 @@ async fn at_most_once_a_job_whose_worker_died_in_its_attempt_is_parked() {
         }
     }
     assert!(world.row("a").announced.is_some());
-    // While its claim is in force nobody knows that it died.
+    // While its claim is in force, its death is unknown.
     assert_eq!(handle_at(&world, began, vec![receipt("a")]).await, ["m-a"]);
     let later = began + Duration::from_mins(2);
     assert!(handle_at(&world, later, vec![receipt("a")]).await.is_empty());
@@ -307,7 +307,7 @@ async fn at_most_once_a_job_whose_worker_died_waiting_for_a_permit_is_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_most_once_a_failure_that_is_certain_is_tried_again() {
+async fn at_most_once_a_certain_failure_is_retried() {
     let world = cautious_world().answering("a", transient());
     for _ in 0..2 {
         assert_eq!(handle(&world, vec![receipt("a")]).await, ["m-a"]);
@@ -317,16 +317,16 @@ async fn at_most_once_a_failure_that_is_certain_is_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_most_once_nothing_is_sent_that_was_not_announced() {
+async fn at_most_once_nothing_is_sent_without_an_announcement() {
     let world = cautious_world();
     world.ledger.calls.fail_operations(&["announce"]);
     assert_eq!(handle(&world, vec![receipt("a"), job("b")]).await, ["m-a"]);
-    assert_eq!(world.sent(), ["b"], "what is sent at least once needs no announcement");
+    assert_eq!(world.sent(), ["b"], "a job that is sent at least once needs no announcement");
     assert_eq!(world.row("a").attempts, 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_most_once_a_job_that_cannot_be_parked_is_not_sent_meanwhile() {
+async fn at_most_once_a_job_that_cannot_be_parked_yet_is_not_sent() {
     let world = cautious_world().answering("a", Outcome::Ambiguous);
     world.dead_letters.calls.fail();
     assert_eq!(handle(&world, vec![receipt("a")]).await, ["m-a"]);
@@ -374,14 +374,14 @@ async fn nothing_is_sent_without_a_claim() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sent_email_is_acknowledged_even_if_the_ledger_misses_it() {
+async fn a_sent_email_is_acknowledged_even_if_it_cannot_be_marked() {
     let world = world();
     world.ledger.calls.fail_operations(&["mark_sent"]);
     assert!(handle(&world, vec![job("a")]).await.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_start_in_time_is_given_back_at_once_and_uncounted() {
+async fn jobs_that_cannot_start_in_time_are_given_back_at_once_and_count_no_attempt() {
     let world = world();
     let lasts = share().interval() * 3 + Duration::from_millis(100);
     let batch = (0..20).map(|n| job(&n.to_string())).collect();
@@ -402,7 +402,7 @@ async fn a_panic_gives_back_its_own_message_only() {
     assert_eq!(world.sent(), ["a", "panic", "b"]);
 }
 
-/// The messages of a sample event, by the same way that the handler reads them.
+/// The messages of a sample event, read as the handler reads them.
 fn sample(file: &std::path::Path) -> Vec<Received> {
     let event = std::fs::read_to_string(file).unwrap();
     let event: aws_lambda_events::sqs::SqsEvent = serde_json::from_str(&event).unwrap();
@@ -449,8 +449,8 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Every message is acknowledged or given back; what is acknowledged was accepted, or is a dead
-    /// letter; and a job is tried once an invocation at most.
+    /// Every message is acknowledged or given back; an acknowledged job was accepted or is a dead letter;
+    /// and a job has at most one attempt per invocation.
     #[test]
     fn nothing_is_lost(
         jobs in proptest::collection::vec((0_usize..12, outcome()), 1..40),
@@ -481,10 +481,10 @@ proptest! {
             prop_assert_eq!(failures.len(), world.delays().len());
 
             let mut sent = world.sent();
-            let tries = sent.len();
+            let attempts = sent.len();
             sent.sort();
             sent.dedup();
-            prop_assert_eq!(sent.len(), tries, "a job was tried twice");
+            prop_assert_eq!(sent.len(), attempts, "a job had two attempts");
 
             for sqs_message_id in ids.iter().filter(|id| !failures.contains(id)) {
                 let job_id = sqs_message_id.split_once('/').unwrap().1;
