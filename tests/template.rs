@@ -300,8 +300,8 @@ fn a_message_outlasts_a_day_long_outage_and_every_hold() {
     let retention = property(&template, "EmailQueue", "MessageRetentionPeriod").as_u64().unwrap();
     let redrive = property(&template, "EmailQueue", "RedrivePolicy");
     let most_receives = u32::try_from(redrive["maxReceiveCount"].as_u64().unwrap()).unwrap();
-    assert_eq!(Duration::from_secs(retention), retry::RETENTION);
-    assert_eq!(most_receives, retry::MOST_RECEIVES);
+    assert_eq!(Duration::from_secs(retention), retry::QUEUE_RETENTION);
+    assert_eq!(most_receives, retry::MAX_RECEIVES);
 
     // Each failure is tried again as soon as the schedule and the luckiest jitter have it.
     let tries = |receives| retry::not_too_often(retry::delay(receives, 1.0), receives);
@@ -310,7 +310,7 @@ fn a_message_outlasts_a_day_long_outage_and_every_hold() {
     // And what is given back at once, again and again, is kept as long as anything.
     let given_back = |receives| retry::not_too_often(Duration::ZERO, receives);
     let outlasted: Duration = (1..most_receives).map(given_back).sum();
-    assert!(outlasted > retry::RETENTION, "{outlasted:?}");
+    assert!(outlasted > retry::QUEUE_RETENTION, "{outlasted:?}");
 }
 
 #[test]

@@ -88,11 +88,11 @@ async fn a_hopeless_job_is_kept_as_it_was_with_the_reason() {
 
     for (code, job) in hopeless {
         let id = job["id"].as_str().unwrap();
-        let message_id = world.enqueue(job.to_string()).await;
+        let sqs_message_id = world.enqueue(job.to_string()).await;
         let letter = world.dead_letter(id).await;
         assert_eq!(letter.body, job.to_string());
         assert_eq!(letter.attribute("error_code"), code, "{letter:?}");
-        assert_eq!(letter.attribute("message_id"), message_id);
+        assert_eq!(letter.attribute("sqs_message_id"), sqs_message_id);
         if code != "malformed_job" {
             assert_eq!(letter.attribute("job_id"), id);
         }

@@ -39,7 +39,7 @@ async fn a_new_enrollment_answers_201_and_sends_one_email() {
 
     world.only_email_to(&student.email).await;
     let timeline = world.email_state(&student, &course, "sent").await;
-    assert!(timeline["message_id"].is_string(), "{timeline}");
+    assert!(timeline["ses_message_id"].is_string(), "{timeline}");
 }
 
 #[tokio::test]

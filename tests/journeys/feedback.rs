@@ -37,7 +37,7 @@ async fn an_email_moves_on_by_what_is_told_of_it_and_never_back() {
     assert_eq!(email["feedback_at"], "2026-11-23T09:30:02.318Z");
     assert_eq!(email["feedback"], Value::Null);
     // The worker knew these first.
-    assert_eq!(email["message_id"], sent["message_id"]);
+    assert_eq!(email["ses_message_id"], sent["ses_message_id"]);
     assert_eq!(email["sent_at"], sent["sent_at"]);
     assert!(world.suppression(&student.email).await.is_none());
 

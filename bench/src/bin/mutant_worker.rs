@@ -141,7 +141,7 @@ impl Mutant {
         let LambdaEvent { payload, context } = event;
         let invocation = self.begin(&context);
         let mut batch = payload.records.into_iter().map(received).collect::<Result<Vec<_>, _>>()?;
-        let ids: Vec<_> = batch.iter().map(|message| message.message_id.clone()).collect();
+        let ids: Vec<_> = batch.iter().map(|message| message.sqs_message_id.clone()).collect();
         let failed = match self.mutation {
             Mutation::PacerForEachTask => {
                 let other = self.begin(&context);

@@ -9,27 +9,26 @@ use sizing::{Invalid, WorkerSettings};
 
 use crate::templates;
 
-/// What the function needs to know.
+/// The configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `EMAILS_TABLE`: the delivery ledger.
     pub emails_table: String,
-    /// `SUPPRESSIONS_TABLE`: to whom nothing is sent any more.
+    /// `SUPPRESSIONS_TABLE`: the suppressed recipients.
     pub suppressions_table: String,
-    /// `HOLDS_TABLE`: why nothing is sent, if so.
+    /// `HOLDS_TABLE`: the record of the holds.
     pub holds_table: String,
     /// `AWS_LAMBDA_FUNCTION_NAME`, which Lambda sets: whose event source a hold turns off.
     pub function: String,
     /// `EMAIL_QUEUE_URL`: where the jobs come from, and go back to.
     pub email_queue_url: String,
-    /// `EMAIL_DEAD_LETTER_QUEUE_URL`: where hopeless jobs go.
+    /// `EMAIL_DEAD_LETTER_QUEUE_URL`: where dead letters go.
     pub dead_letter_queue_url: String,
-    /// `SENDER_ADDRESS`: who every email is from.
+    /// `SENDER_ADDRESS`: the sender of every email.
     pub sender: EmailAddress,
-    /// `SES_CONFIGURATION_SET`: what every email is sent by.
+    /// `SES_CONFIGURATION_SET`: the configuration set of every email.
     pub configuration_set: String,
-    /// `AT_MOST_ONCE_TEMPLATES`, names with commas between them: what an attempt without an answer
-    /// means, for each template.
+    /// `AT_MOST_ONCE_TEMPLATES`: comma-separated names of the templates that are sent at most once.
     pub guarantees: Guarantees,
     /// `SEND_LIMIT`, `SEND_WINDOW_SECONDS`, `SEND_SLACK_MILLISECONDS`, `WORKER_CONCURRENCY`,
     /// `WORKER_BATCH_SIZE`, `WORKER_TIMEOUT_SECONDS`: the stack's parameters of these names.
@@ -79,14 +78,15 @@ impl Config {
     }
 }
 
-/// A name that is no template's would silently guarantee nothing.
+/// An unknown template name is an error: it would silently guarantee nothing.
 fn guarantees(environment: &Environment<'_>) -> Result<Guarantees, InvalidVariable> {
     let name = "AT_MOST_ONCE_TEMPLATES";
     let guarantees: Guarantees = environment.optional(name)?.unwrap_or_default();
     let unknown = guarantees.at_most_once().find(|template| !templates::NAMES.contains(template));
     if let Some(unknown) = unknown {
         let known = templates::NAMES.join(", ");
-        let problem = format!("names {unknown:?}, which is no template; these are: {known}");
+        let problem =
+            format!("names {unknown:?}, which is not a template; the templates are: {known}");
         return Err(InvalidVariable { name, problem });
     }
     Ok(guarantees)

@@ -59,7 +59,7 @@ impl Letter {
     /// Whether `id` is the id of the job, of the letter, or of the message that the job came in.
     pub(crate) fn has_id(&self, id: &str) -> bool {
         self.message_id() == id
-            || self.attribute(attribute::MESSAGE_ID) == Some(id)
+            || self.attribute(attribute::SQS_MESSAGE_ID) == Some(id)
             || self.job_id().is_some_and(|job_id| job_id.as_str() == id)
     }
 

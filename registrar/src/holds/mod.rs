@@ -8,7 +8,9 @@ mod report;
 
 use std::{io::Write, str::FromStr};
 
-use email::hold::{Changed, EventSource, HoldRecord, Holds, hold_by_hand, release_by_hand, settle};
+use email::hold::{
+    Changed, EventSource, HoldRecord, Holds, hold_by_operator, release_by_operator, settle,
+};
 use time::OffsetDateTime;
 
 use crate::{
@@ -112,7 +114,7 @@ async fn hold_at<R: HoldRecord, S: EventSource>(
     now: OffsetDateTime,
     out: &mut impl Write,
 ) -> Result<Outcome, Failure> {
-    let changed = hold_by_hand(record, source, reason, now).await;
+    let changed = hold_by_operator(record, source, reason, now).await;
     let (Changed::Done(holds) | Changed::Nothing(holds)) =
         changed.map_err(|error| HoldCommandError::changing(error, false))?;
     write_holds(&holds, out)?;
@@ -127,7 +129,7 @@ async fn release_at<R: HoldRecord, S: EventSource>(
     out: &mut impl Write,
 ) -> Result<Outcome, Failure> {
     let before = read(record).await?;
-    let changed = release_by_hand(record, source, now).await;
+    let changed = release_by_operator(record, source, now).await;
     match changed.map_err(|error| HoldCommandError::changing(error, true))? {
         Changed::Done(_) => {
             writeln!(out, "ended:")?;
@@ -180,58 +182,26 @@ async fn is_on(source: &impl EventSource) -> Result<bool, HoldCommandError> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
-    use email::hold::{Cause, MachineHold};
-    use unavailable::Unavailable;
+    use email::{
+        hold::{HoldCause, MachineHold},
+        testing::{MemoryEventSource, MemoryHolds},
+    };
 
     use super::*;
 
     const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
-    #[derive(Default)]
-    struct Record(Mutex<Holds>);
-
-    impl HoldRecord for Record {
-        async fn read(&self) -> Result<Holds, Unavailable> {
-            Ok(self.0.lock().unwrap().clone())
-        }
-
-        async fn replace(&self, next: &Holds) -> Result<bool, Unavailable> {
-            *self.0.lock().unwrap() = next.clone();
-            Ok(true)
-        }
-    }
-
-    struct Source {
-        on: Mutex<bool>,
-        denied: bool,
-    }
-
-    impl EventSource for Source {
-        async fn is_on(&self) -> Result<bool, Unavailable> {
-            Ok(*self.on.lock().unwrap())
-        }
-
-        async fn turn(&self, on: bool) -> Result<(), Unavailable> {
-            if self.denied {
-                return Err(Unavailable::new("a call of the test", "access denied"));
-            }
-            *self.on.lock().unwrap() = on;
-            Ok(())
-        }
-    }
-
     struct Place {
-        record: Record,
-        source: Source,
+        record: MemoryHolds,
+        source: MemoryEventSource,
         out: Vec<u8>,
     }
 
     impl Place {
         fn new(on: bool) -> Self {
-            let source = Source { on: Mutex::new(on), denied: false };
-            Self { record: Record::default(), source, out: Vec::new() }
+            let source = MemoryEventSource::default();
+            source.set(on);
+            Self { record: MemoryHolds::default(), source, out: Vec::new() }
         }
 
         async fn hold(&mut self, reason: &str) -> Result<Outcome, Failure> {
@@ -274,8 +244,8 @@ mod tests {
     #[tokio::test]
     async fn releasing_the_machines_hold_warns_that_it_may_hold_again() {
         let mut place = Place::new(false);
-        let machine = MachineHold { cause: Cause::DailyQuota, since: NOW };
-        *place.record.0.lock().unwrap() = Holds { machine: Some(machine), ..Holds::default() };
+        let machine = MachineHold { cause: HoldCause::DailyQuota, since: NOW };
+        place.record.set(Holds { machine: Some(machine), ..Holds::default() });
         place.release().await.unwrap();
         assert_eq!(
             place.said(),
@@ -296,7 +266,7 @@ mod tests {
     #[tokio::test]
     async fn a_hold_that_is_only_half_made_says_so() {
         let mut place = Place::new(true);
-        place.source.denied = true;
+        place.source.calls.fail_operations(&["turn"]);
         let error = place.hold("reason").await.unwrap_err().to_string();
         assert!(
             error.starts_with(

@@ -7,7 +7,7 @@ use enrollment::{
 };
 use unavailable::Unavailable;
 
-use super::{read, text, write};
+use super::item::{read, text, write};
 
 /// The catalogue. Needs `dynamodb:GetItem` and `dynamodb:PutItem`.
 #[derive(Debug, Clone)]

@@ -18,7 +18,7 @@ use unavailable::Unavailable;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use super::{Item, number, read, text, write};
+use super::item::{Item, number, read, text, write};
 
 /// How many partition keys the index `resume` is spread over.
 pub const RESUME_SHARDS: u8 = 16;

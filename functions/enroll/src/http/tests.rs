@@ -321,7 +321,7 @@ async fn an_enrollment_shows_its_emails_timeline() {
     assert_eq!(body["data"]["email"], json!({"state": "queued"}));
 
     let entry = json!({
-        "state": "sent", "attempts": 1, "message_id": "m-1", "sent_at": "2026-01-01T00:00:01Z",
+        "state": "sent", "attempts": 1, "ses_message_id": "m-1", "sent_at": "2026-01-01T00:00:01Z",
         "first_attempt_at": "2026-01-01T00:00:00Z", "last_attempt_at": "2026-01-01T00:00:00Z",
     });
     let id = world.jobs.lock().unwrap()[0].id.clone();

@@ -93,7 +93,7 @@ async fn an_account_without_a_quota_has_none() {
 
 #[tokio::test]
 async fn what_is_in_the_way_is_told() {
-    use email::hold::Cause;
+    use email::hold::HoldCause;
 
     let shut_down = account(|| {
         GetAccountOutput::builder().sending_enabled(true).enforcement_status("SHUTDOWN").build()
@@ -101,25 +101,25 @@ async fn what_is_in_the_way_is_told() {
     let paused = account(|| GetAccountOutput::builder().sending_enabled(false).build());
     let broken = mail_from(MailFromDomainStatus::Failed, BehaviorOnMxFailure::RejectMessage);
     for (account, set, identity, cause) in [
-        (shut_down, configuration_set(None), identity(true, None), Cause::AccountSuspended),
-        (paused, configuration_set(None), identity(true, None), Cause::SendingPaused),
+        (shut_down, configuration_set(None), identity(true, None), HoldCause::AccountSuspended),
+        (paused, configuration_set(None), identity(true, None), HoldCause::SendingPaused),
         (
             healthy_account(),
             configuration_set(Some(false)),
             identity(true, None),
-            Cause::SendingPaused,
+            HoldCause::SendingPaused,
         ),
         (
             healthy_account(),
             configuration_set(None),
             identity(false, None),
-            Cause::SenderNotVerified,
+            HoldCause::SenderNotVerified,
         ),
         (
             healthy_account(),
             configuration_set(None),
             identity(true, Some(broken)),
-            Cause::SenderNotVerified,
+            HoldCause::SenderNotVerified,
         ),
     ] {
         assert_eq!(standing(account, set, identity).await.obstacle(), Some(cause));

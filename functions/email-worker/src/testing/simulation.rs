@@ -1,8 +1,8 @@
-//! Days of the worker in minutes of a test: two slots, a queue that counts receives as SQS does, and a
-//! provider that will not take emails for a day. Time is tokio's paused clock.
+//! Days of the worker, simulated: two slots, a queue that counts receives as SQS does, and a provider that
+//! refuses emails for a day. Time is tokio's paused clock.
 //!
-//! What must hold: a job that can be sent is sent, once, and the queue never takes it for hopeless, however
-//! often it was handed back meanwhile. `-- --nocapture` prints how many receives each day cost.
+//! Each job must be sent once, and no message may reach the maximum receive count, however many times it
+//! was given back. `-- --nocapture` prints the receives that each day cost.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -15,17 +15,16 @@ use std::{
 };
 
 use email::{
-    hold::{self, Cause},
+    hold::{self, HoldCause},
     mailer::Outcome,
-    retry::MOST_RECEIVES,
+    retry::MAX_RECEIVES,
+    testing::mailer::accepted,
 };
 use pacer::{SendLimit, Share, Slack, Slots, Window};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::{
-    memory::{MIDNIGHT, World, accepted, invocation, job, share, world},
-    worker::{Postponed, Received},
-};
+use super::world::{MIDNIGHT, World, invocation, job, share, world};
+use crate::worker::{Postponed, Received};
 
 const DAY: Duration = Duration::from_hours(24);
 /// template.yaml's, for its default `WorkerTimeout`.
@@ -33,13 +32,13 @@ const TIMEOUT: Duration = Duration::from_mins(1);
 const VISIBILITY_TIMEOUT: Duration = Duration::from_mins(6);
 const BATCH_SIZE: usize = 100;
 
-/// SQS, as far as a message's life goes. It hands messages out in no particular order.
+/// An SQS queue, which delivers in no particular order.
 #[derive(Default)]
 struct Queue {
     waiting: BTreeSet<(Instant, usize)>,
     messages: HashMap<usize, Message>,
-    /// Taken away after too many receives.
-    hopeless: Vec<usize>,
+    /// Moved to the dead-letter queue after too many receives.
+    dead: Vec<usize>,
     most_receives: u32,
     /// Random enough.
     draws: DefaultHasher,
@@ -65,7 +64,7 @@ impl Queue {
         let now = Instant::now();
         let visible: Vec<usize> =
             self.waiting.iter().take_while(|(at, _)| *at <= now).map(|&(_, id)| id).collect();
-        // Any part of them, so that none is served because it came first.
+        // Any part of them, so that none has an advantage because it came first.
         self.draws.write_u8(0);
         let draw = usize::try_from(self.draws.finish() >> 32).unwrap_or(0);
         let start = draw % (visible.len().saturating_sub(BATCH_SIZE) + 1);
@@ -75,13 +74,13 @@ impl Queue {
             let Some(message) = self.messages.get_mut(&id) else { continue };
             message.receives += 1;
             self.most_receives = self.most_receives.max(message.receives);
-            if message.receives > MOST_RECEIVES {
-                self.hopeless.push(id);
+            if message.receives > MAX_RECEIVES {
+                self.dead.push(id);
                 self.delete(id);
                 continue;
             }
             let received = Received {
-                message_id: id.to_string(),
+                sqs_message_id: id.to_string(),
                 receives: message.receives,
                 ..job(&message.job)
             };
@@ -108,7 +107,7 @@ impl Queue {
     }
 }
 
-/// A worker, its queue, and what the provider has accepted.
+/// A worker, its queue, and the emails that the provider has accepted.
 struct Simulation {
     began: Instant,
     world: World,
@@ -116,18 +115,17 @@ struct Simulation {
     queue: Mutex<Queue>,
     accepted: Arc<Mutex<BTreeMap<String, u32>>>,
     invocations: AtomicU64,
-    /// Whether turning the event source off does anything: Lambda may take its time.
+    /// Whether turning the event source off has an effect: Lambda may be slow.
     obeys_holds: bool,
 }
 
 impl Simulation {
-    /// A provider that answers that, by the time since the beginning and the number of the request.
+    /// The provider's outcome depends on the time since the beginning and on the request's number.
     fn new(weather: impl Fn(Duration, u64) -> Outcome + Send + Sync + 'static) -> Self {
         let began = Instant::now();
         let accepted = Arc::new(Mutex::new(BTreeMap::new()));
         let (counted, requests) = (accepted.clone(), AtomicU64::new(0));
-        let mut world = world();
-        world.mailer.weather = Box::new(move |job| {
+        let world = world().deciding(move |job| {
             let number = requests.fetch_add(1, Ordering::Relaxed);
             let outcome = weather(began.elapsed(), number);
             if matches!(outcome, Outcome::Accepted { .. }) {
@@ -149,7 +147,7 @@ impl Simulation {
     /// One slot, until the queue is empty.
     async fn slot(&self) {
         loop {
-            let off = self.obeys_holds && self.world.event_source.is_off.load(Ordering::Relaxed);
+            let off = self.obeys_holds && !self.world.event_source.is_on_now();
             let batch = if off { Vec::new() } else { self.queue.lock().unwrap().receive() };
             if batch.is_empty() {
                 let Some(next) = self.queue.lock().unwrap().next() else { return };
@@ -172,17 +170,17 @@ impl Simulation {
         let mut queue = self.queue.lock().unwrap();
         let postponed: Vec<Postponed> = {
             let mut all = self.world.queue.0.lock().unwrap();
-            all.extract_if(.., |message| failed.contains(&message.message_id)).collect()
+            all.extract_if(.., |message| failed.contains(&message.sqs_message_id)).collect()
         };
-        for Postponed { message_id, after, .. } in postponed {
-            queue.hide(message_id.parse().unwrap(), after);
+        for Postponed { sqs_message_id, after, .. } in postponed {
+            queue.hide(sqs_message_id.parse().unwrap(), after);
         }
         for id in ids.into_iter().filter(|id| !failed.contains(&id.to_string())) {
             queue.delete(id);
         }
     }
 
-    /// The resumer's part of a hold: it ends with its cause.
+    /// The end of a hold: it ends with its cause.
     async fn end_holds_after(&self, duration: Duration) {
         sleep(duration).await;
         loop {
@@ -192,7 +190,7 @@ impl Simulation {
         }
     }
 
-    /// Runs until the queue is empty, and says that every job was sent once. Answers when that was.
+    /// Runs until the queue is empty, asserts that every job was sent once, and returns the duration.
     async fn run(self, what: &str, jobs: usize, hold: Duration) -> Duration {
         self.queue.lock().unwrap().put((0..jobs).map(|n| format!("job-{n}")));
         tokio::select! {
@@ -202,16 +200,12 @@ impl Simulation {
         let took = self.began.elapsed();
         let queue = self.queue.lock().unwrap();
         println!(
-            "{what}: {jobs} jobs in {:.1} h, {} invocations, {} receives of a message at most",
+            "{what}: {jobs} jobs in {:.1} h, {} invocations, at most {} receives per message",
             took.as_secs_f64() / 3600.0,
             self.invocations.load(Ordering::Relaxed),
             queue.most_receives,
         );
-        assert!(
-            queue.hopeless.is_empty(),
-            "{what}: {} were taken for hopeless",
-            queue.hopeless.len()
-        );
+        assert!(queue.dead.is_empty(), "{what}: {} became dead letters", queue.dead.len());
         assert!(self.world.letters().is_empty(), "{what}: dead letters");
         let accepted = self.accepted.lock().unwrap();
         assert_eq!(accepted.len(), jobs, "{what}: not all were sent");
@@ -226,33 +220,33 @@ fn for_a_day(refusal: Outcome) -> impl Fn(Duration, u64) -> Outcome {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_day_long_hold_costs_no_job_its_chances() {
-    let simulation = Simulation::new(for_a_day(Outcome::Held(Cause::DailyQuota)));
+async fn after_a_day_long_hold_every_job_is_sent_once() {
+    let simulation = Simulation::new(for_a_day(Outcome::Held(HoldCause::DailyQuota)));
     let took = simulation.run("a day's hold", 2_000, DAY).await;
     assert!(took < DAY + Duration::from_mins(45), "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn nor_does_one_that_lambda_does_not_hear_of() {
-    let mut simulation = Simulation::new(for_a_day(Outcome::Held(Cause::SendingPaused)));
+async fn after_a_day_long_hold_that_lambda_ignores_every_job_is_sent_once() {
+    let mut simulation = Simulation::new(for_a_day(Outcome::Held(HoldCause::SendingPaused)));
     simulation.obeys_holds = false;
-    simulation.run("a day's hold, unheard", 2_000, DAY).await;
+    simulation.run("a day's hold, ignored", 2_000, DAY).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_day_long_outage_costs_no_job_its_chances() {
+async fn after_a_day_long_outage_every_job_is_sent_once() {
     let refusal = Outcome::Transient { code: "ServiceUnavailable".to_owned() };
     let took = Simulation::new(for_a_day(refusal)).run("a day's outage", 500, DAY).await;
     assert!(took < DAY + Duration::from_hours(3), "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_day_long_throttling_storm_costs_no_job_its_chances() {
+async fn after_a_day_of_throttling_every_job_is_sent_once() {
     Simulation::new(for_a_day(Outcome::Throttled)).run("a day's throttling", 1_000, DAY).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn now_and_then_everything_fails() {
+async fn with_occasional_failures_every_job_is_sent_once() {
     let weather = |_, number: u64| match number % 97 {
         0..20 => Outcome::Transient { code: "500".to_owned() },
         20..23 => Outcome::Throttled,
@@ -263,9 +257,9 @@ async fn now_and_then_everything_fails() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flood_costs_no_job_its_chances() {
+async fn after_a_flood_every_job_is_sent_once() {
     let mut simulation = Simulation::new(|_, _| accepted());
-    // An account of one email a second: most of each batch is handed back untried.
+    // An account of one email per second: most of each batch is given back untried.
     simulation.share = Share::new(
         SendLimit::new(60).unwrap(),
         Window::from_secs(60).unwrap(),

@@ -1,7 +1,10 @@
 //! Amazon SES, API v2.
 
+mod classify;
+
 use std::error::Error;
 
+use adapters::ses_tags;
 use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_sesv2::{
     Client,
@@ -11,11 +14,12 @@ use aws_sdk_sesv2::{
 };
 use email::{
     EmailAddress, JobId, Message,
-    feedback::JOB_ID_TAG,
-    mailer::{Failure, Mailer, Outcome, classify},
+    mailer::{Mailer, Outcome},
 };
 use sizing::SES_ATTEMPT_TIMEOUT;
 use unavailable::Unavailable;
+
+use classify::{Failure, classify};
 
 /// Sends through SES. Needs `ses:SendEmail` on the identity and the configuration set.
 #[derive(Debug, Clone)]
@@ -25,8 +29,8 @@ pub struct Ses {
     configuration_set: String,
 }
 
-/// A client that makes one HTTP attempt a call: a permit of the pacer is one attempt, and the SDK's
-/// own retries would make it three (its default retries throttles and 5xx).
+/// A client that makes one HTTP attempt per call: a permit of the pacer is one attempt, and the SDK's own
+/// retries would make it three (by default it retries throttles and 5xx).
 pub fn client(sdk: &SdkConfig) -> Client {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(adapters::clients::CONNECT_TIMEOUT)
@@ -41,17 +45,16 @@ pub fn client(sdk: &SdkConfig) -> Client {
     Client::from_conf(config)
 }
 
-/// How many emails a second the account may send, as SES says (`GetAccount`, `MaxSendRate`). Needs
-/// `ses:GetAccount`.
+/// The account's own limit in emails per second (`GetAccount`, `MaxSendRate`). Needs `ses:GetAccount`.
 ///
-/// `None` if SES cannot be asked or does not say; the log has why. The configured limit then stands
-/// alone, as it does for any account that may send faster.
+/// `None` if SES does not respond or reports none; the log has the error. Then only the configured limit
+/// applies.
 pub async fn account_rate(client: &Client) -> Option<f64> {
     let rate = match client.get_account().send().await {
         Ok(account) => account.send_quota().map(SendQuota::max_send_rate),
         Err(error) => {
             let error = Unavailable::new("asking SES for the account's rate", error);
-            tracing::warn!(%error, "the configured limit stands alone");
+            tracing::warn!(%error, "only the configured limit applies");
             return None;
         }
     };
@@ -59,7 +62,6 @@ pub async fn account_rate(client: &Client) -> Option<f64> {
 }
 
 impl Ses {
-    /// Emails from that sender, by that configuration set.
     pub fn new(client: Client, sender: EmailAddress, configuration_set: String) -> Self {
         Self { client, sender, configuration_set }
     }
@@ -82,14 +84,14 @@ impl Mailer for Ses {
             .await;
         match sent {
             Ok(accepted) => {
-                Outcome::Accepted { message_id: accepted.message_id.unwrap_or_default() }
+                Outcome::Accepted { ses_message_id: accepted.message_id.unwrap_or_default() }
             }
             Err(error) => classify(failure(&error), &self.sender),
         }
     }
 }
 
-/// The message in SES's form. An error means that a mandatory part was left out, and there is none.
+/// The message in SES's form. `Err` would mean that a mandatory part is missing, which cannot happen.
 fn content(
     id: &JobId,
     message: &Message,
@@ -103,17 +105,17 @@ fn content(
         .subject(utf8(message.subject.as_str())?)
         .body(body)
         .build();
-    let tag = MessageTag::builder().name(JOB_ID_TAG).value(id.as_str()).build()?;
+    let tag = MessageTag::builder().name(ses_tags::JOB_ID).value(id.as_str()).build()?;
     Ok((EmailContent::builder().simple(simple).build(), tag))
 }
 
-/// What is known of the failure. Only what certainly never left is [`Failure::NotSent`].
+/// The kind of failure: [`Failure::NotSent`] only if the request certainly never left.
 fn failure<E>(error: &SdkError<E, HttpResponse>) -> Failure<'_>
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
     match error {
-        // A success whose body makes no sense: the email may well be sent.
+        // A success with an unreadable body: the email was probably sent.
         SdkError::ServiceError(refused) if refused.raw().status().is_success() => Failure::NoAnswer,
         SdkError::ServiceError(refused) => Failure::Service {
             status: refused.raw().status().as_u16(),
@@ -131,7 +133,7 @@ where
     }
 }
 
-/// Whether the HTTP client failed while it was still connecting.
+/// Whether the HTTP client failed before it had a connection.
 fn never_connected(error: &(dyn Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
