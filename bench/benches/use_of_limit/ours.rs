@@ -3,7 +3,7 @@
 use std::{io, time::Duration};
 
 use pacer::plan::{Plan, USUAL_LATENCY};
-use registrar_bench::{Fleet, Program, World, weather::Weather};
+use storm::{Fleet, Program, World, weather::Weather};
 
 use crate::run::{LATENCY, Run, Task};
 
@@ -13,7 +13,7 @@ pub(crate) async fn worker(task: Task, gap: Duration) -> io::Result<Run> {
     let plan = Plan::new(task.limit, task.window, USUAL_LATENCY).map_err(io::Error::other)?;
     let world = World::new(Weather::calm(LATENCY), plan.visibility_timeout());
     let (first, backlog) = (job(0), (1..task.jobs()).map(job));
-    let program = Program::new(env!("CARGO_BIN_EXE_worker-under-test"));
+    let program = Program::new(env!("CARGO_BIN_EXE_measured-worker"));
     world.queue.put([first]);
     let fleet = Fleet::start(world.clone(), program, plan.deployment(), gap).await?;
     let late = async {

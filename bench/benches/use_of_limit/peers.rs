@@ -17,7 +17,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use registrar_bench::{World, http::Server, stand_in::Sender, weather::Weather};
+use storm::{World, http::Server, stand_in::Sender, weather::Weather};
 use serde_json::Value;
 
 use crate::run::{LATENCY, Run, Task};

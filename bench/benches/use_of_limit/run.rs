@@ -6,7 +6,7 @@ use pacer::{
     SendLimit, Window,
     audit::{self, Worst},
 };
-use registrar_bench::{World, oracle};
+use storm::{World, oracle};
 
 /// How long the provider takes to answer.
 pub(crate) const LATENCY: Duration = Duration::from_millis(60);

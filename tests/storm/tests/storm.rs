@@ -12,7 +12,7 @@
 //! they cannot: that the binary, with its HTTP client, its timers and its runtime, keeps the rules
 //! that they are about.
 //!
-//! `STORM_SEED=7 cargo test -p registrar-bench --test storm` is another storm. The seed decides what
+//! `STORM_SEED=7 cargo test -p storm` is another storm. The seed decides what
 //! happens to the n-th request and which slot is killed when; how threads and processes then
 //! interleave is the machine's to decide. Nothing here depends on how fast it is.
 
@@ -25,7 +25,7 @@ use std::{
 
 use fastrand::Rng;
 use pacer::{SendLimit, Share, Slack, Slots, Window, plan::Deployment};
-use registrar_bench::{
+use storm::{
     Fleet, Program, World,
     oracle::{self, Findings},
     stand_in::Reply,
