@@ -15,6 +15,8 @@ pub mod mailer;
 pub mod message;
 pub mod retry;
 pub mod suppression;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use address::EmailAddress;
 pub use job::{Job, JobId};

@@ -1,135 +1,107 @@
-//! Real worker processes: one for each slot, killed and replaced at will.
+//! Real worker processes: one per slot, which a test can kill and replace.
 
-use std::{
-    io,
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, process::Child, sync::Arc, time::Duration};
 
 use pacer::plan::Deployment;
 
 use crate::{
     http::Server,
-    stand_in::{EnvironmentId, Function, LEDGER, Runtime, World},
+    program::Program,
+    stand_in::{EnvironmentId, Function, Runtime, World},
 };
 
-/// What runs in an environment.
-#[derive(Debug, Clone)]
-pub struct Program {
-    /// The executable.
-    pub path: PathBuf,
-    /// Variables beside those that every worker gets.
-    pub variables: Vec<(&'static str, String)>,
-}
-
-impl Program {
-    /// An executable that needs nothing more than every worker.
-    pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), variables: Vec::new() }
-    }
-
-    /// The same with one more environment variable.
-    #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
-        self.variables.push((name, value.to_string()));
-        self
-    }
-}
-
-/// An environment's life.
+/// What is recorded of an environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Life {
-    /// Its slot.
+pub struct EnvironmentRecord {
+    /// The slot that it is or was in.
     pub slot: usize,
     /// When it was killed, if it was.
     pub killed_at: Option<Duration>,
 }
 
-/// As many environments as there are slots, never more.
+/// As many environments as slots, never more.
 #[derive(Debug)]
 pub struct Fleet {
     world: Arc<World>,
     program: Program,
     deployment: Deployment,
-    gap: Duration,
+    idle: Duration,
     slots: Vec<Environment>,
-    lives: Vec<Life>,
+    records: Vec<EnvironmentRecord>,
 }
 
 impl Fleet {
-    /// Starts an environment in every slot.
+    /// Starts an environment in every slot. Between two invocations a slot is idle for `idle`.
     pub async fn start(
         world: Arc<World>,
         program: Program,
         deployment: Deployment,
-        gap: Duration,
+        idle: Duration,
     ) -> io::Result<Self> {
-        let (slots, lives) = (Vec::new(), Vec::new());
-        let mut fleet = Self { world, program, deployment, gap, slots, lives };
+        let (slots, records) = (Vec::new(), Vec::new());
+        let mut fleet = Self { world, program, deployment, idle, slots, records };
         for slot in 0..deployment.slots.get() as usize {
-            let environment = fleet.environment(slot).await?;
+            let environment = fleet.start_environment(slot).await?;
             fleet.slots.push(environment);
         }
         Ok(fleet)
     }
 
-    /// How many slots there are.
+    /// The number of slots.
     pub fn slots(&self) -> usize {
         self.slots.len()
     }
 
-    /// Every environment's life so far, by its id.
-    pub fn lives(&self) -> &[Life] {
-        &self.lives
+    /// Every environment so far, by its id.
+    pub fn records(&self) -> &[EnvironmentRecord] {
+        &self.records
     }
 
-    /// Kills a slot's environment at once, and starts another at once.
+    /// Kills a slot's environment and starts another at once.
     ///
-    /// An error if it had already ended by itself: no worker does that.
+    /// Returns an error if the process had already exited: no worker does that by itself.
     pub async fn replace(&mut self, slot: usize) -> io::Result<()> {
         self.kill(slot).await?;
-        self.slots[slot] = self.environment(slot).await?;
+        self.slots[slot] = self.start_environment(slot).await?;
         Ok(())
     }
 
-    /// Kills every environment.
-    pub async fn stop(mut self) -> io::Result<Vec<Life>> {
+    /// Kills every environment, and returns the records of all of them by their ids.
+    pub async fn stop(mut self) -> io::Result<Vec<EnvironmentRecord>> {
         for slot in 0..self.slots.len() {
             self.kill(slot).await?;
         }
-        Ok(self.lives)
+        Ok(self.records)
     }
 
     async fn kill(&mut self, slot: usize) -> io::Result<()> {
         let environment = &mut self.slots[slot];
         environment.kill(&self.world).await?;
-        self.lives[environment.id].killed_at = Some(self.world.clock.now());
+        self.records[environment.id].killed_at = Some(self.world.clock.now());
         Ok(())
     }
 
-    async fn environment(&mut self, slot: usize) -> io::Result<Environment> {
-        let id = self.lives.len();
-        self.lives.push(Life { slot, killed_at: None });
+    async fn start_environment(&mut self, slot: usize) -> io::Result<Environment> {
+        let id = self.records.len();
+        self.records.push(EnvironmentRecord { slot, killed_at: None });
         let function = Function {
             batch_size: self.deployment.batch_size as usize,
             timeout: self.deployment.timeout,
-            gap: self.gap,
+            idle: self.idle,
         };
         let runtime = Arc::new(Runtime::new(id, function));
-        let (world, answering) = (self.world.clone(), runtime.clone());
-        let server = Server::start(move |question| {
-            let (world, runtime) = (world.clone(), answering.clone());
-            async move { world.answer(&runtime, question).await }
+        let (world, responder) = (self.world.clone(), runtime.clone());
+        let server = Server::start(move |request| {
+            let (world, runtime) = (world.clone(), responder.clone());
+            async move { world.respond(&runtime, request).await }
         })
         .await?;
-        let process = command(&self.program, self.deployment, &server).spawn()?;
+        let process = self.program.command(self.deployment, &server).spawn()?;
         Ok(Environment { id, process, server: Some(server), runtime })
     }
 }
 
-/// A process and what it talks to.
+/// A process and the server that it calls.
 #[derive(Debug)]
 struct Environment {
     id: EnvironmentId,
@@ -139,12 +111,11 @@ struct Environment {
 }
 
 impl Environment {
-    /// Kills the process and closes all its connections, in this order, before anything else happens:
-    /// what it had written and nobody had read by then is lost, because what has died arrives no
-    /// more. That is what the pacer assumes.
+    /// Kills the process and then closes all its connections. Whatever the process had written and the server
+    /// had not read by then is lost: the pacer assumes that no request of a dead worker arrives later.
     async fn kill(&mut self, world: &World) -> io::Result<()> {
         if let Some(status) = self.process.try_wait()? {
-            return Err(io::Error::other(format!("a worker ended by itself: {status}")));
+            return Err(io::Error::other(format!("a worker exited by itself: {status}")));
         }
         self.process.kill()?;
         self.process.wait()?;
@@ -157,49 +128,9 @@ impl Environment {
 }
 
 impl Drop for Environment {
-    /// No process outlives its fleet, even where a test fails.
+    /// No process outlives its fleet, even if a test fails.
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-fn command(program: &Program, deployment: Deployment, server: &Server) -> Command {
-    let address = server.address();
-    let url = format!("http://{address}");
-    let mut command = Command::new(&program.path);
-    // Nothing of the surroundings: no proxy, no profile, no credentials.
-    command.env_clear().stdin(Stdio::null()).stdout(Stdio::null());
-    command.envs([
-        ("AWS_LAMBDA_RUNTIME_API", address.to_string().as_str()),
-        ("AWS_LAMBDA_FUNCTION_NAME", "email-worker"),
-        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
-        ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
-        ("AWS_REGION", "us-east-1"),
-        ("AWS_ACCESS_KEY_ID", "test"),
-        ("AWS_SECRET_ACCESS_KEY", "test"),
-        ("AWS_EC2_METADATA_DISABLED", "true"),
-        ("AWS_ENDPOINT_URL_SESV2", &url),
-        ("AWS_ENDPOINT_URL_DYNAMODB", &url),
-        ("AWS_ENDPOINT_URL_SQS", &url),
-        ("AWS_ENDPOINT_URL_LAMBDA", &url),
-        ("EMAILS_TABLE", LEDGER),
-        ("HOLDS_TABLE", "holds"),
-        ("SUPPRESSIONS_TABLE", "suppressions"),
-        ("EMAIL_QUEUE_URL", &format!("{url}/000000000000/email-queue")),
-        ("EMAIL_DEAD_LETTER_QUEUE_URL", &format!("{url}/000000000000/email-dead-letters")),
-        ("SENDER_ADDRESS", "courses@example.com"),
-        ("SES_CONFIGURATION_SET", "registrar"),
-    ]);
-    command.envs([
-        ("SEND_LIMIT", deployment.limit.to_string()),
-        ("SEND_WINDOW_SECONDS", deployment.window.get().as_secs().to_string()),
-        ("SEND_SLACK_MILLISECONDS", deployment.slack.get().as_millis().to_string()),
-        ("WORKER_CONCURRENCY", deployment.slots.to_string()),
-        ("WORKER_BATCH_SIZE", deployment.batch_size.to_string()),
-        ("WORKER_TIMEOUT_SECONDS", deployment.timeout.as_secs().to_string()),
-    ]);
-    command.envs(program.variables.iter().map(|(name, value)| (*name, value.as_str())));
-    command
 }

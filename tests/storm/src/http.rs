@@ -1,4 +1,4 @@
-//! Just enough of an HTTP/1.1 server: on loopback, a whole request in, a whole answer out.
+//! A minimal HTTP/1.1 server on loopback: a whole request in, a whole response out.
 
 use std::{
     convert::Infallible,
@@ -23,9 +23,9 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-/// A request, with the one header that any stand-in looks at.
+/// A request, with the one header that a stand-in reads.
 #[derive(Debug, Clone)]
-pub struct Question {
+pub struct HttpRequest {
     /// The method.
     pub method: Method,
     /// The path, without a query.
@@ -36,39 +36,39 @@ pub struct Question {
     pub body: Bytes,
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct HttpResponse {
     status: StatusCode,
     headers: Vec<(HeaderName, String)>,
     body: String,
 }
 
-impl Answer {
-    /// JSON, with that status.
+impl HttpResponse {
+    /// JSON with this status.
     pub fn json(status: StatusCode, body: &Value) -> Self {
         Self { status, headers: Vec::new(), body: body.to_string() }
     }
 
-    /// JSON, and all is well.
+    /// JSON with status 200.
     pub fn ok(body: &Value) -> Self {
         Self::json(StatusCode::OK, body)
     }
 
-    /// What no stand-in knows how to answer.
-    pub fn not_known(what: &str) -> Self {
-        let message = format!("no stand-in knows {what}");
+    /// Status 501, for a request that no stand-in implements.
+    pub fn not_implemented(what: &str) -> Self {
+        let message = format!("no stand-in implements {what}");
         Self::json(StatusCode::NOT_IMPLEMENTED, &serde_json::json!({"message": message}))
     }
 
-    /// The same answer with one more header.
+    /// The same response with one more header.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+    pub fn with_header(mut self, name: &'static str, value: impl ToString) -> Self {
         self.headers.push((HeaderName::from_static(name), value.to_string()));
         self
     }
 
-    /// Whether it says that all is well.
+    /// Whether the status is 2xx.
     pub fn is_ok(&self) -> bool {
         self.status.is_success()
     }
@@ -85,7 +85,7 @@ impl Answer {
     }
 }
 
-/// A server on a port of its own, until it is stopped or dropped.
+/// A server on a free port, until it is stopped or dropped.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -94,12 +94,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves every request by `handle`. When a client goes away, the future that was to answer it
-    /// is dropped.
+    /// Handles every request by `handle`. If the client disconnects first, the future of `handle` is dropped.
     pub async fn start<H, F>(handle: H) -> io::Result<Self>
     where
-        H: Fn(Question) -> F + Clone + Send + Sync + 'static,
-        F: Future<Output = Answer> + Send + 'static,
+        H: Fn(HttpRequest) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = HttpResponse> + Send + 'static,
     {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -108,12 +107,12 @@ impl Server {
         Ok(Self { address, stop, running })
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Stops it: every connection is closed and every answer under way is dropped before this ends.
+    /// Closes every connection and drops every response in progress, then returns.
     pub async fn stop(self) {
         drop(self.stop);
         let _ = self.running.await;
@@ -122,8 +121,8 @@ impl Server {
 
 async fn run<H, F>(listener: TcpListener, mut stopped: oneshot::Receiver<()>, handle: H)
 where
-    H: Fn(Question) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Answer> + Send + 'static,
+    H: Fn(HttpRequest) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = HttpResponse> + Send + 'static,
 {
     let mut connections = JoinSet::new();
     loop {
@@ -132,42 +131,42 @@ where
             _ = &mut stopped => break,
             Some(_) = connections.join_next() => {}
             Ok((stream, _)) = listener.accept() => {
-                connections.spawn(converse(stream, handle.clone()));
+                connections.spawn(serve_connection(stream, handle.clone()));
             }
         }
     }
     connections.shutdown().await;
 }
 
-async fn converse<H, F>(stream: TcpStream, handle: H)
+async fn serve_connection<H, F>(stream: TcpStream, handle: H)
 where
-    H: Fn(Question) -> F,
-    F: Future<Output = Answer>,
+    H: Fn(HttpRequest) -> F,
+    F: Future<Output = HttpResponse>,
 {
     let _ = stream.set_nodelay(true);
-    let service = service_fn(|request| answer(request, &handle));
-    // An error is a client that went away.
+    let service = service_fn(|request| respond(request, &handle));
+    // An error means that the client disconnected.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn answer<H, F>(
+async fn respond<H, F>(
     request: Request<Incoming>,
     handle: &H,
 ) -> Result<Response<Full<Bytes>>, Infallible>
 where
-    H: Fn(Question) -> F,
-    F: Future<Output = Answer>,
+    H: Fn(HttpRequest) -> F,
+    F: Future<Output = HttpResponse>,
 {
     let (head, body) = request.into_parts();
-    let question = Question {
+    let request = HttpRequest {
         method: head.method,
         path: head.uri.path().to_owned(),
         target: head
             .headers
             .get("x-amz-target")
             .and_then(|target| Some(target.to_str().ok()?.to_owned())),
-        // A body that breaks off is no request: the client is gone, and so is its connection.
+        // If the body breaks off, the client is gone and nobody reads the response.
         body: body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default(),
     };
-    Ok(handle(question).await.into_response())
+    Ok(handle(request).await.into_response())
 }

@@ -1,103 +1,124 @@
-//! What must be true of a run, by what was recorded at the provider's door, whatever the workers say.
+//! What must be true of a run. It is judged by what arrived at the provider, not by what the workers report.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use email::Job;
+use email::{
+    Job,
+    testing::{FirstEmail, second_email_is_excused},
+};
 use pacer::{
     Share,
     audit::{self, Worst},
 };
 
 use crate::{
-    fleet::Life,
+    fleet::EnvironmentRecord,
     stand_in::{Arrival, Change, Reply, World},
 };
 
-/// What was found. [`Findings::violations`] says what of it must not be.
+/// The results of a run. [`Findings::violations`] lists those that break a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Findings {
-    /// The most arrivals in any half-open window.
-    pub worst: usize,
-    /// The most that one slot had in any half-open window.
-    pub worst_of_a_slot: usize,
-    /// Jobs that were accepted twice because an attempt's answer was lost: its worker was killed
-    /// before the ledger knew, or the provider kept silent.
-    pub sent_twice: usize,
-    /// Jobs that were accepted twice for no such reason.
-    pub sent_twice_for_nothing: Vec<String>,
-    /// Jobs that one invocation tried twice, though a job gets one permit of it at most (rule 3).
-    pub tried_again: Vec<String>,
-    /// Jobs that are neither accepted, nor dead letters, nor on the queue.
+    /// The maximum number of arrivals in any half-open window.
+    pub max_in_window: usize,
+    /// The maximum number of arrivals from one slot in any half-open window.
+    pub max_in_window_per_slot: usize,
+    /// How many second emails were accepted that are excused.
+    pub excused_second_emails: usize,
+    /// The jobs of second emails that were accepted and are not excused.
+    pub unexcused_second_emails: Vec<String>,
+    /// Jobs that one invocation attempted more than once. It has at most one permit per job (rule 3).
+    pub repeated_attempts: Vec<String>,
+    /// Jobs that are not accepted, not dead letters, and not on the queue.
     pub lost: Vec<String>,
 }
 
 impl Findings {
-    /// Judges a run whose workers are all dead, by the bodies that were put on the queue.
-    pub fn of(world: &World, lives: &[Life], share: Share, put: &[String]) -> Self {
+    /// Judges a run. All its workers must be dead. `put` has the bodies that were put on the queue, and
+    /// `environments` the records of all environments by their ids.
+    pub fn of(
+        world: &World,
+        environments: &[EnvironmentRecord],
+        share: Share,
+        put: &[String],
+    ) -> Self {
         let arrivals = world.provider.arrivals();
-        let twice = sent_twice(&arrivals, &world.ledger.changes(), lives);
+        let second_emails = second_emails(&arrivals, &world.ledger.changes(), environments);
         let dead_letters = world.queue.dead_letters();
-        let remaining = world.queue.bodies();
-        let remaining = dead_letters.iter().map(|letter| &letter.body).chain(&remaining);
+        let queued = world.queue.bodies();
+        let remaining = dead_letters.iter().map(|letter| &letter.body).chain(&queued);
         Self {
-            worst: worst(arrivals.iter(), share),
-            worst_of_a_slot: worst_of_a_slot(&arrivals, lives, share),
-            sent_twice: twice.excused,
-            sent_twice_for_nothing: twice.for_nothing,
-            tried_again: tried_again(&arrivals),
+            max_in_window: max_in_window(arrivals.iter(), share),
+            max_in_window_per_slot: max_in_window_per_slot(&arrivals, environments, share),
+            excused_second_emails: second_emails.excused,
+            unexcused_second_emails: second_emails.unexcused,
+            repeated_attempts: repeated_attempts(&arrivals),
             lost: lost(put, &arrivals, &remaining.collect()),
         }
     }
 
-    /// What must not be, in words; nothing if all is well.
+    /// The broken rules, in words. Empty if there are none.
     pub fn violations(&self, share: Share) -> Vec<String> {
         let mut violations = Vec::new();
         let (limit, quota) = (share.total(), u64::from(share.quota()));
-        if self.worst as u64 > limit {
-            violations.push(format!("{} arrivals in a window for {limit}", self.worst));
+        if self.max_in_window as u64 > limit {
+            let count = self.max_in_window;
+            violations.push(format!("{count} arrivals in a window; the limit is {limit}"));
         }
-        if self.worst_of_a_slot as u64 > quota {
-            let worst = self.worst_of_a_slot;
-            violations.push(format!("{worst} arrivals of one slot in a window for {quota}"));
+        if self.max_in_window_per_slot as u64 > quota {
+            let count = self.max_in_window_per_slot;
+            violations
+                .push(format!("{count} arrivals from one slot in a window; its share is {quota}"));
         }
-        for (what, jobs) in [
-            ("sent twice", &self.sent_twice_for_nothing),
-            ("tried again under one permit", &self.tried_again),
+        for (violation, jobs) in [
+            ("sent twice without an excuse", &self.unexcused_second_emails),
+            ("attempted more than once under one permit", &self.repeated_attempts),
             ("lost", &self.lost),
         ] {
             if !jobs.is_empty() {
-                violations.push(format!("{what}: {jobs:?}"));
+                violations.push(format!("{violation}: {jobs:?}"));
             }
         }
         violations
     }
 }
 
-/// The most arrivals in any half-open window.
-pub fn worst<'a>(arrivals: impl Iterator<Item = &'a Arrival>, share: Share) -> usize {
+/// The maximum number of arrivals in any half-open window.
+pub fn max_in_window<'a>(arrivals: impl Iterator<Item = &'a Arrival>, share: Share) -> usize {
     let moments: Vec<_> = arrivals.map(moment).collect();
     audit::worst_window(&moments, share.window()).map_or(0, |Worst { count, .. }| count)
 }
 
-fn worst_of_a_slot(arrivals: &[Arrival], lives: &[Life], share: Share) -> usize {
-    let slots: HashSet<usize> = lives.iter().map(|life| life.slot).collect();
-    let of =
-        |slot| worst(arrivals.iter().filter(|a| lives[a.from.environment].slot == slot), share);
-    slots.into_iter().map(of).max().unwrap_or(0)
+fn max_in_window_per_slot(
+    arrivals: &[Arrival],
+    environments: &[EnvironmentRecord],
+    share: Share,
+) -> usize {
+    let slots: HashSet<usize> = environments.iter().map(|environment| environment.slot).collect();
+    let max_of = |slot| {
+        let of_slot = |arrival: &&Arrival| environments[arrival.from.environment].slot == slot;
+        max_in_window(arrivals.iter().filter(of_slot), share)
+    };
+    slots.into_iter().map(max_of).max().unwrap_or(0)
 }
 
-/// When it arrived, as an audit has it.
+/// The time of an arrival, in the form that the audit takes.
 pub fn moment(arrival: &Arrival) -> audit::Arrival {
     audit::Arrival::at(i64::try_from(arrival.at.as_nanos()).unwrap_or(i64::MAX))
 }
 
-struct Twice {
+struct SecondEmails {
     excused: usize,
-    for_nothing: Vec<String>,
+    /// Their jobs.
+    unexcused: Vec<String>,
 }
 
-fn sent_twice(arrivals: &[Arrival], changes: &[Change], lives: &[Life]) -> Twice {
-    let sent_at: HashMap<&str, _> = changes
+fn second_emails(
+    arrivals: &[Arrival],
+    changes: &[Change],
+    environments: &[EnvironmentRecord],
+) -> SecondEmails {
+    let recorded_as_sent_at: HashMap<&str, _> = changes
         .iter()
         .filter(|change| change.state == "sent")
         .map(|change| (change.job_id.as_str(), change.at))
@@ -106,34 +127,37 @@ fn sent_twice(arrivals: &[Arrival], changes: &[Change], lives: &[Life]) -> Twice
     for arrival in arrivals.iter().filter(|arrival| arrival.reply == Reply::Accept) {
         accepted.entry(&arrival.job_id).or_default().push(arrival);
     }
-    let mut twice = Twice { excused: 0, for_nothing: Vec::new() };
-    for (job_id, times) in accepted {
-        for pair in times.windows(2) {
-            let [before, after] = pair else { continue };
-            let killed_between =
-                lives[before.from.environment].killed_at.is_some_and(|at| at <= after.at);
-            let known = sent_at.get(job_id).is_some_and(|&sent| sent <= after.at);
-            if (killed_between || !before.answered) && !known {
-                twice.excused += 1;
+    let mut second_emails = SecondEmails { excused: 0, unexcused: Vec::new() };
+    for (job_id, emails) in accepted {
+        for pair in emails.windows(2) {
+            let [first, second] = pair else { continue };
+            let first = FirstEmail {
+                response_was_received: first.responded,
+                worker_killed_at: environments[first.from.environment].killed_at,
+                recorded_as_sent_at: recorded_as_sent_at.get(job_id).copied(),
+            };
+            if second_email_is_excused(&first, &second.at) {
+                second_emails.excused += 1;
             } else {
-                twice.for_nothing.push(job_id.to_owned());
+                second_emails.unexcused.push(job_id.to_owned());
             }
         }
     }
-    twice
+    second_emails
 }
 
-/// The jobs that one invocation tried more than once.
-pub fn tried_again(arrivals: &[Arrival]) -> Vec<String> {
-    let mut tried = HashSet::new();
+/// The jobs that one invocation attempted more than once.
+pub fn repeated_attempts(arrivals: &[Arrival]) -> Vec<String> {
+    let mut attempted = HashSet::new();
     arrivals
         .iter()
-        .filter(|arrival| !tried.insert((arrival.from, &arrival.job_id)))
+        .filter(|arrival| !attempted.insert((arrival.from, &arrival.job_id)))
         .map(|arrival| arrival.job_id.clone())
         .collect()
 }
 
-/// A body that is no job must still be somewhere itself; a job, any message of it, or its email.
+/// The bodies of `put` that are lost. A job is not lost if its email was accepted or any message of it remains.
+/// A body that is not a job must remain itself.
 fn lost(put: &[String], arrivals: &[Arrival], remaining: &HashSet<&String>) -> Vec<String> {
     let job_id = |body: &String| Job::parse(body).ok().map(|job| job.id.to_string());
     let accepted: HashSet<&str> = arrivals
@@ -163,7 +187,7 @@ mod tests {
     fn accepted(at: u64, environment: usize) -> Arrival {
         let from = Sender { environment, invocation: 1 };
         let (at, job_id) = (second(at), "a".to_owned());
-        Arrival { at, from, job_id, reply: Reply::Accept, answered: true }
+        Arrival { at, from, job_id, reply: Reply::Accept, responded: true }
     }
 
     fn body(id: &str) -> String {
@@ -171,42 +195,45 @@ mod tests {
     }
 
     #[test]
-    fn only_a_lost_answer_excuses_a_second_email() {
-        let lives = |killed_at: Option<u64>| {
+    fn only_a_lost_response_or_a_kill_excuses_a_second_email() {
+        let environments = |killed_at: Option<u64>| {
             let killed_at = killed_at.map(second);
-            [Life { slot: 0, killed_at }, Life { slot: 1, killed_at: None }]
+            [
+                EnvironmentRecord { slot: 0, killed_at },
+                EnvironmentRecord { slot: 1, killed_at: None },
+            ]
         };
-        let excused = |arrivals: &[Arrival], lives: &[Life], sent_at: u64| {
+        let excused = |arrivals: &[Arrival], environments: &[EnvironmentRecord], sent_at: u64| {
             let state = "sent".to_owned();
             let change = Change { at: second(sent_at), job_id: "a".to_owned(), state };
-            let twice = sent_twice(arrivals, &[change], lives);
-            assert_eq!(twice.excused + twice.for_nothing.len(), arrivals.len() - 1);
-            twice.for_nothing.is_empty()
+            let found = second_emails(arrivals, &[change], environments);
+            assert_eq!(found.excused + found.unexcused.len(), arrivals.len() - 1);
+            found.unexcused.is_empty()
         };
         let both = [accepted(1, 0), accepted(9, 1)];
-        assert!(excused(&both, &lives(Some(2)), 10));
-        assert!(!excused(&both, &lives(None), 10), "nobody died");
-        assert!(!excused(&both, &lives(Some(9 + 1)), 10), "it died later");
-        assert!(!excused(&both, &lives(Some(2)), 1), "the ledger knew");
-        let silent = [Arrival { answered: false, ..accepted(1, 0) }, accepted(9, 1)];
-        assert!(excused(&silent, &lives(None), 10));
+        assert!(excused(&both, &environments(Some(2)), 10));
+        assert!(!excused(&both, &environments(None), 10), "no worker was killed");
+        assert!(!excused(&both, &environments(Some(9 + 1)), 10), "the kill was later");
+        assert!(!excused(&both, &environments(Some(2)), 1), "the ledger had it as sent");
+        let silent = [Arrival { responded: false, ..accepted(1, 0) }, accepted(9, 1)];
+        assert!(excused(&silent, &environments(None), 10));
         let refused = [Arrival { reply: Reply::Fail, ..accepted(1, 0) }];
-        assert!(excused(&refused, &lives(None), 10));
+        assert!(excused(&refused, &environments(None), 10));
     }
 
     #[test]
-    fn an_invocation_tries_a_job_once() {
+    fn two_attempts_for_a_job_are_repeated_only_in_one_invocation() {
         let later = Sender { environment: 0, invocation: 2 };
         let again = Arrival { from: later, ..accepted(9, 0) };
-        assert!(tried_again(&[accepted(1, 0), accepted(9, 1), again]).is_empty());
-        assert_eq!(tried_again(&[accepted(1, 0), accepted(2, 0)]), ["a"]);
+        assert!(repeated_attempts(&[accepted(1, 0), accepted(9, 1), again]).is_empty());
+        assert_eq!(repeated_attempts(&[accepted(1, 0), accepted(2, 0)]), ["a"]);
     }
 
     #[test]
-    fn a_job_is_lost_where_it_is_nowhere() {
-        let put = [body("a"), body("b"), body("c"), "no job".to_owned()];
+    fn body_that_was_neither_sent_nor_kept_is_lost() {
+        let put = [body("a"), body("b"), body("c"), "not a job".to_owned()];
         let remaining = [body("b")];
         let lost = lost(&put, &[accepted(1, 0)], &remaining.iter().collect());
-        assert_eq!(lost, [body("c"), "no job".to_owned()]);
+        assert_eq!(lost, [body("c"), "not a job".to_owned()]);
     }
 }

@@ -1,4 +1,4 @@
-//! How the provider fares: when it counts a request, what it replies, and how soon.
+//! The weather at the provider: when it counts a request, how it replies, and how soon.
 
 use std::{ops::Range, time::Duration};
 
@@ -9,60 +9,61 @@ use crate::stand_in::Reply;
 /// What happens to one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Treatment {
-    /// When it is counted.
+    /// When the provider counts it.
     pub counted_at: Duration,
-    /// How long after that it is answered.
-    pub answer_after: Duration,
-    /// What is answered.
+    /// The time from then to the response.
+    pub response_after: Duration,
+    /// The reply.
     pub reply: Reply,
 }
 
-/// What comes to pass, one request after another.
+/// Decides what happens to each request.
 #[derive(Debug)]
 pub enum Weather {
-    /// Every request is counted as it comes and answered after this long.
+    /// Every request is counted when it arrives and accepted after this latency.
     Calm(Duration),
-    /// Everything goes wrong now and then.
+    /// Every fault occurs sometimes.
     Rough(Rough),
 }
 
-/// Bad weather, the same for the same seed: spells that begin calm, turn slow and end in a stall.
-/// Throttles, failures, rejections and silence may come at any time.
+/// Rough weather, the same for the same seed. It comes in cycles: each begins calm, turns slow, and ends in a
+/// stall. Throttling, failures, rejections and silence may occur at any time.
 #[derive(Debug)]
 pub struct Rough {
-    /// For each request.
+    /// Draws for the requests.
     random: Rng,
-    /// For the spells, so that they do not depend on how many requests there are.
-    seasons: Rng,
-    spells: Vec<Spell>,
+    /// Draws for the cycles, which must not depend on the number of requests.
+    cycle_random: Rng,
+    cycles: Vec<Cycle>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Spell {
-    /// When requests begin to be slow.
+struct Cycle {
+    /// When requests become slow.
     slow_from: Duration,
-    /// Nothing is counted in here, and all that came meanwhile is counted at once at the end. The
-    /// next spell begins then.
+    /// The provider counts nothing during the stall. At its end it counts all requests of the stall at once, and
+    /// the next cycle begins.
     stall: Range<Duration>,
 }
 
 impl Weather {
-    /// Always that latency.
+    /// The same latency for every request.
     pub fn calm(latency: Duration) -> Self {
         Self::Calm(latency)
     }
 
-    /// Slow requests, slow answers, silence, throttles, failures, rejections and stalls.
+    /// Slow requests, slow responses, silence, throttling, failures, rejections and stalls.
     pub fn rough(seed: u64) -> Self {
-        let mut seasons = Rng::with_seed(seed);
-        Self::Rough(Rough { random: seasons.fork(), seasons, spells: Vec::new() })
+        let mut cycle_random = Rng::with_seed(seed);
+        let random = cycle_random.fork();
+        Self::Rough(Rough { random, cycle_random, cycles: Vec::new() })
     }
 
-    /// What happens to a request that comes now.
+    /// What happens to a request that is sent now.
     pub fn treat(&mut self, now: Duration) -> Treatment {
         match self {
             Self::Calm(latency) => {
-                Treatment { counted_at: now, answer_after: *latency, reply: Reply::Accept }
+                Treatment { counted_at: now, response_after: *latency, reply: Reply::Accept }
             }
             Self::Rough(rough) => rough.treat(now),
         }
@@ -71,18 +72,18 @@ impl Weather {
 
 impl Rough {
     fn treat(&mut self, now: Duration) -> Treatment {
-        let Spell { slow_from, stall } = self.spell(now);
+        let Cycle { slow_from, stall } = self.cycle_at(now);
         let is_slow = slow_from <= now && self.random.u8(0..3) == 0;
-        let (until_counted, until_answered) = match (is_slow, self.random.bool()) {
+        let (until_counted, until_response) = match (is_slow, self.random.bool()) {
             (true, true) => (100..900, 20..40),
             (true, false) => (0..30, 100..900),
             (false, _) => (0..30, 20..40),
         };
         let counted_at = now + milliseconds(&mut self.random, until_counted);
-        let answer_after = match self.random.u32(0..500) {
-            // Longer than the worker waits: it never knows.
+        let response_after = match self.random.u32(0..500) {
+            // Longer than the worker waits for a response.
             0 => Duration::from_secs(11),
-            _ => milliseconds(&mut self.random, until_answered),
+            _ => milliseconds(&mut self.random, until_response),
         };
         let reply = match self.random.u32(0..100) {
             0..2 => Reply::Throttle,
@@ -92,21 +93,20 @@ impl Rough {
         };
         let is_stalled = stall.contains(&counted_at);
         let counted_at = if is_stalled { stall.end } else { counted_at };
-        Treatment { counted_at, answer_after, reply }
+        Treatment { counted_at, response_after, reply }
     }
 
-    /// The spell of that time.
-    fn spell(&mut self, now: Duration) -> Spell {
+    fn cycle_at(&mut self, now: Duration) -> Cycle {
         loop {
-            if let Some(spell) = self.spells.iter().find(|spell| now < spell.stall.end) {
-                return spell.clone();
+            if let Some(cycle) = self.cycles.iter().find(|cycle| now < cycle.stall.end) {
+                return cycle.clone();
             }
-            let began = self.spells.last().map_or(Duration::ZERO, |last| last.stall.end);
-            let slow_from = began + milliseconds(&mut self.seasons, 2_000..5_000);
-            let stalled_from = slow_from + milliseconds(&mut self.seasons, 0..1_500);
-            let stalled_for = milliseconds(&mut self.seasons, 1_000..3_000);
+            let began = self.cycles.last().map_or(Duration::ZERO, |last| last.stall.end);
+            let slow_from = began + milliseconds(&mut self.cycle_random, 2_000..5_000);
+            let stalled_from = slow_from + milliseconds(&mut self.cycle_random, 0..1_500);
+            let stalled_for = milliseconds(&mut self.cycle_random, 1_000..3_000);
             let stall = stalled_from..stalled_from + stalled_for;
-            self.spells.push(Spell { slow_from, stall });
+            self.cycles.push(Cycle { slow_from, stall });
         }
     }
 }
@@ -120,17 +120,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stall_ends_for_all_at_once() {
-        let Weather::Rough(mut rough) = Weather::rough(7) else { unreachable!("it is rough") };
-        let Spell { stall, .. } = rough.spell(Duration::from_mins(1));
+    fn requests_during_a_stall_are_all_counted_at_its_end() {
+        let Weather::Rough(mut rough) = Weather::rough(7) else {
+            unreachable!("the weather is rough")
+        };
+        let Cycle { stall, .. } = rough.cycle_at(Duration::from_mins(1));
         for now in [stall.start, (stall.start + stall.end) / 2] {
             assert_eq!(rough.treat(now).counted_at, stall.end);
         }
-        assert!(rough.spell(stall.end).slow_from > stall.end);
+        assert!(rough.cycle_at(stall.end).slow_from > stall.end);
     }
 
     #[test]
-    fn the_same_seed_is_the_same_weather() {
+    fn same_seed_gives_the_same_weather() {
         let treatments = |seed| {
             let mut weather = Weather::rough(seed);
             (0..100).map(|n| weather.treat(Duration::from_millis(n * 100))).collect::<Vec<_>>()

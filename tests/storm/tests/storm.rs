@@ -1,22 +1,20 @@
-//! Real worker processes in a storm: killed at any instant and replaced at once, while the provider
-//! is slow, stalls, throttles, fails and keeps silent, and the queue delivers twice. Whatever happens,
-//! no window may hold more than the limit at the provider's door, no invocation may try a job twice,
-//! no email may be sent twice without a lost answer, and no job may be lost.
+//! Real worker processes in a storm. Each may be killed at any moment and is replaced at once, while the provider is
+//! slow, stalls, throttles, fails and keeps silent, and the queue delivers messages twice. In spite of that, no window
+//! may hold more than the limit at the provider, no invocation may attempt a job twice, no email may be sent twice
+//! without an excuse, and no job may be lost.
 //!
-//! Then the same with workers in which one of the pacer's rules is removed (`mutant_worker.rs`):
-//! each must be caught, and the same binary with none removed must not be.
+//! The same storms run against workers in which one of the pacer's rules is removed (`mutant_worker`). Each must be
+//! detected, and the mutant worker with every rule must not be.
 //!
-//! What this cannot show: that the limit holds in every interleaving, or to the nanosecond. The model
-//! and the simulation of `crates/pacer/tests` do that, with time as a number; a storm of seconds only
-//! notices a mistake that is worth a send in a window which is otherwise almost full. It shows what
-//! they cannot: that the binary, with its HTTP client, its timers and its runtime, keeps the rules
-//! that they are about.
+//! A storm cannot show that the limit holds in every interleaving, or to the nanosecond. The model and the simulation
+//! in `crates/pacer/tests` do that, with time as a number. A storm of some seconds only detects a mistake that adds a
+//! send to a window that is otherwise almost full. It shows what they cannot: that the binary, with its HTTP client,
+//! its timers and its runtime, follows the rules that they are about.
 //!
-//! `STORM_SEED=7 cargo test -p storm` is another storm. The seed decides what
-//! happens to the n-th request and which slot is killed when; how threads and processes then
-//! interleave is the machine's to decide. Nothing here depends on how fast it is.
+//! `STORM_SEED=7 cargo test -p storm` runs another storm. The seed decides what happens to the n-th request, and which
+//! slot is killed when. How threads and processes then interleave is up to the machine. No test depends on its speed.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test, in its helpers too")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests too")]
 
 use std::{
     sync::Arc,
@@ -32,16 +30,16 @@ use storm::{
     weather::Weather,
 };
 
-/// Before a storm is given up on. Only a machine at a standstill needs this long.
-const PATIENCE: Duration = Duration::from_mins(4);
+/// The deadline of a storm. Only a machine at a standstill needs this long.
+const MAX_DURATION: Duration = Duration::from_mins(4);
 
-/// 40 in any 2 s, by 4 slots; an attempt usually ends long before the next one starts.
-fn apart() -> Deployment {
+/// 40 in any 2 s, by 4 slots. An attempt usually ends long before the next one starts.
+fn separate_attempts() -> Deployment {
     deployment(40, 4, 100, 8)
 }
 
-/// 60 in any 2 s, by 2 slots: up to 3 attempts of a slot are outstanding at once.
-fn overlapping() -> Deployment {
+/// 60 in any 2 s, by 2 slots. Up to 3 attempts of a slot are outstanding at the same time.
+fn overlapping_attempts() -> Deployment {
     deployment(60, 2, 200, 24)
 }
 
@@ -56,7 +54,7 @@ fn deployment(limit: u32, slots: u32, slack: u32, batch_size: u32) -> Deployment
     }
 }
 
-/// A fleet in bad weather.
+/// A fleet in rough weather.
 struct Storm {
     seed: u64,
     random: Rng,
@@ -71,7 +69,7 @@ struct Storm {
 impl Storm {
     async fn begin(program: Program, deployment: Deployment) -> Self {
         let seed = std::env::var("STORM_SEED").map_or(1, |seed| seed.parse().unwrap());
-        // Short enough for messages to come back while they are still being handled.
+        // Short enough for messages to become visible while they are still being handled.
         let world = World::new(Weather::rough(seed), Duration::from_secs(4));
         let put = messages(3_000);
         world.queue.put(put.iter().cloned());
@@ -81,11 +79,11 @@ impl Storm {
         Self { seed, random, share, world, put, fleet, kills: 0, began }
     }
 
-    /// Kills one worker after another until `enough` is true.
-    async fn rage_until(&mut self, enough: impl Fn(&Self) -> bool) {
-        while !enough(self) {
-            assert!(self.began.elapsed() < PATIENCE, "{}", self.so_far());
-            // Quick ones, and then a calm in which windows can fill.
+    /// Kills one worker after another until `is_over` returns true.
+    async fn kill_workers_until(&mut self, is_over: impl Fn(&Self) -> bool) {
+        while !is_over(self) {
+            assert!(self.began.elapsed() < MAX_DURATION, "{}", self.summary());
+            // Several kills in quick succession, and then a pause in which windows can fill.
             let pause = if self.random.u8(0..4) == 0 { 2_000..4_000 } else { 10..300 };
             tokio::time::sleep(Duration::from_millis(self.random.u64(pause))).await;
             let slot = self.random.usize(0..self.fleet.slots());
@@ -94,8 +92,8 @@ impl Storm {
         }
     }
 
-    fn worst(&self) -> usize {
-        oracle::worst(self.world.provider.arrivals().iter(), self.share)
+    fn max_in_window(&self) -> usize {
+        oracle::max_in_window(self.world.provider.arrivals().iter(), self.share)
     }
 
     fn replies(&self, reply: Reply) -> usize {
@@ -103,33 +101,33 @@ impl Storm {
         arrivals.iter().filter(|arrival| arrival.reply == reply).count()
     }
 
-    fn so_far(&self) -> String {
+    fn summary(&self) -> String {
         format!(
-            "STORM_SEED={}: after {:?}, {} kills, {} redeliveries and {} arrivals, at most {} in a \
-             window for {}",
+            "STORM_SEED={}: {:?}, {} kills, {} redeliveries, {} arrivals, at most {} in a window; \
+             the limit is {}",
             self.seed,
             self.began.elapsed(),
             self.kills,
-            self.world.queue.redelivered(),
+            self.world.queue.redeliveries(),
             self.world.provider.count(),
-            self.worst(),
+            self.max_in_window(),
             self.share.total(),
         )
     }
 
-    /// Kills all and judges.
+    /// Kills all workers and judges the run.
     async fn end(self) -> Findings {
-        let so_far = self.so_far();
-        let lives = self.fleet.stop().await.unwrap();
-        let findings = Findings::of(&self.world, &lives, self.share, &self.put);
-        println!("{so_far}; {} excused second emails", findings.sent_twice);
+        let summary = self.summary();
+        let environments = self.fleet.stop().await.unwrap();
+        let findings = Findings::of(&self.world, &environments, self.share, &self.put);
+        println!("{summary}; {} excused second emails", findings.excused_second_emails);
         let violations = findings.violations(self.share);
-        assert!(violations.is_empty(), "{so_far}: {violations:#?}");
+        assert!(violations.is_empty(), "{summary}: {violations:#?}");
         findings
     }
 }
 
-/// Jobs; now and then one comes twice, one can never be sent, and one is none.
+/// Messages for this many jobs. Some jobs have two messages, some can never be sent, and some messages are not jobs.
 fn messages(jobs: usize) -> Vec<String> {
     let mut messages = Vec::new();
     for n in 0..jobs {
@@ -143,21 +141,21 @@ fn messages(jobs: usize) -> Vec<String> {
             messages.push(job.clone());
         }
         if n % 50 == 25 {
-            messages.push(format!("no job: {n}"));
+            messages.push(format!("not a job: {n}"));
         }
         messages.push(job);
     }
     messages
 }
 
-/// Long enough for many windows, and for everything to have happened.
-async fn survives(program: Program, deployment: Deployment, arrivals: usize) {
+/// Runs a storm until it has had many windows and every kind of fault, and fails if a rule was broken.
+async fn keeps_the_rules(program: Program, deployment: Deployment, arrivals: usize) {
     let mut storm = Storm::begin(program, deployment).await;
     storm
-        .rage_until(|storm| {
+        .kill_workers_until(|storm| {
             storm.world.provider.count() >= arrivals
                 && storm.kills >= 20
-                && storm.world.queue.redelivered() > 0
+                && storm.world.queue.redeliveries() > 0
                 && !storm.world.queue.dead_letters().is_empty()
                 && [Reply::Throttle, Reply::Fail, Reply::Reject]
                     .into_iter()
@@ -171,65 +169,65 @@ fn real_worker() -> Program {
     Program::new(env!("CARGO_BIN_EXE_worker-under-test"))
 }
 
-fn mutant(mutation: &str) -> Program {
-    Program::new(env!("CARGO_BIN_EXE_mutant-worker")).with("MUTATION", mutation)
+fn mutant_worker(mutation: &str) -> Program {
+    Program::new(env!("CARGO_BIN_EXE_mutant-worker")).with_variable("MUTATION", mutation)
 }
 
-/// Until some window holds more than the limit.
-async fn is_caught(mutation: &str) {
-    is_caught_by(mutation, |storm| storm.worst() as u64 > storm.share.total()).await;
+/// Runs a storm until some window holds more than the limit, and fails if none ever does.
+async fn exceeds_the_limit(mutation: &str) {
+    is_detected(mutation, |storm| storm.max_in_window() as u64 > storm.share.total()).await;
 }
 
-async fn is_caught_by(mutation: &str, found: impl Fn(&Storm) -> bool) {
-    let mut storm = Storm::begin(mutant(mutation), apart()).await;
-    storm.rage_until(found).await;
-    println!("{mutation} is caught. {}", storm.so_far());
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_worker_keeps_the_limit() {
-    survives(real_worker(), apart(), 200).await;
+async fn is_detected(mutation: &str, violation: impl Fn(&Storm) -> bool) {
+    let mut storm = Storm::begin(mutant_worker(mutation), separate_attempts()).await;
+    storm.kill_workers_until(violation).await;
+    println!("{mutation} was detected. {}", storm.summary());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_worker_keeps_the_limit_when_attempts_overlap() {
-    survives(real_worker(), overlapping(), 300).await;
+async fn worker_in_a_storm_keeps_the_rules() {
+    keeps_the_rules(real_worker(), separate_attempts(), 200).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_mutant_with_every_rule_is_not_caught() {
-    survives(mutant("none"), apart(), 200).await;
+async fn worker_with_overlapping_attempts_keeps_the_rules() {
+    keeps_the_rules(real_worker(), overlapping_attempts(), 300).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_rule_1_it_is_caught() {
-    is_caught("rule-1").await;
+async fn mutant_worker_with_every_rule_keeps_the_rules() {
+    keeps_the_rules(mutant_worker("none"), separate_attempts(), 200).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_rule_2_it_is_caught() {
-    is_caught("rule-2").await;
+async fn worker_without_rule_1_exceeds_the_limit() {
+    exceeds_the_limit("rule-1").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_rule_3_it_is_caught() {
-    is_caught("rule-3").await;
-}
-
-/// The SDK waits before it tries again, up to a second the first time, and rule 4 meanwhile holds
-/// everything else: the limit mostly survives it. So this one is caught by its attempts.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_the_sdks_own_retries_it_is_caught() {
-    let tried_again = |storm: &Storm| oracle::tried_again(&storm.world.provider.arrivals());
-    is_caught_by("sdk-retries", |storm| !tried_again(storm).is_empty()).await;
+async fn worker_without_rule_2_exceeds_the_limit() {
+    exceeds_the_limit("rule-2").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_rule_4_it_is_caught() {
-    is_caught("rule-4").await;
+async fn worker_without_rule_3_exceeds_the_limit() {
+    exceeds_the_limit("rule-3").await;
+}
+
+/// The SDK waits for up to a second before its first retry, and meanwhile rule 4 lets nothing else start. The limit is
+/// therefore mostly kept, and this mutation is detected by its repeated attempts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn worker_with_the_retries_of_the_sdk_repeats_attempts_under_one_permit() {
+    let repeated = |storm: &Storm| oracle::repeated_attempts(&storm.world.provider.arrivals());
+    is_detected("sdk-retries", |storm| !repeated(storm).is_empty()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_rule_5_it_is_caught() {
-    is_caught("rule-5").await;
+async fn worker_without_rule_4_exceeds_the_limit() {
+    exceeds_the_limit("rule-4").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn worker_without_rule_5_exceeds_the_limit() {
+    exceeds_the_limit("rule-5").await;
 }

@@ -1,5 +1,5 @@
-//! DynamoDB: the ledger's table with the partition key `job_id`, by `UpdateItem`. The other tables, of
-//! holds and of suppressions, are empty.
+//! DynamoDB: `UpdateItem` on the ledger's table, whose partition key is `job_id`. The tables of holds and of
+//! suppressions are empty.
 
 use std::{
     collections::HashMap,
@@ -10,20 +10,23 @@ use std::{
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use super::expression::{self, Item, NotUnderstood, Scope};
-use crate::{Clock, http::Answer, locked};
+use super::{
+    expression::{self, Item, Scope, Unsupported},
+    locked,
+};
+use crate::{Clock, http::HttpResponse};
 
-/// The ledger's name.
+/// The name of the ledger's table.
 pub(crate) const LEDGER: &str = "emails";
 
-/// A job's state changed.
+/// A change of a job's state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// When.
+    /// The time of the change.
     pub at: Duration,
-    /// Which job's.
+    /// The job.
     pub job_id: String,
-    /// To which state.
+    /// The new state.
     pub state: String,
 }
 
@@ -41,18 +44,16 @@ struct Contents {
 }
 
 impl Table {
-    /// An empty table.
     pub(super) fn new(clock: Clock) -> Self {
         Self { clock, contents: Mutex::default() }
     }
 
-    /// Every change of any job's state, in order.
+    /// Every change of a job's state, oldest first.
     pub fn changes(&self) -> Vec<Change> {
         self.contents().changes.clone()
     }
 
-    /// Ends the claims of an invocation that has died, as if the time had come: what takes a minute
-    /// and more on AWS takes none here.
+    /// Ends the claims of an invocation that has died. On AWS they end after a minute or more.
     pub fn end_claims(&self, request_id: &str) {
         for item in self.contents().items.values_mut() {
             let token = item.get("claim_token").and_then(|token| token["S"].as_str());
@@ -65,25 +66,25 @@ impl Table {
         }
     }
 
-    pub(super) fn answer(&self, operation: &str, request: &Value) -> Answer {
+    pub(super) fn respond(&self, operation: &str, request: &Value) -> HttpResponse {
         if request["TableName"] != LEDGER {
             return match operation {
-                "GetItem" => Answer::ok(&json!({})),
-                _ => Answer::not_known(operation),
+                "GetItem" => HttpResponse::ok(&json!({})),
+                _ => HttpResponse::not_implemented(operation),
             };
         }
         let Some(job_id) = request["Key"]["job_id"]["S"].as_str() else {
-            return Answer::not_known("a request without a job_id");
+            return HttpResponse::not_implemented("a request without a job_id");
         };
         match operation {
             "UpdateItem" => self
                 .update(job_id, request)
-                .unwrap_or_else(|NotUnderstood(what)| Answer::not_known(&what)),
-            _ => Answer::not_known(operation),
+                .unwrap_or_else(|Unsupported(what)| HttpResponse::not_implemented(&what)),
+            _ => HttpResponse::not_implemented(operation),
         }
     }
 
-    fn update(&self, job_id: &str, request: &Value) -> Result<Answer, NotUnderstood> {
+    fn update(&self, job_id: &str, request: &Value) -> Result<HttpResponse, Unsupported> {
         let scope = Scope {
             names: &request["ExpressionAttributeNames"],
             values: &request["ExpressionAttributeValues"],
@@ -93,7 +94,7 @@ impl Table {
         if let Some(condition) = request["ConditionExpression"].as_str()
             && !expression::holds(condition, scope, &before)?
         {
-            return Ok(refusal(&before));
+            return Ok(condition_failed(&before));
         }
         let update = request["UpdateExpression"].as_str().unwrap_or_default();
         let mut after = expression::updated(update, scope, &before)?;
@@ -104,12 +105,12 @@ impl Table {
             let change = Change { at: self.clock.now(), job_id: job_id.to_owned(), state };
             contents.changes.push(change);
         }
-        let answer = match request["ReturnValues"].as_str() {
+        let response = match request["ReturnValues"].as_str() {
             Some("ALL_NEW") => json!({"Attributes": after}),
             _ => json!({}),
         };
         contents.items.insert(job_id.to_owned(), after);
-        Ok(Answer::ok(&answer))
+        Ok(HttpResponse::ok(&response))
     }
 
     fn contents(&self) -> MutexGuard<'_, Contents> {
@@ -117,20 +118,20 @@ impl Table {
     }
 }
 
-fn refusal(item: &Item) -> Answer {
+fn condition_failed(item: &Item) -> HttpResponse {
     let body = json!({
         "__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException",
         "message": "The conditional request failed",
         "Item": item,
     });
-    Answer::json(StatusCode::BAD_REQUEST, &body)
+    HttpResponse::json(StatusCode::BAD_REQUEST, &body)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn claim(table: &Table, token: &str) -> Answer {
+    fn claim(table: &Table, token: &str) -> HttpResponse {
         let request = json!({
             "TableName": LEDGER,
             "Key": {"job_id": {"S": "a"}},
@@ -142,11 +143,11 @@ mod tests {
                 ":until": {"N": "9"}, ":now": {"N": "1"},
             },
         });
-        table.answer("UpdateItem", &request)
+        table.respond("UpdateItem", &request)
     }
 
     #[test]
-    fn a_claim_in_force_is_respected_until_its_invocation_dies() {
+    fn claim_in_force_is_respected_until_its_invocation_dies() {
         let table = Table::new(Clock::start());
         assert!(claim(&table, "r-1/m").is_ok());
         assert!(!claim(&table, "r-10/m").is_ok());
@@ -154,6 +155,6 @@ mod tests {
         assert!(!claim(&table, "r-10/m").is_ok());
         table.end_claims("r-1");
         assert!(claim(&table, "r-10/m").is_ok());
-        assert_eq!(table.changes().len(), 1, "sending is one state, whoever has the claim");
+        assert_eq!(table.changes().len(), 1, "another claim is not another state");
     }
 }

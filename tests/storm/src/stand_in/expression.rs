@@ -1,7 +1,7 @@
 //! DynamoDB's condition and update expressions: the part of the language that the ledger uses.
 //!
-//! The ledger's own expressions are evaluated, so a mistake in one shows. Whatever is not understood
-//! is an error, never a guess.
+//! The ledger's own expressions are evaluated, so that a storm finds a mistake in one. Everything outside this
+//! part of the language is an error.
 
 use std::cmp::Ordering;
 
@@ -10,27 +10,27 @@ use serde_json::{Map, Value, json};
 /// Attributes in DynamoDB's JSON: `{"job_id": {"S": "a-1"}, "attempts": {"N": "1"}}`.
 pub(super) type Item = Map<String, Value>;
 
-/// What is not understood.
+/// A part of an expression, or of a request, that is not supported here.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct NotUnderstood(pub(super) String);
+pub(super) struct Unsupported(pub(super) String);
 
-/// What `#names` and `:values` stand for.
+/// The meaning of each `#name` and `:value`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scope<'a> {
     pub(super) names: &'a Value,
     pub(super) values: &'a Value,
 }
 
-/// Whether the condition holds for the item; for one that is not there, the item is empty.
-pub(super) fn holds(condition: &str, scope: Scope<'_>, item: &Item) -> Result<bool, NotUnderstood> {
+/// Whether the condition is true of the item. An item that does not exist is empty.
+pub(super) fn holds(condition: &str, scope: Scope<'_>, item: &Item) -> Result<bool, Unsupported> {
     let mut reader = Reader::new(condition, scope, item);
     let holds = reader.any()?;
     reader.end()?;
     Ok(holds)
 }
 
-/// The item as the update leaves it.
-pub(super) fn updated(update: &str, scope: Scope<'_>, item: &Item) -> Result<Item, NotUnderstood> {
+/// The item after the update.
+pub(super) fn updated(update: &str, scope: Scope<'_>, item: &Item) -> Result<Item, Unsupported> {
     let mut reader = Reader::new(update, scope, item);
     let mut after = item.clone();
     while let Some(section) = reader.next() {
@@ -47,10 +47,10 @@ pub(super) fn updated(update: &str, scope: Scope<'_>, item: &Item) -> Result<Ite
                 }
                 "ADD" => {
                     let sum = number(item.get(&name)).unwrap_or(0)
-                        + number(reader.value()?).ok_or_else(|| reader.confused())?;
+                        + number(reader.value()?).ok_or_else(|| reader.unsupported())?;
                     after.insert(name, json!({"N": sum.to_string()}));
                 }
-                _ => return Err(reader.confused()),
+                _ => return Err(reader.unsupported()),
             }
             if !reader.take(",") {
                 break;
@@ -60,7 +60,7 @@ pub(super) fn updated(update: &str, scope: Scope<'_>, item: &Item) -> Result<Ite
     Ok(after)
 }
 
-/// Reads an expression from left to right and evaluates it on the way.
+/// Evaluates an expression while reading it from left to right.
 struct Reader<'a> {
     words: Vec<&'a str>,
     at: usize,
@@ -73,7 +73,7 @@ impl<'a> Reader<'a> {
         Self { words: words(expression), at: 0, scope, item }
     }
 
-    fn any(&mut self) -> Result<bool, NotUnderstood> {
+    fn any(&mut self) -> Result<bool, Unsupported> {
         let mut holds = self.all()?;
         while self.take("OR") {
             holds |= self.all()?;
@@ -81,7 +81,7 @@ impl<'a> Reader<'a> {
         Ok(holds)
     }
 
-    fn all(&mut self) -> Result<bool, NotUnderstood> {
+    fn all(&mut self) -> Result<bool, Unsupported> {
         let mut holds = self.one()?;
         while self.take("AND") {
             holds &= self.one()?;
@@ -89,7 +89,7 @@ impl<'a> Reader<'a> {
         Ok(holds)
     }
 
-    fn one(&mut self) -> Result<bool, NotUnderstood> {
+    fn one(&mut self) -> Result<bool, Unsupported> {
         if self.take("(") {
             let holds = self.any()?;
             self.expect(")")?;
@@ -102,17 +102,17 @@ impl<'a> Reader<'a> {
             return Ok(!self.item.contains_key(&name));
         }
         let left = self.value()?;
-        let comparison = self.next().ok_or_else(|| self.confused())?;
+        let comparison = self.next().ok_or_else(|| self.unsupported())?;
         let order = compare(left, self.value()?);
         match comparison {
             "=" => Ok(order == Some(Ordering::Equal)),
             "<=" => Ok(order.is_some_and(Ordering::is_le)),
-            _ => Err(self.confused()),
+            _ => Err(self.unsupported()),
         }
     }
 
-    /// What a `SET` sets.
-    fn new_value(&mut self) -> Result<Value, NotUnderstood> {
+    /// The value on the right of `SET`.
+    fn new_value(&mut self) -> Result<Value, Unsupported> {
         let value = if self.take("if_not_exists") {
             self.expect("(")?;
             let name = self.name()?;
@@ -123,29 +123,29 @@ impl<'a> Reader<'a> {
         } else {
             self.value()?
         };
-        value.cloned().ok_or_else(|| self.confused())
+        value.cloned().ok_or_else(|| self.unsupported())
     }
 
-    /// The value of a `:value` or of an attribute, which may not be there.
-    fn value(&mut self) -> Result<Option<&'a Value>, NotUnderstood> {
+    /// The value of a `:value`, or of an attribute if the item has it.
+    fn value(&mut self) -> Result<Option<&'a Value>, Unsupported> {
         if let Some(word) = self.peek().filter(|word| word.starts_with(':')) {
             self.at += 1;
-            return self.scope.values.get(word).map(Some).ok_or_else(|| self.confused());
+            return self.scope.values.get(word).map(Some).ok_or_else(|| self.unsupported());
         }
         let name = self.name()?;
         Ok(self.item.get(&name))
     }
 
-    fn name(&mut self) -> Result<String, NotUnderstood> {
-        let word = self.next().ok_or_else(|| self.confused())?;
+    fn name(&mut self) -> Result<String, Unsupported> {
+        let word = self.next().ok_or_else(|| self.unsupported())?;
         if word.starts_with('#') {
             let name = self.scope.names.get(word).and_then(Value::as_str);
-            return name.map(ToOwned::to_owned).ok_or_else(|| self.confused());
+            return name.map(ToOwned::to_owned).ok_or_else(|| self.unsupported());
         }
         if word.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_') {
             Ok(word.to_owned())
         } else {
-            Err(self.confused())
+            Err(self.unsupported())
         }
     }
 
@@ -165,21 +165,21 @@ impl<'a> Reader<'a> {
         found
     }
 
-    fn expect(&mut self, word: &str) -> Result<(), NotUnderstood> {
-        if self.take(word) { Ok(()) } else { Err(self.confused()) }
+    fn expect(&mut self, word: &str) -> Result<(), Unsupported> {
+        if self.take(word) { Ok(()) } else { Err(self.unsupported()) }
     }
 
-    fn end(&self) -> Result<(), NotUnderstood> {
-        if self.at == self.words.len() { Ok(()) } else { Err(self.confused()) }
+    fn end(&self) -> Result<(), Unsupported> {
+        if self.at == self.words.len() { Ok(()) } else { Err(self.unsupported()) }
     }
 
-    fn confused(&self) -> NotUnderstood {
+    fn unsupported(&self) -> Unsupported {
         let read = self.words[..self.words.len().min(self.at + 1)].join(" ");
-        NotUnderstood(format!("an expression, up to: {read}"))
+        Unsupported(format!("an expression that begins {read:?}"))
     }
 }
 
-/// Names, values and keywords; commas and parentheses stand alone.
+/// Names, values and keywords. Commas and parentheses are words of their own.
 fn words(expression: &str) -> Vec<&str> {
     expression
         .split_ascii_whitespace()
@@ -196,7 +196,7 @@ fn number(value: Option<&Value>) -> Option<i64> {
     value?.get("N")?.as_str()?.parse().ok()
 }
 
-/// Nothing where a value is missing or the types differ.
+/// `None` if a value is missing or the types differ.
 fn compare(left: Option<&Value>, right: Option<&Value>) -> Option<Ordering> {
     if let (Some(left), Some(right)) = (number(left), number(right)) {
         return Some(left.cmp(&right));
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn words_stand_alone() {
+    fn expression_is_split_into_words_and_marks() {
         assert_eq!(
             words("SET #a = :b, c = if_not_exists(c, :d) REMOVE e, f"),
             [
@@ -246,21 +246,24 @@ mod tests {
     }
 
     #[test]
-    fn conditions() {
+    fn condition_compares_attributes_with_values() {
         let names = json!({"#state": "state"});
         let values = json!({":sending": {"S": "sending"}, ":now": {"N": "9"}});
         let condition = "attribute_not_exists(job_id) OR (#state = :sending AND until <= :now)";
         let holds = |entry| holds(condition, scope(&names, &values), &item(entry)).unwrap();
         assert!(holds(json!({})));
-        // As numbers: as texts "10" would come before "9".
+        // Numbers: as strings, "10" would come before "9".
         assert!(!holds(json!({"job_id": {}, "state": {"S": "sending"}, "until": {"N": "10"}})));
         assert!(holds(json!({"job_id": {}, "state": {"S": "sending"}, "until": {"N": "9"}})));
         assert!(!holds(json!({"job_id": {}, "state": {"S": "sent"}, "until": {"N": "9"}})));
-        assert!(!holds(json!({"job_id": {}, "state": {"S": "sending"}})), "nothing is not less");
+        assert!(
+            !holds(json!({"job_id": {}, "state": {"S": "sending"}})),
+            "a missing attribute is not less"
+        );
     }
 
     #[test]
-    fn updates() {
+    fn update_sets_removes_and_adds_attributes() {
         let names = json!({});
         let values = json!({":new": {"S": "new"}, ":one": {"N": "1"}});
         let after = updated(
@@ -278,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_refused() {
+    fn unsupported_expression_is_an_error() {
         let none = json!({});
         for condition in ["", "a", "a <> a", "begins_with(a, a)", "a = :unknown", "a = a a"] {
             assert!(holds(condition, scope(&none, &none), &Item::new()).is_err(), "{condition}");

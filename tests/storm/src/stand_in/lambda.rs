@@ -1,5 +1,5 @@
-//! Lambda's runtime API for one environment, with the event source behind it: while there are
-//! messages, the next batch is there as soon as it is asked for.
+//! Lambda's runtime API for one environment, and the event source behind it. While the queue has visible messages,
+//! a worker that asks for the next invocation gets a batch at once.
 
 use std::{
     sync::{
@@ -12,26 +12,23 @@ use std::{
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Body, EnvironmentId, Queue, Receipt, Sender, World, parse};
-use crate::{
-    http::{Answer, Question},
-    locked,
-};
+use super::{Body, EnvironmentId, Queue, Receipt, Sender, World, locked, parse};
+use crate::http::{HttpRequest, HttpResponse};
 
 pub(super) const PREFIX: &str = "/2018-06-01/runtime/";
 
 const FUNCTION: &str = "arn:aws:lambda:us-east-1:000000000000:function:email-worker";
 const QUEUE: &str = "arn:aws:sqs:us-east-1:000000000000:email-queue";
 
-/// What the event source and the function are deployed with.
+/// The configuration of the function and of its event source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Function {
-    /// Messages in a batch, at most.
+    /// The maximum number of messages per batch.
     pub batch_size: usize,
-    /// How long an invocation may last. Nothing here enforces it.
+    /// The time limit of an invocation. The worker reads it; nothing here enforces it.
     pub timeout: Duration,
-    /// How long a slot stands idle between two invocations.
-    pub gap: Duration,
+    /// How long a slot is idle between two invocations.
+    pub idle: Duration,
 }
 
 /// One environment's runtime API.
@@ -50,19 +47,19 @@ struct Invocation {
 }
 
 impl Runtime {
-    /// Of an environment that has just been created.
+    /// The runtime API of an environment that has just been created.
     pub fn new(environment: EnvironmentId, function: Function) -> Self {
         Self { environment, function, invocations: AtomicUsize::new(0), current: Mutex::default() }
     }
 
-    /// Who sends what is sent now.
+    /// The sender of an email that is sent now.
     pub(super) fn sender(&self) -> Sender {
         let invocation = self.invocations.load(Ordering::Relaxed);
         Sender { environment: self.environment, invocation }
     }
 
-    /// What follows on AWS when an environment has died in the middle of an invocation, only much
-    /// sooner: its claims end and its messages are visible again.
+    /// What happens on AWS after an environment has died during an invocation, but at once: the claims of the
+    /// invocation end and its messages become visible again.
     pub fn abandon(&self, world: &World) {
         let Some(invocation) = locked(&self.current).take() else { return };
         world.ledger.end_claims(&invocation.request_id);
@@ -71,28 +68,30 @@ impl Runtime {
         }
     }
 
-    pub(super) async fn answer(&self, queue: &Queue, question: &Question) -> Answer {
-        let path = question.path.strip_prefix(PREFIX).unwrap_or_default();
+    pub(super) async fn respond(&self, queue: &Queue, request: &HttpRequest) -> HttpResponse {
+        let path = request.path.strip_prefix(PREFIX).unwrap_or_default();
         let parts: Vec<_> = path.split('/').collect();
-        match (&question.method, parts.as_slice()) {
+        match (&request.method, parts.as_slice()) {
             (&Method::GET, ["invocation", "next"]) => self.next(queue).await,
             (&Method::POST, ["invocation", id, "response"]) => {
-                self.settle(queue, id, &failures(&parse(question)))
+                self.settle(queue, id, &failures(&parse(request)))
             }
-            // The whole batch comes back when its visibility timeout ends.
+            // The whole batch becomes visible again when its visibility timeout ends.
             (&Method::POST, ["invocation", _, "error"]) => {
                 locked(&self.current).take();
-                Answer::json(StatusCode::ACCEPTED, &json!({}))
+                HttpResponse::json(StatusCode::ACCEPTED, &json!({}))
             }
-            (&Method::POST, ["init", "error"]) => Answer::json(StatusCode::ACCEPTED, &json!({})),
-            _ => Answer::not_known(&question.path),
+            (&Method::POST, ["init", "error"]) => {
+                HttpResponse::json(StatusCode::ACCEPTED, &json!({}))
+            }
+            _ => HttpResponse::not_implemented(&request.path),
         }
     }
 
-    async fn next(&self, queue: &Queue) -> Answer {
+    async fn next(&self, queue: &Queue) -> HttpResponse {
         let number = self.invocations.fetch_add(1, Ordering::Relaxed);
-        if number > 0 && !self.function.gap.is_zero() {
-            tokio::time::sleep(self.function.gap).await;
+        if number > 0 && !self.function.idle.is_zero() {
+            tokio::time::sleep(self.function.idle).await;
         }
         let batch = queue.receive(self.function.batch_size).await;
         let request_id = format!("00000000-0000-4000-{:04x}-{number:012x}", self.environment);
@@ -100,19 +99,19 @@ impl Runtime {
         let batch = batch.into_iter().map(|(receipt, _)| receipt).collect();
         let deadline = SystemTime::now() + self.function.timeout;
         let deadline = deadline.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let answer = Answer::ok(&event)
-            .with("lambda-runtime-aws-request-id", &request_id)
-            .with("lambda-runtime-deadline-ms", deadline.as_millis())
-            .with("lambda-runtime-invoked-function-arn", FUNCTION);
+        let response = HttpResponse::ok(&event)
+            .with_header("lambda-runtime-aws-request-id", &request_id)
+            .with_header("lambda-runtime-deadline-ms", deadline.as_millis())
+            .with_header("lambda-runtime-invoked-function-arn", FUNCTION);
         *locked(&self.current) = Some(Invocation { request_id, batch });
-        answer
+        response
     }
 
-    /// Deletes all but the failed; nothing, if one of those was never in the batch.
-    fn settle(&self, queue: &Queue, request_id: &str, failed: &[String]) -> Answer {
+    /// Deletes the messages that did not fail. If a failed message was not in the batch, deletes nothing.
+    fn settle(&self, queue: &Queue, request_id: &str, failed: &[String]) -> HttpResponse {
         let mut current = locked(&self.current);
         let Some(invocation) = current.take_if(|current| current.request_id == request_id) else {
-            return Answer::json(
+            return HttpResponse::json(
                 StatusCode::BAD_REQUEST,
                 &json!({"errorType": "InvalidRequestID"}),
             );
@@ -120,13 +119,13 @@ impl Runtime {
         let (kept, done): (Vec<_>, Vec<_>) = invocation
             .batch
             .into_iter()
-            .partition(|receipt| failed.contains(&receipt.message_id()));
+            .partition(|receipt| failed.contains(&receipt.sqs_message_id()));
         if kept.len() == failed.len() {
             for receipt in &done {
                 queue.delete(receipt);
             }
         }
-        Answer::json(StatusCode::ACCEPTED, &json!({"status": "OK"}))
+        HttpResponse::json(StatusCode::ACCEPTED, &json!({"status": "OK"}))
     }
 }
 
@@ -137,10 +136,10 @@ fn failures(response: &Value) -> Vec<String> {
 
 fn record((receipt, body): &(Receipt, Body)) -> Value {
     json!({
-        "messageId": receipt.message_id(),
+        "messageId": receipt.sqs_message_id(),
         "receiptHandle": receipt.handle(),
         "body": body,
-        "attributes": {"ApproximateReceiveCount": receipt.receives.to_string()},
+        "attributes": {"ApproximateReceiveCount": receipt.receive_count.to_string()},
         "messageAttributes": {},
         "eventSource": "aws:sqs",
         "eventSourceARN": QUEUE,

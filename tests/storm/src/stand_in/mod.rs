@@ -1,4 +1,4 @@
-//! What a worker talks to, in memory.
+//! Stand-ins for the services that a worker calls, in memory.
 
 mod dynamodb;
 mod expression;
@@ -6,7 +6,10 @@ mod lambda;
 mod ses;
 mod sqs;
 
-use std::{fmt::Debug, sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use hyper::Method;
 use serde_json::Value;
@@ -19,25 +22,25 @@ pub use sqs::{Body, DeadLetter, Queue, Receipt};
 
 use crate::{
     Clock,
-    http::{Answer, Question},
+    http::{HttpRequest, HttpResponse},
     weather::Weather,
 };
 
-/// Everything that all workers share.
+/// The services that all workers share.
 #[derive(Debug)]
 pub struct World {
-    /// What every record's time is read off.
+    /// The clock of all recorded times.
     pub clock: Clock,
     /// SES.
     pub provider: Provider,
-    /// The email queue and the dead letters, SQS.
+    /// SQS: the email queue and the dead letters.
     pub queue: Queue,
-    /// The delivery ledger, DynamoDB.
+    /// DynamoDB: the delivery ledger.
     pub ledger: Table,
 }
 
 impl World {
-    /// A world with that weather, whose queue hides what was received for that long.
+    /// A world with this weather at the provider, and this visibility timeout of the email queue.
     pub fn new(weather: Weather, visibility_timeout: Duration) -> Arc<Self> {
         let clock = Clock::start();
         Arc::new(Self {
@@ -48,29 +51,34 @@ impl World {
         })
     }
 
-    /// Answers any request of an environment.
-    pub async fn answer(&self, runtime: &Runtime, question: Question) -> Answer {
-        if question.path.starts_with(lambda::PREFIX) {
-            return runtime.answer(&self.queue, &question).await;
+    /// Responds to any request of an environment.
+    pub async fn respond(&self, runtime: &Runtime, request: HttpRequest) -> HttpResponse {
+        if request.path.starts_with(lambda::PREFIX) {
+            return runtime.respond(&self.queue, &request).await;
         }
-        match (&question.method, question.path.as_str(), question.target.as_deref()) {
+        match (&request.method, request.path.as_str(), request.target.as_deref()) {
             (&Method::POST, ses::SEND, _) => {
-                self.provider.send(runtime.sender(), parse(&question)).await
+                self.provider.send(runtime.sender(), parse(&request)).await
             }
             (&Method::GET, ses::ACCOUNT, _) => ses::account(),
             (_, _, Some(target)) => match target.split_once('.') {
                 Some(("DynamoDB_20120810", operation)) => {
-                    self.ledger.answer(operation, &parse(&question))
+                    self.ledger.respond(operation, &parse(&request))
                 }
-                Some(("AmazonSQS", operation)) => self.queue.answer(operation, &parse(&question)),
-                _ => Answer::not_known(target),
+                Some(("AmazonSQS", operation)) => self.queue.respond(operation, &parse(&request)),
+                _ => HttpResponse::not_implemented(target),
             },
-            (method, path, None) => Answer::not_known(&format!("{method} {path}")),
+            (method, path, None) => HttpResponse::not_implemented(&format!("{method} {path}")),
         }
     }
 }
 
-/// The body, or null where it is no JSON; whoever looks into that finds nothing.
-fn parse(question: &Question) -> Value {
-    serde_json::from_slice(&question.body).unwrap_or_default()
+/// The body, or null if it is not JSON.
+fn parse(request: &HttpRequest) -> Value {
+    serde_json::from_slice(&request.body).unwrap_or_default()
+}
+
+/// No stand-in panics while it changes what a mutex guards, so the value is whole even if a test panicked.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,58 +1,58 @@
-//! SES: counts every request that arrives, and answers as the weather has it.
+//! SES: counts every request that arrives, and responds as the weather decides.
 
 use std::{sync::Mutex, time::Duration};
 
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
+use super::locked;
 use crate::{
     Clock,
-    http::Answer,
-    locked,
+    http::HttpResponse,
     weather::{Treatment, Weather},
 };
 
 pub(super) const SEND: &str = "/v2/email/outbound-emails";
 pub(super) const ACCOUNT: &str = "/v2/email/account";
 
-/// Which environment a request came from: they are counted from zero.
+/// An environment, numbered from zero in the order of their starts.
 pub type EnvironmentId = usize;
 
-/// Who sent a request.
+/// The sender of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Sender {
     /// The environment.
     pub environment: EnvironmentId,
-    /// Which of its invocations.
+    /// The invocation, numbered from one in its environment.
     pub invocation: usize,
 }
 
-/// What the provider makes of a request.
+/// The provider's reply to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reply {
-    /// The email is as good as sent.
+    /// The email is accepted.
     Accept,
-    /// The provider's own limit: nothing was sent.
+    /// The provider's rate limit was exceeded; nothing was sent.
     Throttle,
-    /// It cannot for the moment: nothing was sent.
+    /// The provider failed; nothing was sent.
     Fail,
-    /// It will not, ever: nothing was sent.
+    /// The provider refuses this email permanently; nothing was sent.
     Reject,
 }
 
-/// A request that arrived. Every one counts, whatever the reply.
+/// A request that arrived. Each one counts, whatever the reply is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrival {
-    /// When.
+    /// When it was counted.
     pub at: Duration,
-    /// From whom.
+    /// The sender.
     pub from: Sender,
-    /// Which job's email.
+    /// The job of the email.
     pub job_id: String,
-    /// What the provider made of it.
+    /// The reply.
     pub reply: Reply,
-    /// Whether the client was still there to be told.
-    pub answered: bool,
+    /// Whether the client was still connected when the provider responded.
+    pub responded: bool,
 }
 
 /// The provider.
@@ -68,48 +68,48 @@ impl Provider {
         Self { clock, weather: Mutex::new(weather), arrivals: Mutex::default() }
     }
 
-    /// Everything that has arrived, in order.
+    /// All arrivals, oldest first.
     pub fn arrivals(&self) -> Vec<Arrival> {
         locked(&self.arrivals).clone()
     }
 
-    /// How many have arrived.
+    /// The number of arrivals.
     pub fn count(&self) -> usize {
         locked(&self.arrivals).len()
     }
 
-    /// Takes an email in: waits, counts, waits, answers.
+    /// Handles a request to send an email: waits, counts, waits, responds.
     ///
-    /// The provider may count a request at any moment from when it was sent until the client knows
-    /// its answer or is gone, and a limiter must keep the limit whichever it is. So one whose client
-    /// goes away before it was counted is counted at that moment, as the last possible one.
-    pub async fn send(&self, from: Sender, request: Value) -> Answer {
-        let Treatment { counted_at, answer_after, reply } =
+    /// The provider may count a request at any moment from its start until the client has the response or is gone,
+    /// and the limiter must keep the limit for every such moment. If the client disconnects before the request was
+    /// counted, it is counted then, which is the last possible moment.
+    pub async fn send(&self, from: Sender, request: Value) -> HttpResponse {
+        let Treatment { counted_at, response_after, reply } =
             locked(&self.weather).treat(self.clock.now());
         let mut uncounted = Uncounted(Some((self, from, job_id(&request), reply)));
         self.clock.wait_until(counted_at).await;
-        let place = uncounted.count();
-        tokio::time::sleep(answer_after).await;
-        if let Some(place) = place {
-            locked(&self.arrivals)[place].answered = true;
+        let index = uncounted.count();
+        tokio::time::sleep(response_after).await;
+        if let Some(index) = index {
+            locked(&self.arrivals)[index].responded = true;
         }
-        answer(reply)
+        response(reply)
     }
 
     fn count_now(&self, from: Sender, job_id: String, reply: Reply) -> usize {
         let mut arrivals = locked(&self.arrivals);
-        // Read under the lock, so that they are in order.
+        // Read under the lock, so that arrivals are in order.
         let at = self.clock.now();
-        arrivals.push(Arrival { at, from, job_id, reply, answered: false });
+        arrivals.push(Arrival { at, from, job_id, reply, responded: false });
         arrivals.len() - 1
     }
 }
 
-/// A request that has yet to be counted. Dropping it counts it.
+/// A request that is not counted yet. Dropping it counts it.
 struct Uncounted<'a>(Option<(&'a Provider, Sender, String, Reply)>);
 
 impl Uncounted<'_> {
-    /// Counts it once; its place among the arrivals.
+    /// Counts it, unless it was counted already, and returns its index among the arrivals.
     fn count(&mut self) -> Option<usize> {
         let (provider, from, job_id, reply) = self.0.take()?;
         Some(provider.count_now(from, job_id, reply))
@@ -122,31 +122,33 @@ impl Drop for Uncounted<'_> {
     }
 }
 
-/// `GetAccount`: far above any limit that is measured.
-pub(super) fn account() -> Answer {
+/// `GetAccount`: quotas far above any limit that is tested or measured.
+pub(super) fn account() -> HttpResponse {
     let quota = json!({"MaxSendRate": 1e5, "Max24HourSend": 1e9, "SentLast24Hours": 0.0});
-    Answer::ok(&json!({"SendQuota": quota, "SendingEnabled": true}))
+    HttpResponse::ok(&json!({"SendQuota": quota, "SendingEnabled": true}))
 }
 
-/// The message tag that the worker gives every email.
+/// The value of the tag `job_id`, which the worker gives every email.
 fn job_id(request: &Value) -> String {
     let tags = request["EmailTags"].as_array().into_iter().flatten();
     let id = tags.filter(|tag| tag["Name"] == "job_id").find_map(|tag| tag["Value"].as_str());
     id.unwrap_or_default().to_owned()
 }
 
-fn answer(reply: Reply) -> Answer {
+fn response(reply: Reply) -> HttpResponse {
     let (status, code, message) = match reply {
-        Reply::Accept => return Answer::ok(&json!({"MessageId": "accepted"})),
+        Reply::Accept => return HttpResponse::ok(&json!({"MessageId": "accepted"})),
         Reply::Throttle => (
             StatusCode::TOO_MANY_REQUESTS,
             "TooManyRequestsException",
             "Maximum sending rate exceeded.",
         ),
-        Reply::Fail => (StatusCode::SERVICE_UNAVAILABLE, "InternalFailure", "Try again."),
-        Reply::Reject => (StatusCode::BAD_REQUEST, "MessageRejected", "Not this one."),
+        Reply::Fail => {
+            (StatusCode::SERVICE_UNAVAILABLE, "InternalFailure", "The service is unavailable.")
+        }
+        Reply::Reject => (StatusCode::BAD_REQUEST, "MessageRejected", "The email is rejected."),
     };
-    Answer::json(status, &json!({"message": message})).with("x-amzn-errortype", code)
+    HttpResponse::json(status, &json!({"message": message})).with_header("x-amzn-errortype", code)
 }
 
 #[cfg(test)]
@@ -160,20 +162,20 @@ mod tests {
     const SENDER: Sender = Sender { environment: 3, invocation: 1 };
 
     #[tokio::test]
-    async fn a_request_is_counted_before_it_is_answered() {
+    async fn request_is_counted_before_the_response() {
         let provider = provider();
         let request = json!({"EmailTags": [{"Name": "job_id", "Value": "a"}]});
         let mut sending = Box::pin(provider.send(SENDER, request));
         assert!(futures_util::poll!(&mut sending).is_pending());
         let arrivals = provider.arrivals();
         assert_eq!((arrivals[0].from, arrivals[0].job_id.as_str()), (SENDER, "a"));
-        assert!(!arrivals[0].answered);
+        assert!(!arrivals[0].responded);
         assert!(sending.await.is_ok());
-        assert!(provider.arrivals()[0].answered);
+        assert!(provider.arrivals()[0].responded);
     }
 
     #[test]
-    fn a_request_whose_client_goes_away_is_counted_then() {
+    fn request_whose_client_disconnects_is_counted_at_that_moment() {
         let provider = provider();
         drop(Uncounted(Some((&provider, SENDER, String::new(), Reply::Accept))));
         assert_eq!(provider.count(), 1);

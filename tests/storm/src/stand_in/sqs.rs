@@ -1,4 +1,4 @@
-//! SQS: the email queue with its visibility timeouts, and the letters that are dead.
+//! SQS: the email queue with its visibility timeouts, and the dead-letter queue.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -9,27 +9,28 @@ use std::{
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use crate::{http::Answer, locked};
+use super::locked;
+use crate::http::HttpResponse;
 
 /// A message's body.
 pub type Body = String;
 
-/// What a message is known by to whoever received it last.
+/// The receipt of one receive of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
-    /// The message.
-    pub message_id: usize,
-    /// How often it has been received with this time. An older receipt is of no use.
-    pub receives: u32,
+    /// The message, numbered from zero.
+    pub message_number: usize,
+    /// The receive count of the message. Only the receipt with the latest count is valid.
+    pub receive_count: u32,
 }
 
-/// What a worker can never send, and why.
+/// A message on the dead-letter queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// The body, as it came.
+    /// The body of the original message.
     pub body: Body,
-    /// `error_code`: the reason's.
-    pub code: String,
+    /// The attribute `error_code`.
+    pub error_code: String,
 }
 
 /// The email queue.
@@ -37,25 +38,25 @@ pub struct DeadLetter {
 pub struct Queue {
     visibility_timeout: Duration,
     contents: Mutex<Contents>,
-    /// Something may be visible sooner than was thought.
+    /// A message may have become visible, or will sooner than before.
     changed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Contents {
-    /// Those that have not been deleted; ids are counted from zero.
+    /// The messages that have not been deleted, by number.
     messages: HashMap<usize, Message>,
-    /// When each is to be seen, the soonest first.
+    /// When each becomes visible, soonest first.
     order: BTreeSet<(Instant, usize)>,
     put: usize,
-    redelivered: usize,
+    redeliveries: usize,
     dead_letters: Vec<DeadLetter>,
 }
 
 #[derive(Debug)]
 struct Message {
     body: Body,
-    receives: u32,
+    receive_count: u32,
     visible_at: Instant,
 }
 
@@ -72,12 +73,12 @@ impl Queue {
             let id = contents.put;
             contents.put += 1;
             contents.order.insert((visible_at, id));
-            contents.messages.insert(id, Message { body, receives: 0, visible_at });
+            contents.messages.insert(id, Message { body, receive_count: 0, visible_at });
         }
         self.changed.notify_waiters();
     }
 
-    /// The bodies of all messages that have not been deleted, visible or not.
+    /// The bodies of all messages that have not been deleted, visible or hidden.
     pub fn bodies(&self) -> Vec<Body> {
         self.contents().messages.values().map(|message| message.body.clone()).collect()
     }
@@ -87,17 +88,16 @@ impl Queue {
         self.contents().dead_letters.clone()
     }
 
-    /// How often a message was received that had been received before.
-    pub fn redelivered(&self) -> usize {
-        self.contents().redelivered
+    /// The number of receives of a message that had been received before.
+    pub fn redeliveries(&self) -> usize {
+        self.contents().redeliveries
     }
 
-    /// Takes up to `most` messages, as soon as there is one, and hides them for the visibility
-    /// timeout.
-    pub async fn receive(&self, most: usize) -> Vec<(Receipt, Body)> {
+    /// Waits for a visible message, receives up to `max` messages, and hides them for the visibility timeout.
+    pub async fn receive(&self, max: usize) -> Vec<(Receipt, Body)> {
         loop {
             let changed = self.changed.notified();
-            let received = self.contents().receive(most, self.visibility_timeout);
+            let received = self.contents().receive(max, self.visibility_timeout);
             if !received.is_empty() {
                 return received;
             }
@@ -107,35 +107,35 @@ impl Queue {
         }
     }
 
-    /// Deletes a message, if the receipt is its last.
+    /// Deletes a message, if the receipt is valid.
     pub fn delete(&self, receipt: &Receipt) {
         let mut contents = self.contents();
         if let Some(visible_at) = contents.current(receipt) {
-            contents.order.remove(&(visible_at, receipt.message_id));
-            contents.messages.remove(&receipt.message_id);
+            contents.order.remove(&(visible_at, receipt.message_number));
+            contents.messages.remove(&receipt.message_number);
         }
     }
 
-    /// Shows a message again after a while, if the receipt is its last.
+    /// Makes a message visible again after a delay, if the receipt is valid. Returns whether it is.
     pub fn postpone(&self, receipt: &Receipt, after: Duration) -> bool {
         let mut contents = self.contents();
         let current = contents.current(receipt);
         if current.is_some() {
-            contents.hide(receipt.message_id, after);
+            contents.hide(receipt.message_number, after);
             self.changed.notify_waiters();
         }
         current.is_some()
     }
 
-    pub(super) fn answer(&self, operation: &str, request: &Value) -> Answer {
+    pub(super) fn respond(&self, operation: &str, request: &Value) -> HttpResponse {
         match operation {
             "ChangeMessageVisibilityBatch" => self.change_visibility(&request["Entries"]),
-            "SendMessage" => self.bury(request),
-            _ => Answer::not_known(operation),
+            "SendMessage" => self.put_dead_letter(request),
+            _ => HttpResponse::not_implemented(operation),
         }
     }
 
-    fn change_visibility(&self, entries: &Value) -> Answer {
+    fn change_visibility(&self, entries: &Value) -> HttpResponse {
         let (mut successful, mut failed) = (Vec::new(), Vec::new());
         for entry in entries.as_array().into_iter().flatten() {
             let after =
@@ -149,19 +149,19 @@ impl Queue {
                 }));
             }
         }
-        Answer::ok(&json!({"Successful": successful, "Failed": failed}))
+        HttpResponse::ok(&json!({"Successful": successful, "Failed": failed}))
     }
 
-    /// The worker sends to the dead-letter queue alone.
-    fn bury(&self, request: &Value) -> Answer {
+    /// `SendMessage`. The worker sends messages to the dead-letter queue only.
+    fn put_dead_letter(&self, request: &Value) -> HttpResponse {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let letter = DeadLetter {
             body: text(&request["MessageBody"]),
-            code: text(&request["MessageAttributes"]["error_code"]["StringValue"]),
+            error_code: text(&request["MessageAttributes"]["error_code"]["StringValue"]),
         };
         let mut contents = self.contents();
         contents.dead_letters.push(letter);
-        Answer::ok(&json!({"MessageId": format!("dead-{}", contents.dead_letters.len())}))
+        HttpResponse::ok(&json!({"MessageId": format!("dead-{}", contents.dead_letters.len())}))
     }
 
     fn contents(&self) -> MutexGuard<'_, Contents> {
@@ -170,19 +170,19 @@ impl Queue {
 }
 
 impl Contents {
-    fn receive(&mut self, most: usize, visibility_timeout: Duration) -> Vec<(Receipt, Body)> {
+    fn receive(&mut self, max: usize, visibility_timeout: Duration) -> Vec<(Receipt, Body)> {
         let now = Instant::now();
-        // SQS promises no order. The latest come first: what has just come back is what can do harm.
+        // SQS promises no order. The latest come first: a message that just became visible again does most harm.
         let visible: Vec<usize> =
-            self.order.range(..=(now, usize::MAX)).rev().take(most).map(|&(_, id)| id).collect();
+            self.order.range(..=(now, usize::MAX)).rev().take(max).map(|&(_, id)| id).collect();
         visible
             .into_iter()
-            .filter_map(|message_id| {
-                self.hide(message_id, visibility_timeout);
-                let message = self.messages.get_mut(&message_id)?;
-                message.receives += 1;
-                self.redelivered += usize::from(message.receives > 1);
-                let receipt = Receipt { message_id, receives: message.receives };
+            .filter_map(|message_number| {
+                self.hide(message_number, visibility_timeout);
+                let message = self.messages.get_mut(&message_number)?;
+                message.receive_count += 1;
+                self.redeliveries += usize::from(message.receive_count > 1);
+                let receipt = Receipt { message_number, receive_count: message.receive_count };
                 Some((receipt, message.body.clone()))
             })
             .collect()
@@ -196,27 +196,27 @@ impl Contents {
         }
     }
 
-    /// When the message is to be seen, if the receipt is its last.
+    /// When the message becomes visible, if the receipt is valid.
     fn current(&self, receipt: &Receipt) -> Option<Instant> {
-        let message = self.messages.get(&receipt.message_id)?;
-        (message.receives == receipt.receives).then_some(message.visible_at)
+        let message = self.messages.get(&receipt.message_number)?;
+        (message.receive_count == receipt.receive_count).then_some(message.visible_at)
     }
 }
 
 impl Receipt {
     /// The receipt handle.
     pub fn handle(&self) -> String {
-        format!("{}/{}", self.message_id, self.receives)
+        format!("{}/{}", self.message_number, self.receive_count)
     }
 
-    /// The message's id as a worker sees it.
-    pub fn message_id(&self) -> String {
-        format!("message-{}", self.message_id)
+    /// The message's id, as a worker gets it.
+    pub fn sqs_message_id(&self) -> String {
+        format!("message-{}", self.message_number)
     }
 
     fn parse(handle: &str) -> Option<Self> {
-        let (message_id, receives) = handle.split_once('/')?;
-        Some(Self { message_id: message_id.parse().ok()?, receives: receives.parse().ok()? })
+        let (number, count) = handle.split_once('/')?;
+        Some(Self { message_number: number.parse().ok()?, receive_count: count.parse().ok()? })
     }
 }
 
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_received_is_hidden_and_comes_back() {
+    fn received_message_is_hidden_until_its_timeout_ends() {
         let queue = queue(&["a", "b"]);
         let received = receive(&queue);
         assert_eq!(received.len(), 2);
@@ -245,12 +245,12 @@ mod tests {
         assert!(queue.postpone(&received[0].0, Duration::ZERO));
         let again = receive(&queue);
         assert_eq!(again.len(), 1);
-        assert_eq!(again[0].0, Receipt { receives: 2, ..received[0].0 });
-        assert_eq!(queue.redelivered(), 1);
+        assert_eq!(again[0].0, Receipt { receive_count: 2, ..received[0].0 });
+        assert_eq!(queue.redeliveries(), 1);
     }
 
     #[test]
-    fn an_old_receipt_is_of_no_use() {
+    fn receipt_of_an_earlier_receive_is_not_valid() {
         let queue = queue(&["a"]);
         let (old, _) = receive(&queue).remove(0);
         queue.postpone(&old, Duration::ZERO);
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_of_changes_says_which_failed() {
+    fn batch_of_visibility_changes_applies_the_valid_ones() {
         let queue = queue(&["a"]);
         let (receipt, _) = receive(&queue).remove(0);
         let entry = |handle| json!({"Id": "0", "ReceiptHandle": handle, "VisibilityTimeout": 0});
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_receiver_waits_for_a_message() {
+    async fn receiver_waits_for_a_message() {
         let queue = queue(&[]);
         let put = async { queue.put(["a".to_owned()]) };
         let (received, ()) = tokio::join!(queue.receive(10), put);
