@@ -1,4 +1,4 @@
-//! Rules: which requests meet which fault, and whether before or after the real call.
+//! Rules: which requests meet which fault, before or after the real call.
 
 use std::{mem, time::Duration};
 
@@ -8,26 +8,26 @@ use serde_json::{Value, json};
 
 use super::{
     Faults,
-    record::Passed,
+    record::Exchange,
     request::{Request, Service},
 };
 
-/// What happens to a request, or to its answer.
+/// What happens to a request or to its response.
 #[derive(Debug, Clone)]
 pub(super) enum Fault {
-    /// It takes longer; nothing else changes.
+    /// A delay. Nothing else changes.
     Delay(Duration),
-    /// No answer, and the connection stays open until the client gives up.
+    /// No response. The connection stays open until the client closes it.
     Silence,
-    /// The connection is closed: without an answer or, after the real call, in the middle of it.
+    /// The connection is closed: before the real call without a response, after it in the middle of the response.
     Cut,
-    /// Another answer.
-    Answer(Falsified),
-    /// Status 200, and a body that means nothing.
+    /// Another response.
+    Respond(Falsified),
+    /// Status 200 and a meaningless body.
     Garbage,
 }
 
-/// An answer that the service did not give.
+/// A response that the service did not give.
 #[derive(Debug, Clone)]
 pub(super) struct Falsified {
     pub(super) status: u16,
@@ -42,11 +42,10 @@ enum When {
     After,
 }
 
-/// A rule that is being written. It holds for all requests to the operation, and for the time
-/// before the real call, unless it is told otherwise; the last word says the fault, and puts it
-/// in force.
+/// The builder of a rule. By default the rule applies to all requests to the operation, before the real call. The
+/// method that names the fault comes last and puts the rule in force.
 #[derive(Debug)]
-#[must_use = "a rule is in force once it says its fault"]
+#[must_use = "a rule is in force only after a call that names its fault"]
 pub struct NewRule<'a> {
     faults: &'a Faults,
     rule: InForce,
@@ -70,8 +69,8 @@ pub(super) struct InForce {
     random: Rng,
     when: When,
     fault: Fault,
-    /// The requests that met it so far, whether or not it was their turn.
-    met: u64,
+    /// The number of requests so far that match, including those outside of `first..=last` or of the share.
+    matched: u64,
 }
 
 impl<'a> NewRule<'a> {
@@ -100,69 +99,69 @@ impl<'a> NewRule<'a> {
             random: Rng::with_seed(0),
             when: When::Before,
             fault: Fault::Silence,
-            met: 0,
+            matched: 0,
         };
         Self { faults, rule }
     }
 
-    /// Only requests whose path or body has this text in it.
+    /// Only requests whose path or body contains this text.
     pub fn mentioning(mut self, text: &str) -> Self {
         text.clone_into(&mut self.rule.mention);
         self
     }
 
-    /// Only from the n-th such request on, counted from 1.
+    /// Only from the n-th matching request on, counted from 1.
     pub fn from(mut self, n: u64) -> Self {
         self.rule.first = n;
         self
     }
 
-    /// Only up to the n-th such request, counted from 1.
+    /// Only up to the n-th matching request, counted from 1.
     pub fn up_to(mut self, n: u64) -> Self {
         self.rule.last = n;
         self
     }
 
-    /// Only a share of them, from 0 to 1, drawn by that seed.
+    /// Only a random share of the requests, from 0 to 1. The seed decides the draws.
     pub fn share(mut self, share: f64, seed: u64) -> Self {
         self.rule.share = share;
         self.rule.random = Rng::with_seed(seed);
         self
     }
 
-    /// After the real call: it has happened, and its answer is late, lost or falsified.
+    /// After the real call: the service has carried out the request, and the response is late, lost or falsified.
     pub fn after(mut self) -> Self {
         self.rule.when = When::After;
         self
     }
 
-    /// They take that much longer. Other rules still see them.
+    /// Delays the requests by this much. Other rules still apply to them.
     pub fn delay(self, by: Duration) -> Rule {
         self.put(Fault::Delay(by))
     }
 
-    /// They are never answered; the connection stays until the client gives up.
+    /// Gives no response. The connection stays open until the client closes it.
     pub fn silence(self) -> Rule {
         self.put(Fault::Silence)
     }
 
-    /// Their connection is closed: without an answer, or after half of the real one.
+    /// Closes the connection: before the real call without a response, after it in the middle of the response.
     pub fn cut(self) -> Rule {
         self.put(Fault::Cut)
     }
 
-    /// They are answered with this.
-    pub fn answer(self, status: u16, body: Value) -> Rule {
-        self.put(Fault::Answer(Falsified { status, code: None, body }))
+    /// Gives this response.
+    pub fn respond(self, status: u16, body: Value) -> Rule {
+        self.put(Fault::Respond(Falsified { status, code: None, body }))
     }
 
-    /// They are answered with an error, in the form that the SDK takes codes and messages from.
+    /// Gives an error response, in the form from which the SDK reads codes and messages.
     pub fn error(self, status: u16, code: &str, message: &str) -> Rule {
         let body = json!({"__type": code, "message": message});
-        self.put(Fault::Answer(Falsified { status, code: Some(code.to_owned()), body }))
+        self.put(Fault::Respond(Falsified { status, code: Some(code.to_owned()), body }))
     }
 
-    /// They are answered with status 200 and what is no JSON.
+    /// Gives a response with status 200 and a body that is not JSON.
     pub fn garbage(self) -> Rule {
         self.put(Fault::Garbage)
     }
@@ -175,7 +174,7 @@ impl<'a> NewRule<'a> {
     }
 }
 
-/// A rule in force, until it is lifted; dropping this leaves it in force.
+/// A rule in force, until it is lifted. Dropping this leaves it in force.
 #[derive(Debug)]
 pub struct Rule {
     id: u64,
@@ -183,16 +182,16 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Ends it, for requests that come from now on.
+    /// Ends the rule for later requests.
     pub fn lift(&self) {
         self.shared.state().rules.lift(self.id);
     }
 
-    /// What it was applied to so far, oldest first.
-    pub fn caught(&self) -> Vec<Passed> {
-        let mut passed = self.shared.state().record.clone();
-        passed.retain(|passed| passed.rules.contains(&self.id));
-        passed
+    /// The exchanges that the rule has applied to so far, oldest first.
+    pub fn caught(&self) -> Vec<Exchange> {
+        let mut exchanges = self.shared.state().record.clone();
+        exchanges.retain(|exchange| exchange.rules.contains(&self.id));
+        exchanges
     }
 }
 
@@ -210,7 +209,7 @@ pub(super) struct Fate {
     pub(super) before: Option<Fault>,
     pub(super) delay_after: Duration,
     pub(super) after: Option<Fault>,
-    /// The rules that say so.
+    /// The rules that decided it.
     pub(super) rules: Vec<u64>,
 }
 
@@ -230,8 +229,7 @@ impl Rules {
         mem::take(&mut self.in_force);
     }
 
-    /// The first rule that takes a request decides, and those after it do not see it. A delay takes
-    /// nothing.
+    /// The first rule with a fault other than a delay decides. Rules after it do not see the request.
     pub(super) fn fate(&mut self, request: &Request) -> Fate {
         let mut fate = Fate::default();
         for rule in &mut self.in_force {
@@ -255,20 +253,20 @@ impl Rules {
 
 impl InForce {
     fn applies_to(&mut self, request: &Request) -> bool {
-        if !self.meets(request) {
+        if !self.matches(request) {
             return false;
         }
-        self.met += 1;
-        (self.first..=self.last).contains(&self.met) && self.random.f64() < self.share
+        self.matched += 1;
+        (self.first..=self.last).contains(&self.matched) && self.random.f64() < self.share
     }
 
-    fn meets(&self, request: &Request) -> bool {
-        let asks_for_it = match &self.which {
+    fn matches(&self, request: &Request) -> bool {
+        let is_operation = match &self.which {
             Which::Operation(operation) => request.operation == *operation,
             Which::Path { method, prefix } => {
                 request.method == *method && request.path.starts_with(prefix)
             }
         };
-        asks_for_it && request.service == self.service && request.mentions(&self.mention)
+        is_operation && request.service == self.service && request.mentions(&self.mention)
     }
 }

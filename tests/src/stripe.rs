@@ -1,6 +1,5 @@
-//! A stand-in for Stripe that honours idempotency keys and counts charges. The payment method says what
-//! it does: `pm_ok` pays, `pm_declined` is declined, `pm_action` asks the student, and the others stop
-//! halfway, so that a journey can kill who waits for the answer.
+//! A stand-in for Stripe that honours idempotency keys and counts charges. The payment method decides what happens.
+//! With some methods there is never a response, so that a journey can kill the function that waits for it.
 
 use std::{
     collections::HashMap,
@@ -8,56 +7,54 @@ use std::{
     net::{TcpListener, TcpStream},
     sync::{Arc, LazyLock, Mutex, MutexGuard},
     thread,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
-use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
-use sha2::Sha256;
 
-use crate::{Answer, World, processes};
+use crate::DeployedStack;
 
-/// Pays.
-pub const OK: &str = "pm_ok";
-/// Is declined.
+/// The payment succeeds.
+pub const PAYS: &str = "pm_ok";
+/// The card is declined.
 pub const DECLINED: &str = "pm_declined";
-/// Asks the student.
-pub const ACTION: &str = "pm_action";
-/// Is confirmed, and nobody ever hears of it.
-pub const CHARGED_AND_SILENT: &str = "pm_silent_after";
-/// Is not confirmed, and nobody ever hears of it.
-pub const SILENT: &str = "pm_silent_before";
+/// The student must act first.
+pub const REQUIRES_ACTION: &str = "pm_action";
+/// The student is charged, and there is no response.
+pub const CHARGES_WITHOUT_RESPONSE: &str = "pm_silent_after";
+/// The student is not charged, and there is no response.
+pub const NO_RESPONSE: &str = "pm_silent_before";
 /// Stripe is down.
 pub const DOWN: &str = "pm_down";
 
-static STRIPE: LazyLock<Mutex<Option<Stripe>>> = LazyLock::new(Mutex::default);
+static STRIPE: LazyLock<Mutex<Option<StripeStandIn>>> = LazyLock::new(Mutex::default);
 
-/// The stand-in: one for all journeys, at the address that the functions were deployed with.
+/// The stand-in. All journeys share one, at the address that the functions were deployed with.
 #[derive(Clone, Default)]
-pub struct Stripe(Arc<Mutex<State>>);
+pub struct StripeStandIn(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
     intents: HashMap<String, Value>,
-    answers: HashMap<String, (u16, Value)>,
+    responses: HashMap<String, (u16, Value)>,
     confirmations: HashMap<String, u32>,
     refunds: HashMap<String, u32>,
 }
 
-struct Call {
+struct Request {
     method: String,
     path: String,
     key: Option<String>,
     form: HashMap<String, String>,
 }
 
-impl Stripe {
-    /// Starts it, unless it runs.
-    pub fn at(world: &World) -> Self {
-        let mut running = STRIPE.lock().expect("no journey panics here");
+impl StripeStandIn {
+    /// The stand-in of the stack. Starts it, unless another journey has.
+    pub fn of(stack: &DeployedStack) -> Self {
+        let mut running = STRIPE.lock().expect("nothing panics while it has the lock");
         running
             .get_or_insert_with(|| {
-                let url = &world.stack.function_environment["STRIPE_API_URL"];
+                let url = &stack.description.function_environment["STRIPE_API_URL"];
                 let address = url.trim_start_matches("http://");
                 let listener = TcpListener::bind(address).expect("Stripe's address is free");
                 let stripe = Self::default();
@@ -73,7 +70,7 @@ impl Stripe {
             .clone()
     }
 
-    /// How many times this student was charged and not paid back.
+    /// The number of charges to a student that were not refunded.
     pub fn charges(&self, student_id: &str) -> usize {
         let state = self.state();
         let kept = |intent: &&Value| {
@@ -83,28 +80,28 @@ impl Stripe {
         state.of(student_id).filter(kept).count()
     }
 
-    /// How many refunds were made to this student.
+    /// The number of refunds to a student.
     pub fn refunds(&self, student_id: &str) -> u32 {
         let state = self.state();
         let ids = state.of(student_id).filter_map(|intent| intent["id"].as_str());
         ids.filter_map(|id| state.refunds.get(id)).sum()
     }
 
-    /// How many confirmations this student's intents have had.
+    /// The number of confirmations of a student's payment intents.
     pub fn confirmations(&self, student_id: &str) -> u32 {
         let state = self.state();
         let ids = state.of(student_id).filter_map(|intent| intent["id"].as_str());
         ids.filter_map(|id| state.confirmations.get(id)).sum()
     }
 
-    /// The student does what the bank asks: the intent, as Stripe tells of it then.
-    pub fn student_acts(&self, student_id: &str) -> Value {
+    /// Completes the action that the student's bank requires, and returns the payment intent after it.
+    pub fn complete_action(&self, student_id: &str) -> Value {
         let mut state = self.state();
         let intent = state
             .intents
             .values_mut()
             .find(|i| i["metadata"]["student_id"] == student_id && i["status"] == "requires_action")
-            .expect("an intent waits for the student");
+            .expect("a payment intent requires the student's action");
         intent["status"] = json!("succeeded");
         intent.clone()
     }
@@ -116,14 +113,14 @@ impl Stripe {
     fn serve(&self, connection: TcpStream) {
         let Ok(mut writer) = connection.try_clone() else { return };
         let mut reader = BufReader::new(connection);
-        while let Some(call) = read(&mut reader) {
-            let (replayed, (status, body)) = self.answer(&call);
+        while let Some(request) = read(&mut reader) {
+            let (replayed, (status, body)) = self.respond(&request);
             let replayed = if replayed { "idempotent-replayed: true\r\n" } else { "" };
             let body = body.to_string();
             let length = body.len();
             let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n{replayed}");
             if status == 0 {
-                // Silence, for longer than anybody waits.
+                // Longer than any client waits.
                 thread::sleep(Duration::from_mins(1));
                 return;
             }
@@ -133,17 +130,17 @@ impl Stripe {
         }
     }
 
-    /// Whether it is an answer given before, and the answer.
-    fn answer(&self, call: &Call) -> (bool, (u16, Value)) {
+    /// Whether the response is replayed for its idempotency key, and the response.
+    fn respond(&self, request: &Request) -> (bool, (u16, Value)) {
         let mut state = self.state();
-        if let Some(known) = call.key.as_ref().and_then(|key| state.answers.get(key)) {
+        if let Some(known) = request.key.as_ref().and_then(|key| state.responses.get(key)) {
             return (true, known.clone());
         }
-        let answer = state.act(call);
-        if let Some(key) = call.key.clone().filter(|_| (200..500).contains(&answer.0)) {
-            state.answers.insert(key, answer.clone());
+        let response = state.respond(request);
+        if let Some(key) = request.key.clone().filter(|_| (200..500).contains(&response.0)) {
+            state.responses.insert(key, response.clone());
         }
-        (false, answer)
+        (false, response)
     }
 }
 
@@ -152,15 +149,15 @@ impl State {
         self.intents.values().filter(move |i| i["metadata"]["student_id"] == student_id)
     }
 
-    fn act(&mut self, call: &Call) -> (u16, Value) {
-        let segments: Vec<&str> = call.path.trim_start_matches("/v1/").split('/').collect();
-        match (call.method.as_str(), segments.as_slice()) {
-            ("POST", ["payment_intents"]) => self.create(&call.form),
+    fn respond(&mut self, request: &Request) -> (u16, Value) {
+        let segments: Vec<&str> = request.path.trim_start_matches("/v1/").split('/').collect();
+        match (request.method.as_str(), segments.as_slice()) {
+            ("POST", ["payment_intents"]) => self.create(&request.form),
             ("GET", ["payment_intents", id]) => (200, self.intents[*id].clone()),
             ("POST", ["payment_intents", id, "confirm"]) => self.confirm(id),
             ("POST", ["payment_intents", id, "cancel"]) => self.cancel(id),
             ("POST", ["refunds"]) => {
-                *self.refunds.entry(call.form["payment_intent"].clone()).or_default() += 1;
+                *self.refunds.entry(request.form["payment_intent"].clone()).or_default() += 1;
                 (200, json!({"status": "succeeded"}))
             }
             _ => (404, json!({"error": {"code": "no_such_route"}})),
@@ -208,12 +205,12 @@ impl State {
                 intent["last_payment_error"] = error.clone();
                 (402, json!({"error": error}))
             }
-            ACTION => {
+            REQUIRES_ACTION => {
                 intent["status"] = json!("requires_action");
                 (200, intent.clone())
             }
-            SILENT => (0, Value::Null),
-            CHARGED_AND_SILENT => {
+            NO_RESPONSE => (0, Value::Null),
+            CHARGES_WITHOUT_RESPONSE => {
                 intent["status"] = json!("succeeded");
                 (0, Value::Null)
             }
@@ -234,7 +231,7 @@ impl State {
     }
 }
 
-fn read(reader: &mut impl BufRead) -> Option<Call> {
+fn read(reader: &mut impl BufRead) -> Option<Request> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|&read| read > 0)?;
     let mut words = line.split_whitespace();
@@ -250,25 +247,5 @@ fn read(reader: &mut impl BufRead) -> Option<Call> {
     let mut body = vec![0; length.unwrap_or(0)];
     reader.read_exact(&mut body).ok()?;
     let form = serde_urlencoded::from_bytes(&body).ok()?;
-    Some(Call { method, path, key: headers.remove("idempotency-key"), form })
-}
-
-/// Tells the stack's webhook of a payment, signed with this secret.
-pub async fn tell(world: &World, intent: &Value, secret: &str) -> Answer {
-    let event = json!({
-        "type": format!("payment_intent.{}", intent["status"].as_str().unwrap_or_default()),
-        "data": {"object": intent},
-    })
-    .to_string();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_secs();
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any length is a key");
-    mac.update(format!("{now}.{event}").as_bytes());
-    let header = format!("t={now},v1={}", hex::encode(mac.finalize().into_bytes()));
-    world.call_with("POST", "/webhooks/stripe", ("stripe-signature", &header), event).await
-}
-
-/// Kills the function's processes, as an environment that dies would.
-pub fn kill(function: &str) {
-    let killed = processes::of(function).into_iter().filter_map(processes::kill).count();
-    assert!(killed > 0, "no process of {function} runs");
+    Some(Request { method, path, key: headers.remove("idempotency-key"), form })
 }

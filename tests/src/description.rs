@@ -1,46 +1,46 @@
-//! The stack under test, as whoever deployed it described it.
+//! The description of the stack under test, which its deployment wrote.
 
 use std::{collections::HashMap, env, fs};
 
 use serde::Deserialize;
 
-/// The environment variable that holds the description's path.
+/// The environment variable with the path of the description.
 pub const VARIABLE: &str = "REGISTRAR_STACK";
 
-/// A deployed stack.
+/// The description of a deployed stack.
 #[derive(Debug, Deserialize)]
-pub struct Stack {
-    /// Where AWS's own APIs are.
+pub struct StackDescription {
+    /// The base URL of AWS's own APIs.
     pub endpoint: String,
-    /// The region that requests are signed for.
+    /// The region.
     pub region: String,
-    /// Where the stack's API is.
+    /// The base URL of the stack's API.
     pub api_url: String,
     /// The template's outputs.
     pub outputs: HashMap<String, String>,
-    /// What the functions are configured with.
+    /// The environment variables of the functions.
     pub function_environment: HashMap<String, String>,
-    /// Who may do everything.
+    /// May do everything.
     pub root: Credentials,
-    /// Who has the policy `CallerPolicyArn` and nothing else.
+    /// Has the policy `CallerPolicyArn` and no other.
     pub caller: Credentials,
-    /// Who has the policy `OperatorPolicyArn` and nothing else.
+    /// Has the policy `OperatorPolicyArn` and no other.
     pub operator: Credentials,
-    /// Who has the policy `EmailOperatorPolicyArn` and nothing else.
+    /// Has the policy `EmailOperatorPolicyArn` and no other.
     pub email_operator: Credentials,
 }
 
 /// A key that requests are signed with.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Credentials {
-    /// Its public half.
+    /// The key's id, which is public.
     pub access_key_id: String,
-    /// Its secret half.
+    /// The key's secret.
     pub secret_access_key: String,
 }
 
-impl Stack {
-    /// Reads the description that [`VARIABLE`] points to.
+impl StackDescription {
+    /// Reads the description at the path in [`VARIABLE`].
     pub fn load() -> Self {
         let path = env::var(VARIABLE)
             .unwrap_or_else(|_| panic!("journeys need a deployed stack: run `make journeys`"));
@@ -48,7 +48,7 @@ impl Stack {
         serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
-    /// One of the template's outputs.
+    /// An output of the template. Fails if the template does not have it.
     pub fn output(&self, name: &str) -> &str {
         self.outputs.get(name).unwrap_or_else(|| panic!("template.yaml has no output {name}"))
     }
