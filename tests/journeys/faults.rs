@@ -31,8 +31,8 @@ const LONG_VISIBILITY_TIMEOUT: Duration = Duration::from_mins(6);
 /// A visibility timeout just longer than an invocation, so that the messages of a killed worker are visible soon.
 const SHORT_VISIBILITY_TIMEOUT: Duration = Duration::from_secs(TIMEOUT + 1);
 
-/// A limit that a backlog almost reaches (37 of 40 in a window, without faults). With the deployed limit, a journey would
-/// have to send hundreds of emails before a mistake could show.
+/// A limit that a backlog almost reaches (37 of 40 in a window, without faults). With the deployed limit, a journey
+/// would have to send hundreds of emails before a mistake could show.
 fn limit() -> Limit {
     Limit { sends: "40".to_owned(), window_seconds: "4".to_owned() }
 }
@@ -91,8 +91,8 @@ async fn wait_for_caught(what: &str, rule: &Rule) -> Exchange {
 }
 
 /// SES is down in every way: it refuses connections, gives no response, cuts connections, and responds with garbage and
-/// with status 500. It is up again when every job has been attempted once. Jobs that were certainly not sent are retried
-/// after half a minute, and others after the end of their claims.
+/// with status 500. It is up again when every job has been attempted once. Jobs that were certainly not sent are
+/// retried after half a minute, and others after the end of their claims.
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
 async fn backlog_during_an_outage_of_ses_is_sent_after_it() {
@@ -117,8 +117,8 @@ async fn backlog_during_an_outage_of_ses_is_sent_after_it() {
     assert!(sent_twice.is_empty(), "nothing was accepted during the outage: {sent_twice:?}");
 }
 
-/// SES first throttles everything, and later a share of the retries. A worker stops sending a batch that is throttled, so
-/// that in the first burst most jobs are never attempted.
+/// SES first throttles everything, and later a share of the retries. A worker stops sending a batch that is throttled,
+/// so that in the first burst most jobs are never attempted.
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
 async fn throttled_batch_is_stopped_and_retried_after_a_backoff() {
@@ -162,7 +162,8 @@ async fn assert_backed_off(faults: &Faults, throttled: &Exchange) {
     assert!(after >= Duration::from_secs(22), "retried after {after:?}");
 }
 
-/// DynamoDB refuses a share of the worker's calls, before or after it has carried them out, and responds slowly to others.
+/// DynamoDB refuses a share of the worker's calls, before or after it has carried them out, and responds slowly to
+/// others.
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
 async fn throttled_ledger_delays_emails_and_loses_none() {
@@ -192,10 +193,10 @@ async fn throttled_ledger_delays_emails_and_loses_none() {
     assert!(sent_twice.is_empty(), "a slow ledger is not an excuse: {sent_twice:?}");
 }
 
-/// The deletion of messages is lost after their emails were sent. Lambda's poller deletes a message by the receipt handle
-/// of its receive. Here the visibility timeout is shorter than a batch takes, so that SQS delivers the message again with
-/// another receipt handle, and a deletion by the first one has no effect. As after a deletion that never reached SQS, the
-/// queue still has a message for a job that was sent.
+/// The deletion of messages is lost after their emails were sent. Lambda's poller deletes a message by the receipt
+/// handle of its receive. Here the visibility timeout is shorter than a batch takes, so that SQS delivers the message
+/// again with another receipt handle, and a deletion by the first one has no effect. As after a deletion that never
+/// reached SQS, the queue still has a message for a job that was sent.
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
 async fn message_whose_deletion_was_lost_is_not_sent_again() {
@@ -230,9 +231,9 @@ fn redelivered_after_sent(exchanges: &[Exchange]) -> usize {
     again.len()
 }
 
-/// The worker is killed ten times while it works: before and after a claim, an email, and the ledger's record of it, and
-/// at random. An email is sent twice only if its worker died after the provider accepted it and before the ledger had it
-/// as sent.
+/// The worker is killed ten times while it works: before and after a claim, an email, and the ledger's record of it,
+/// and at random. An email is sent twice only if its worker died after the provider accepted it and before the ledger
+/// had it as sent.
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
 async fn worker_that_is_killed_ten_times_loses_no_job() {

@@ -26,8 +26,8 @@ fn job() -> (String, String) {
     (job.to_string(), to)
 }
 
-/// Runs `meanwhile` and then releases all holds, also if it failed. Otherwise the journeys after it would fail for the same
-/// reason.
+/// Runs `meanwhile` and then releases all holds, also if it failed. Otherwise the journeys after it would fail for the
+/// same reason.
 async fn with_release(stack: &DeployedStack, meanwhile: impl Future<Output = ()>) {
     let outcome = AssertUnwindSafe(meanwhile).catch_unwind().await;
     registrar(stack, &["release"]).await;

@@ -14,7 +14,6 @@ use crate::{
     DeployedStack,
     backlog::{Backlog, Expected, Job, recipient},
     dead_letters::DeadLetter,
-    description::StackDescription,
     faults::{Exchange, Faults},
     processes::Kill,
     wait::within,
@@ -33,12 +32,6 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// The limit that the stack is deployed with.
-    pub fn deployed(stack: &StackDescription) -> Self {
-        let variable = |name: &str| stack.function_environment[name].clone();
-        Self { sends: variable("SEND_LIMIT"), window_seconds: variable("SEND_WINDOW_SECONDS") }
-    }
-
     /// Fails unless `registrar audit` finds that the attempts which arrived at the provider kept the limit.
     pub fn assert_kept(&self, sends: &[Exchange]) {
         let arguments =

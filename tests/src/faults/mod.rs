@@ -11,8 +11,8 @@
 //! ```
 //!
 //! The `Host` header is forwarded unchanged, so that signatures stay valid and permissions are checked as without the
-//! proxy. A request that arrived completely is carried out even if its sender dies meanwhile, as on AWS. The proxy keeps
-//! a record of every request.
+//! proxy. A request that arrived completely is carried out even if its sender dies meanwhile, as on AWS. The proxy
+//! keeps a record of every request.
 
 mod door;
 mod proxy;
