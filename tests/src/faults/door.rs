@@ -7,19 +7,27 @@ use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{
-        mpsc::{UnboundedReceiver, unbounded_channel},
+        mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
         oneshot,
     },
     task::{JoinSet, spawn_blocking},
 };
 
-use super::{Handle, Shared, proxy::Proxy, request::Service};
+use super::{proxy::Proxy, request::Service, state::Shared};
 use crate::processes;
 
 /// A request to open or to close the door, and where to report that it is done.
-pub(super) struct DoorRequest {
+struct DoorRequest {
     open: bool,
     done: oneshot::Sender<()>,
+}
+
+/// A door, from outside of the proxy's thread.
+#[derive(Debug)]
+pub(super) struct Handle {
+    pub(super) service: Service,
+    pub(super) url: String,
+    requests: UnboundedSender<DoorRequest>,
 }
 
 impl Handle {

@@ -19,24 +19,22 @@ mod proxy;
 mod record;
 mod request;
 mod responses;
+mod rule;
 mod rules;
+mod state;
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard},
-    thread::{self, JoinHandle},
-};
+use std::thread::{self, JoinHandle};
 
 use http::Method;
-use tokio::sync::mpsc::UnboundedSender;
 
 use self::{
-    door::{Door, DoorRequest},
-    rules::{Fate, Rules},
+    door::{Door, Handle},
+    state::Shared,
 };
 pub use self::{
     record::{Exchange, Response},
     request::{Request, Service},
-    rules::{NewRule, Rule},
+    rule::{NewRule, Rule},
 };
 
 /// The proxy, until it is dropped.
@@ -45,41 +43,6 @@ pub struct Faults {
     shared: Shared,
     doors: Vec<Handle>,
     thread: Option<JoinHandle<()>>,
-}
-
-/// A door, from outside of the proxy's thread.
-#[derive(Debug)]
-struct Handle {
-    service: Service,
-    url: String,
-    requests: UnboundedSender<DoorRequest>,
-}
-
-#[derive(Debug, Clone, Default)]
-struct Shared(Arc<Mutex<State>>);
-
-#[derive(Debug, Default)]
-struct State {
-    rules: Rules,
-    record: Vec<Exchange>,
-}
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().expect("the proxy does not panic")
-    }
-
-    /// Records a request. Returns its index in the record, and what must happen to it.
-    fn arrives(&self, request: Request) -> (usize, Fate) {
-        let mut state = self.state();
-        let fate = state.rules.fate(&request);
-        state.record.push(Exchange::new(request, fate.rules.clone()));
-        (state.record.len() - 1, fate)
-    }
-
-    fn note(&self, number: usize, change: impl FnOnce(&mut Exchange)) {
-        change(&mut self.state().record[number]);
-    }
 }
 
 impl Faults {
@@ -114,12 +77,12 @@ impl Faults {
 
     /// A new rule for an operation.
     pub fn rule(&self, service: Service, operation: &str) -> NewRule<'_> {
-        NewRule::for_operation(self, service, operation)
+        NewRule::for_operation(&self.shared, service, operation)
     }
 
     /// A new rule for requests with this method and a path with this prefix.
     pub fn rule_for_path(&self, service: Service, method: Method, prefix: &str) -> NewRule<'_> {
-        NewRule::for_path(self, service, method, prefix)
+        NewRule::for_path(&self.shared, service, method, prefix)
     }
 
     /// Ends all rules.

@@ -13,10 +13,11 @@ use hyper_util::{
 use tokio::time::sleep;
 
 use super::{
-    Shared, record,
+    record,
     request::{Request, Service},
     responses::{self, Body},
     rules::Fault,
+    state::Shared,
 };
 
 /// The connection is to be closed.

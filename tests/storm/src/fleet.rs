@@ -122,7 +122,7 @@ impl Environment {
         if let Some(server) = self.server.take() {
             server.stop().await;
         }
-        self.runtime.abandon(world);
+        self.runtime.abandon(&world.queue, &world.ledger);
         Ok(())
     }
 }

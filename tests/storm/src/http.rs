@@ -36,6 +36,13 @@ pub struct HttpRequest {
     pub body: Bytes,
 }
 
+impl HttpRequest {
+    /// The body, or null if it is not JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+}
+
 /// A response.
 #[derive(Debug, Clone)]
 pub struct HttpResponse {

@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod fleet;
 pub mod http;
+mod lock;
 pub mod oracle;
 pub mod program;
 pub mod stand_in;

@@ -13,7 +13,8 @@ use pacer::{
 
 use crate::{
     fleet::EnvironmentRecord,
-    stand_in::{Arrival, Change, Reply, World},
+    stand_in::{Arrival, Change, World},
+    weather::Reply,
 };
 
 /// The results of a run. [`Findings::violations`] lists those that break a rule.

@@ -4,7 +4,18 @@ use std::{ops::Range, time::Duration};
 
 use fastrand::Rng;
 
-use crate::stand_in::Reply;
+/// The provider's reply to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reply {
+    /// The email is accepted.
+    Accept,
+    /// The provider's rate limit was exceeded; nothing was sent.
+    Throttle,
+    /// The provider failed; nothing was sent.
+    Fail,
+    /// The provider refuses this email permanently; nothing was sent.
+    Reject,
+}
 
 /// What happens to one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

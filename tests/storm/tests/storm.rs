@@ -26,8 +26,7 @@ use pacer::{SendLimit, Share, Slack, Slots, Window, plan::Deployment};
 use storm::{
     Fleet, Program, World,
     oracle::{self, Findings},
-    stand_in::Reply,
-    weather::Weather,
+    weather::{Reply, Weather},
 };
 
 /// The deadline of a storm. Only a machine at a standstill needs this long.

@@ -10,11 +10,8 @@ use std::{
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use super::{
-    expression::{self, Item, Scope, Unsupported},
-    locked,
-};
-use crate::{Clock, http::HttpResponse};
+use super::expression::{self, Item, Scope, Unsupported};
+use crate::{Clock, http::HttpResponse, lock::locked};
 
 /// The name of the ledger's table.
 pub(crate) const LEDGER: &str = "emails";

@@ -12,8 +12,11 @@ use std::{
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Body, EnvironmentId, Queue, Receipt, Sender, World, locked, parse};
-use crate::http::{HttpRequest, HttpResponse};
+use super::{Body, EnvironmentId, Queue, Receipt, Sender, Table};
+use crate::{
+    http::{HttpRequest, HttpResponse},
+    lock::locked,
+};
 
 pub(super) const PREFIX: &str = "/2018-06-01/runtime/";
 
@@ -60,11 +63,11 @@ impl Runtime {
 
     /// What happens on AWS after an environment has died during an invocation, but at once: the claims of the
     /// invocation end and its messages become visible again.
-    pub fn abandon(&self, world: &World) {
+    pub fn abandon(&self, queue: &Queue, ledger: &Table) {
         let Some(invocation) = locked(&self.current).take() else { return };
-        world.ledger.end_claims(&invocation.request_id);
+        ledger.end_claims(&invocation.request_id);
         for receipt in &invocation.batch {
-            world.queue.postpone(receipt, Duration::ZERO);
+            queue.postpone(receipt, Duration::ZERO);
         }
     }
 
@@ -74,7 +77,7 @@ impl Runtime {
         match (&request.method, parts.as_slice()) {
             (&Method::GET, ["invocation", "next"]) => self.next(queue).await,
             (&Method::POST, ["invocation", id, "response"]) => {
-                self.settle(queue, id, &failures(&parse(request)))
+                self.settle(queue, id, &failures(&request.json()))
             }
             // The whole batch becomes visible again when its visibility timeout ends.
             (&Method::POST, ["invocation", _, "error"]) => {

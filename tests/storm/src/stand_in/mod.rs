@@ -6,18 +6,14 @@ mod lambda;
 mod ses;
 mod sqs;
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use hyper::Method;
-use serde_json::Value;
 
 pub(crate) use dynamodb::LEDGER;
 pub use dynamodb::{Change, Table};
 pub use lambda::{Function, Runtime};
-pub use ses::{Arrival, EnvironmentId, Provider, Reply, Sender};
+pub use ses::{Arrival, EnvironmentId, Provider, Sender};
 pub use sqs::{Body, DeadLetter, Queue, Receipt};
 
 use crate::{
@@ -58,27 +54,17 @@ impl World {
         }
         match (&request.method, request.path.as_str(), request.target.as_deref()) {
             (&Method::POST, ses::SEND, _) => {
-                self.provider.send(runtime.sender(), parse(&request)).await
+                self.provider.send(runtime.sender(), request.json()).await
             }
             (&Method::GET, ses::ACCOUNT, _) => ses::account(),
             (_, _, Some(target)) => match target.split_once('.') {
                 Some(("DynamoDB_20120810", operation)) => {
-                    self.ledger.respond(operation, &parse(&request))
+                    self.ledger.respond(operation, &request.json())
                 }
-                Some(("AmazonSQS", operation)) => self.queue.respond(operation, &parse(&request)),
+                Some(("AmazonSQS", operation)) => self.queue.respond(operation, &request.json()),
                 _ => HttpResponse::not_implemented(target),
             },
             (method, path, None) => HttpResponse::not_implemented(&format!("{method} {path}")),
         }
     }
-}
-
-/// The body, or null if it is not JSON.
-fn parse(request: &HttpRequest) -> Value {
-    serde_json::from_slice(&request.body).unwrap_or_default()
-}
-
-/// No stand-in panics while it changes what a mutex guards, so the value is whole even if a test panicked.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,11 +5,11 @@ use std::{sync::Mutex, time::Duration};
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use super::locked;
 use crate::{
     Clock,
     http::HttpResponse,
-    weather::{Treatment, Weather},
+    lock::locked,
+    weather::{Reply, Treatment, Weather},
 };
 
 pub(super) const SEND: &str = "/v2/email/outbound-emails";
@@ -25,19 +25,6 @@ pub struct Sender {
     pub environment: EnvironmentId,
     /// The invocation, numbered from one in its environment.
     pub invocation: usize,
-}
-
-/// The provider's reply to a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reply {
-    /// The email is accepted.
-    Accept,
-    /// The provider's rate limit was exceeded; nothing was sent.
-    Throttle,
-    /// The provider failed; nothing was sent.
-    Fail,
-    /// The provider refuses this email permanently; nothing was sent.
-    Reject,
 }
 
 /// A request that arrived. Each one counts, whatever the reply is.

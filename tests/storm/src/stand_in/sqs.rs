@@ -9,8 +9,7 @@ use std::{
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use super::locked;
-use crate::http::HttpResponse;
+use crate::{http::HttpResponse, lock::locked};
 
 /// A message's body.
 pub type Body = String;
