@@ -6,6 +6,7 @@
 pub mod calls;
 pub mod contract;
 pub mod dead_letters;
+pub mod excuse;
 pub mod holds;
 pub mod ledger;
 pub mod mailer;
@@ -14,6 +15,7 @@ pub mod suppressions;
 
 pub use calls::{Call, Calls, Fate};
 pub use dead_letters::{KeptLetter, MemoryDeadLetters};
+pub use excuse::{FirstEmail, second_email_is_excused};
 pub use holds::{MemoryEventSource, MemoryHolds};
 pub use ledger::{MemoryLedger, Row, Rows};
 pub use mailer::MemoryMailer;
