@@ -15,7 +15,7 @@ from local.console import say
 from local.paths import SAM_BIN, SAM_CONFIG, SCRATCH, TEMPLATE
 from local.processes import run
 
-FUNCTIONS = ("enroll", "email-worker", "email-feedback", "resumer")
+FUNCTIONS = ("enroll", "email-worker", "email-feedback", "hold-watch", "resumer")
 
 # Cargo unifies the features of all that it is asked to build together. Naming the workspace, and any one of its tests,
 # makes it see the functions as `cargo test --workspace` does; else it would compile the AWS SDK for each of the two.

@@ -22,6 +22,7 @@ _FUNCTION_OUTPUTS = (
     "EnrollFunctionName",
     "EmailWorkerFunctionName",
     "EmailFeedbackFunctionName",
+    "HoldWatchFunctionName",
     "ResumerFunctionName",
 )
 _BATCHED = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:SendMessage")

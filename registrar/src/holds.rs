@@ -73,7 +73,7 @@ pub(crate) enum NotDone {
     Call(#[from] CallFailed),
     #[error(
         "it is written down, but the event source could not be turned {}: {error}. \
-         The resumer tries again each minute, and so does the same command",
+         hold-watch tries again each minute, and so does the same command",
         on_or_off(*on)
     )]
     EventSource { on: bool, error: CallFailed },
@@ -167,7 +167,7 @@ async fn show_of<R: HoldRecord, S: EventSource>(
     write_holds(&holds, out)?;
     writeln!(out, "event source  {}", on_or_off(on))?;
     if on && holds.in_force() {
-        writeln!(out, "It is to be off: the resumer turns it off within a minute.")?;
+        writeln!(out, "It is to be off: hold-watch turns it off within a minute.")?;
     }
     warn_of_other_means(&holds, on, out)?;
     Ok(Outcome::Fine)
@@ -199,7 +199,7 @@ fn warn_of_other_means(holds: &Holds, on: bool, out: &mut impl Write) -> Result<
         return Ok(());
     }
     if holds.ending_since.is_some() {
-        writeln!(out, "A hold has ended: the resumer turns it on within a minute.")?;
+        writeln!(out, "A hold has ended: hold-watch turns it on within a minute.")?;
     } else {
         writeln!(
             out,

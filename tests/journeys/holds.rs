@@ -33,7 +33,7 @@ async fn released_in_the_end(world: &World, meanwhile: impl Future<Output = ()>)
     outcome.unwrap_or_else(|panic| resume_unwind(panic));
 }
 
-/// Worker and resumer through the proxy.
+/// The worker and hold-watch through the proxy.
 async fn through(world: &World, faults: &Faults, meanwhile: impl AsyncFnOnce()) {
     let journey = Box::pin(through_the_proxy(world, faults, meanwhile));
     released_in_the_end(world, journey).await;
@@ -41,11 +41,11 @@ async fn through(world: &World, faults: &Faults, meanwhile: impl AsyncFnOnce()) 
 
 async fn through_the_proxy(world: &World, faults: &Faults, meanwhile: impl AsyncFnOnce()) {
     let worker = world.stack.output("EmailWorkerFunctionName");
-    let resumer = world.stack.output("ResumerFunctionName");
+    let hold_watch = world.stack.output("HoldWatchFunctionName");
     let environment = faults.environment();
     world
         .with_environment(worker, &environment, async || {
-            Box::pin(world.with_environment(resumer, &environment, meanwhile)).await;
+            Box::pin(world.with_environment(hold_watch, &environment, meanwhile)).await;
         })
         .await;
 }
@@ -70,7 +70,7 @@ async fn a_paused_account_is_held_once_and_goes_on_by_itself() {
         world.enqueue(waiting.0.clone()).await;
         world.job_is_left_alone(&waiting.1).await;
 
-        assert_eq!(world.run_resumer().await["emails_held"], true);
+        assert_eq!(world.run_hold_watch().await["emails_held"], true);
         world.job_is_left_alone(&waiting.1).await;
         let turned = faults.passed();
         let turned = turned.iter().filter(|p| p.request.operation == "UpdateEventSourceMapping");
@@ -78,7 +78,7 @@ async fn a_paused_account_is_held_once_and_goes_on_by_itself() {
         assert_eq!(faults.sends().len(), 1, "one attempt found out");
 
         faults.lift_all();
-        assert_eq!(world.run_resumer().await["emails_held"], false);
+        assert_eq!(world.run_hold_watch().await["emails_held"], false);
         world.email_to(&waiting.1).await;
         world.only_email_to(&waiting.1).await;
         // What found out was handed back for a quarter of an hour, and no longer.
@@ -115,7 +115,7 @@ async fn a_hold_is_written_down_even_if_lambda_cannot_be_asked_and_a_hold_by_han
         registrar(&world, &["hold", "--reason", "looking into it"]).await.expect(0, &[]);
         faults.lift_all();
         for _ in 0..2 {
-            assert_eq!(world.run_resumer().await["emails_held"], true, "by hand");
+            assert_eq!(world.run_hold_watch().await["emails_held"], true, "by hand");
         }
         let holds = registrar(&world, &["holds"]).await;
         holds.expect(0, &["looking into it", "event source  off"]).never_says("suspended");
@@ -134,15 +134,15 @@ async fn a_rate_near_the_review_line_holds_until_it_falls_or_an_operator_accepts
 
     let rise_and_fall = async {
         world.set_alarm(&bounces, "ALARM").await;
-        assert_eq!(world.run_resumer().await["emails_held"], true);
+        assert_eq!(world.run_hold_watch().await["emails_held"], true);
         registrar(&world, &["holds"]).await.expect(0, &["bounce rate", "event source  off"]);
         world.set_alarm(&bounces, "OK").await;
-        assert_eq!(world.run_resumer().await["emails_held"], false);
+        assert_eq!(world.run_hold_watch().await["emails_held"], false);
 
         world.set_alarm(&complaints, "ALARM").await;
-        assert_eq!(world.run_resumer().await["emails_held"], true);
+        assert_eq!(world.run_hold_watch().await["emails_held"], true);
         registrar(&world, &["release"]).await.expect(0, &["complaint rate"]);
-        assert_eq!(world.run_resumer().await["emails_held"], false, "accepted");
+        assert_eq!(world.run_hold_watch().await["emails_held"], false, "accepted");
         world.set_alarm(&complaints, "OK").await;
         registrar(&world, &["holds"]).await.expect(0, &["nothing is held", "event source  on"]);
     };

@@ -380,12 +380,22 @@ impl World {
         assert!(report["enrollments"]["finished"].is_u64(), "{report}");
     }
 
-    /// Runs the resumer, as its minute would, and returns its report.
+    /// Runs the resumer, as its schedule does each minute, and returns its report.
     pub async fn run_resumer(&self) -> Value {
+        self.invoke("ResumerFunctionName").await
+    }
+
+    /// Runs hold-watch, as its schedule does each minute, and returns its report.
+    pub async fn run_hold_watch(&self) -> Value {
+        self.invoke("HoldWatchFunctionName").await
+    }
+
+    /// Invokes the function that this output of the template names.
+    async fn invoke(&self, output: &str) -> Value {
         let url = format!(
             "{}/2015-03-31/functions/{}/invocations",
             self.stack.endpoint,
-            self.stack.output("ResumerFunctionName")
+            self.stack.output(output)
         );
         let answer = self.http.send(Some(&self.lambda()), "POST", &url, "{}").await;
         assert_eq!(answer.status, 200, "{:?}", answer.body);

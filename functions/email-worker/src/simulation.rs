@@ -182,7 +182,7 @@ impl Simulation {
         }
     }
 
-    /// The resumer's part of a hold: it ends with its cause.
+    /// hold-watch's part of a hold: it ends with its cause.
     async fn end_holds_after(&self, duration: Duration) {
         sleep(duration).await;
         loop {

@@ -95,7 +95,7 @@ pub enum WatchError<R, S, P> {
     Provider(P),
 }
 
-/// Looks after the holds, as the resumer does each minute: makes one where a rate has risen, ends the
+/// Looks after the holds, as hold-watch does each minute: makes one where a rate has risen, ends the
 /// machine's where the provider would take emails again, says so where its cause has changed, and
 /// finishes what a crash left half done. Answers the holds as they are then.
 pub async fn watch<R, S, P>(

@@ -272,7 +272,7 @@ fn a_call_that_turns_it_off_too_late_is_made_good_and_later_ones_are_respected()
 enum Act {
     /// A worker finds the account paused.
     Place,
-    /// The resumer's minute has come.
+    /// A run of hold-watch.
     Watch,
     /// An operator holds.
     Hold,
