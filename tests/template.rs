@@ -339,17 +339,17 @@ fn message_outlasts_a_day_long_outage_and_every_hold() {
     let template = template();
     let retention = property(&template, "EmailQueue", "MessageRetentionPeriod").as_u64().unwrap();
     let redrive = property(&template, "EmailQueue", "RedrivePolicy");
-    let most_receives = u32::try_from(redrive["maxReceiveCount"].as_u64().unwrap()).unwrap();
+    let max_receives = u32::try_from(redrive["maxReceiveCount"].as_u64().unwrap()).unwrap();
     assert_eq!(Duration::from_secs(retention), retry::RETENTION);
-    assert_eq!(most_receives, retry::MOST_RECEIVES);
+    assert_eq!(max_receives, retry::MOST_RECEIVES);
 
     // Each failure is retried after the shortest delay that the schedule and the jitter allow.
     let tries = |receives| retry::not_too_often(retry::delay(receives, 1.0), receives);
-    let outlasted: Duration = (1..most_receives).map(tries).sum();
+    let outlasted: Duration = (1..max_receives).map(tries).sum();
     assert!(outlasted > Duration::from_hours(24), "{outlasted:?}");
     // A message that is always given back at once is kept until the queue's retention ends.
     let given_back = |receives| retry::not_too_often(Duration::ZERO, receives);
-    let outlasted: Duration = (1..most_receives).map(given_back).sum();
+    let outlasted: Duration = (1..max_receives).map(given_back).sum();
     assert!(outlasted > retry::RETENTION, "{outlasted:?}");
 }
 
