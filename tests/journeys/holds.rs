@@ -34,7 +34,7 @@ async fn with_release(stack: &DeployedStack, meanwhile: impl Future<Output = ()>
     outcome.unwrap_or_else(|panic| resume_unwind(panic));
 }
 
-/// Runs `meanwhile` while the worker and the resumer use the proxy, and then releases all holds.
+/// Runs `meanwhile` while the worker and hold-watch use the proxy, and then releases all holds.
 async fn with_faults(stack: &DeployedStack, faults: &Faults, meanwhile: impl AsyncFnOnce()) {
     let journey = Box::pin(with_proxy(stack, faults, meanwhile));
     with_release(stack, journey).await;
@@ -42,11 +42,11 @@ async fn with_faults(stack: &DeployedStack, faults: &Faults, meanwhile: impl Asy
 
 async fn with_proxy(stack: &DeployedStack, faults: &Faults, meanwhile: impl AsyncFnOnce()) {
     let worker = stack.output("EmailWorkerFunctionName");
-    let resumer = stack.output("ResumerFunctionName");
+    let hold_watch = stack.output("HoldWatchFunctionName");
     let environment = faults.environment();
     stack
         .with_environment(worker, &environment, async || {
-            Box::pin(stack.with_environment(resumer, &environment, meanwhile)).await;
+            Box::pin(stack.with_environment(hold_watch, &environment, meanwhile)).await;
         })
         .await;
 }
@@ -71,7 +71,7 @@ async fn paused_account_holds_sending_once_until_ses_permits_it_again() {
         stack.enqueue(waiting.0.clone()).await;
         stack.assert_job_is_not_received(&waiting.1).await;
 
-        assert_eq!(stack.run_resumer().await["emails_held"], true);
+        assert_eq!(stack.run_hold_watch().await["emails_held"], true);
         stack.assert_job_is_not_received(&waiting.1).await;
         let turned = faults.exchanges();
         let turned = turned.iter().filter(|p| p.request.operation == "UpdateEventSourceMapping");
@@ -79,7 +79,7 @@ async fn paused_account_holds_sending_once_until_ses_permits_it_again() {
         assert_eq!(faults.sends().len(), 1, "one attempt was enough to hold");
 
         faults.lift_all();
-        assert_eq!(stack.run_resumer().await["emails_held"], false);
+        assert_eq!(stack.run_hold_watch().await["emails_held"], false);
         stack.wait_for_email_to(&waiting.1).await;
         stack.only_email_to(&waiting.1).await;
         // The attempted job was given back for a quarter of an hour.
@@ -116,7 +116,7 @@ async fn hold_during_an_outage_of_lambda_is_recorded_and_an_operators_hold_outla
         registrar(&stack, &["hold", "--reason", "looking into it"]).await.expect(0, &[]);
         faults.lift_all();
         for _ in 0..2 {
-            assert_eq!(stack.run_resumer().await["emails_held"], true, "an operator's hold");
+            assert_eq!(stack.run_hold_watch().await["emails_held"], true, "an operator's hold");
         }
         let holds = registrar(&stack, &["holds"]).await;
         holds.expect(0, &["looking into it", "event source  off"]).expect_without("suspended");
@@ -135,15 +135,15 @@ async fn bounce_or_complaint_alarm_holds_sending_until_it_ends_or_an_operator_re
 
     let alarms = async {
         stack.set_alarm_state(&bounces, "ALARM").await;
-        assert_eq!(stack.run_resumer().await["emails_held"], true);
+        assert_eq!(stack.run_hold_watch().await["emails_held"], true);
         registrar(&stack, &["holds"]).await.expect(0, &["bounce rate", "event source  off"]);
         stack.set_alarm_state(&bounces, "OK").await;
-        assert_eq!(stack.run_resumer().await["emails_held"], false);
+        assert_eq!(stack.run_hold_watch().await["emails_held"], false);
 
         stack.set_alarm_state(&complaints, "ALARM").await;
-        assert_eq!(stack.run_resumer().await["emails_held"], true);
+        assert_eq!(stack.run_hold_watch().await["emails_held"], true);
         registrar(&stack, &["release"]).await.expect(0, &["complaint rate"]);
-        assert_eq!(stack.run_resumer().await["emails_held"], false, "released during the alarm");
+        assert_eq!(stack.run_hold_watch().await["emails_held"], false, "released during the alarm");
         stack.set_alarm_state(&complaints, "OK").await;
         registrar(&stack, &["holds"]).await.expect(0, &["nothing is held", "event source  on"]);
     };

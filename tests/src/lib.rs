@@ -23,7 +23,7 @@ pub mod operator;
 pub mod processes;
 pub mod queues;
 pub mod refusing_provider;
-pub mod resumer;
+pub mod schedules;
 pub mod stripe;
 pub mod verdict;
 pub mod wait;

@@ -1,8 +1,5 @@
-//! The resumer: each minute, finishes enrollments that a crash or an outage left half done, and looks
-//! after the holds of emails.
+//! The resumer: each minute, finishes the enrollments that a crash or an outage left half done.
 
-pub mod holds;
-pub mod provider;
 pub mod sweep;
 
 pub use sweep::{Report, sweep};

@@ -212,7 +212,7 @@ fn an_event_source_that_is_turned_off_late_is_turned_on_only_shortly_after_the_e
 enum Act {
     /// A worker finds the account paused.
     Place,
-    /// The watch runs.
+    /// A run of hold-watch.
     Watch,
     /// An operator holds.
     Hold,

@@ -1,4 +1,4 @@
-//! The resumer, run without waiting for its schedule.
+//! The functions behind a schedule, run without waiting for it.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
@@ -23,13 +23,21 @@ impl DeployedStack {
         assert!(report["enrollments"]["finished"].is_u64(), "{report}");
     }
 
-    /// Runs the resumer, as its schedule does each minute, and returns its report.
+    /// Runs the resumer, as its schedule does every minute, and returns its report.
     pub async fn run_resumer(&self) -> Value {
-        let url = format!(
-            "{}/2015-03-31/functions/{}/invocations",
-            self.description.endpoint,
-            self.output("ResumerFunctionName")
-        );
+        self.invoke("ResumerFunctionName").await
+    }
+
+    /// Runs hold-watch, as its schedule does every minute, and returns its report.
+    pub async fn run_hold_watch(&self) -> Value {
+        self.invoke("HoldWatchFunctionName").await
+    }
+
+    /// Invokes the function that this output of the template names.
+    async fn invoke(&self, output: &str) -> Value {
+        let endpoint = &self.description.endpoint;
+        let function = self.output(output);
+        let url = format!("{endpoint}/2015-03-31/functions/{function}/invocations");
         let response = self.http.send(Some(&self.lambda_signer()), "POST", &url, "{}").await;
         assert_eq!(response.status, 200, "{:?}", response.body);
         response.body
