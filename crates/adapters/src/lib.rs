@@ -7,7 +7,3 @@ pub mod queue;
 #[cfg(feature = "stripe")]
 pub mod stripe_secret;
 pub mod tables;
-#[cfg(feature = "world")]
-pub mod world;
-#[cfg(feature = "world")]
-pub use world::{World, WorldConfig};

@@ -89,8 +89,8 @@ impl<S: SecretsSource + Sync> PaymentProvider for Stripe<S> {
         const CREATE: &str = "creating a payment";
         let payment = charge.payment;
         let form = [
-            ("amount", u64::from(payment.price).to_string()),
-            ("currency", payment.currency.to_string().to_lowercase()),
+            ("amount", u64::from(payment.price.amount).to_string()),
+            ("currency", payment.price.currency.to_string().to_lowercase()),
             ("payment_method", payment.method.to_string()),
             ("payment_method_types[0]", "card".to_owned()),
             ("metadata[enrollment_id]", charge.enrollment_id.to_string()),
