@@ -68,7 +68,8 @@ pub enum EnrollError {
     Unavailable(#[from] Unavailable),
 }
 
-/// Writes of a retried payment that lose a race, before the request leaves the result to the winner.
+/// Attempts to write a retried payment, each after a lost race, before the request leaves the result to
+/// the winner.
 const MAX_RETRY_WRITES: usize = 4;
 
 /// Enrolls the student, once however often it is called.
@@ -96,7 +97,7 @@ pub async fn enroll<A: Adapters>(
     match ports.enrollments.insert_enrollment(&enrollment).await? {
         // If the client repeats a write whose response was lost, the write finds its own id.
         Inserted::Exists(existing) if existing.id != enrollment.id => {
-            go_on(ports, existing, &course, &request, now).await
+            continue_with(ports, existing, &course, &request, now).await
         }
         Inserted::New | Inserted::Exists(_) => finish(ports, enrollment, now).await,
     }
@@ -120,8 +121,8 @@ fn obstacle<A: Adapters>(
     }
 }
 
-/// Goes on from an enrollment that exists already.
-async fn go_on<A: Adapters>(
+/// Continues with an enrollment that exists already.
+async fn continue_with<A: Adapters>(
     ports: &Ports<A>,
     mut existing: Enrollment,
     course: &Course,

@@ -30,9 +30,9 @@ pub const TIMEOUT: Duration = Duration::from_secs(90);
 /// The enrollments of a run, by result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// And out of the index.
+    /// Out of the index, also if an earlier run finished them.
     pub finished: usize,
-    /// Waits for the provider or the student.
+    /// They wait for the provider or the student.
     pub later: usize,
     /// An operator must look.
     pub gave_up: usize,
@@ -45,6 +45,7 @@ pub struct Report {
 /// The result for one enrollment.
 enum Step {
     Done(Resumed),
+    /// It was finished before.
     Gone,
     Failed,
     Left,

@@ -20,10 +20,10 @@ use super::{
     request::{CourseInPath, JsonObject, StudentInQuery},
 };
 
-/// The message of the project's first version; callers may compare it.
+/// The message of the Express prototype that Registrar replaces; callers may compare it.
 const ENROLLED: &str = "Enrolled Success";
 
-/// `POST /enrollments`, and `POST /add-user-to-course`, the route of the project's first version
+/// `POST /enrollments`, and `POST /add-user-to-course`, the route name of that prototype
 pub(super) async fn enroll<A: ApiAdapters>(
     State(ports): State<Arc<Ports<A>>>,
     JsonObject(object): JsonObject,

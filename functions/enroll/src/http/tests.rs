@@ -153,10 +153,10 @@ async fn error_that_the_caller_can_fix_names_the_field() {
         (with("course_id", json!("none")), 404, "course_id", "there is no course none"),
         (with("course_id", json!("closed")), 409, "course_id", "this course takes no new students"),
     ] {
-        let (answered, answer) = api.call("POST", "/enrollments", &body).await;
+        let (returned, response) = api.call("POST", "/enrollments", &body).await;
         let shown = &body[..body.len().min(80)];
-        assert_eq!(answered, status, "{shown}");
-        assert_eq!(answer, json!({"status": "fail", "data": {field: why}}), "{shown}");
+        assert_eq!(returned, status, "{shown}");
+        assert_eq!(response, json!({"status": "fail", "data": {field: why}}), "{shown}");
     }
     assert!(api.world.enrollments().is_empty());
 }
@@ -239,8 +239,8 @@ async fn enrollment_lookup_names_the_wrong_field() {
         ("/enrollments/%FF?student_id=s-1", 422, "course_id"),
         ("/enrollments/open?student_id=s-1", 404, "course_id"),
     ] {
-        let (answered, body) = api.call("GET", path, "").await;
-        assert_eq!(answered, status, "{path}");
+        let (returned, body) = api.call("GET", path, "").await;
+        assert_eq!(returned, status, "{path}");
         assert!(body["data"][field].is_string(), "{path}: {body}");
     }
 }
@@ -289,8 +289,8 @@ async fn payment_not_made_returns_402_with_the_reason_or_the_next_step() {
         (Bank::AsksTheStudent, "client_secret", "pi_1_secret"),
     ] {
         let api = paying(bank);
-        let (answered, body) = api.call("POST", "/enrollments", ada_pays()).await;
-        assert_eq!((answered, &body["status"]), (402, &json!("fail")));
+        let (returned, body) = api.call("POST", "/enrollments", ada_pays()).await;
+        assert_eq!((returned, &body["status"]), (402, &json!("fail")));
         assert_eq!(body["data"][field], value);
         assert!(api.world.jobs().is_empty());
     }
