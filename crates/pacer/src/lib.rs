@@ -42,8 +42,6 @@
 //! What is assumed: at most `S` invocations run at once; what has ended arrives no more; all use the
 //! same share; clocks may lose time (stand still, step back) but gain none.
 
-#![warn(missing_docs)]
-
 pub mod audit;
 #[cfg(feature = "tokio")]
 pub mod driver;

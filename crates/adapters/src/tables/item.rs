@@ -1,4 +1,4 @@
-//! Items: attribute values, and reading and writing through serde.
+//! Items and their attributes.
 
 use std::collections::HashMap;
 
@@ -17,14 +17,14 @@ pub(super) fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-/// A time in RFC 3339, as in API responses.
+/// A time in RFC 3339: the form of every time that the API shows.
 pub(super) fn timestamp(at: OffsetDateTime) -> Result<AttributeValue, Unavailable> {
     at.format(&time::format_description::well_known::Rfc3339)
         .map(AttributeValue::S)
         .map_err(|error| Unavailable::new("writing a time", error))
 }
 
-/// A time in milliseconds since 1970, for conditions.
+/// A time for conditions to compare: milliseconds since 1970.
 pub(super) fn milliseconds(at: OffsetDateTime) -> AttributeValue {
     number(at.unix_timestamp_nanos() / 1_000_000)
 }

@@ -1,4 +1,4 @@
-//! The DynamoDB tables, one module each.
+//! The DynamoDB tables, one module per table.
 
 #[cfg(feature = "enrollment")]
 mod courses;
