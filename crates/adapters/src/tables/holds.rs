@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::{Client, error::SdkError, operation::put_item::PutItemErro
 use email::hold::{HoldRecord, Holds};
 use unavailable::Unavailable;
 
-use super::{number, read, text, write};
+use super::item::{number, read, text, write};
 
 /// The item's key.
 const NAME: &str = "email";

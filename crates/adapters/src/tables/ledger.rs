@@ -21,7 +21,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 use unavailable::Unavailable;
 
-use super::{Item, milliseconds, number, read, text, timestamp};
+use super::item::{Item, milliseconds, number, read, text, timestamp};
 
 /// The delivery ledger. A worker needs `dynamodb:UpdateItem`, a reader `dynamodb:GetItem`.
 #[derive(Debug, Clone)]

@@ -16,5 +16,3 @@ pub use enrollments::EnrollmentsTable;
 pub use holds::HoldsTable;
 pub use ledger::EmailsTable;
 pub use suppressions::SuppressionsTable;
-
-use item::{Item, milliseconds, number, read, text, timestamp, write};

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use unavailable::Unavailable;
 
-use super::{read, text, timestamp};
+use super::item::{read, text, timestamp};
 
 /// The suppressed recipients, each by a digest: the table can answer whether a recipient is in it, and
 /// holds nobody's address. Reading needs `dynamodb:GetItem`, adding `dynamodb:PutItem`, removing
