@@ -8,7 +8,3 @@ pub mod ses_tags;
 #[cfg(feature = "stripe")]
 pub mod stripe_secret;
 pub mod tables;
-#[cfg(feature = "world")]
-pub mod world;
-#[cfg(feature = "world")]
-pub use world::{World, WorldConfig};

@@ -12,7 +12,7 @@ mod suppressions;
 #[cfg(feature = "enrollment")]
 pub use courses::CoursesTable;
 #[cfg(feature = "enrollment")]
-pub use enrollments::{EnrollmentsTable, RESUME_SHARDS};
+pub use enrollments::EnrollmentsTable;
 pub use holds::HoldsTable;
 pub use ledger::EmailsTable;
 pub use suppressions::SuppressionsTable;
