@@ -31,6 +31,9 @@ const PHRASES: [(&str, &str); 16] = [
     ("longest_", "MAX_"),
 ];
 
+/// What contains a phrase and is plain English.
+const PLAIN: [&str; 2] = ["there is no ", "is no longer"];
+
 /// Files that quote the phrases.
 const QUOTING: [&str; 3] = ["docs/style.md", "CHANGELOG.md", "tests/words.rs"];
 
@@ -48,6 +51,7 @@ fn no_file_has_a_phrase_that_the_style_rejects() {
         let text = fs::read_to_string(&file).unwrap();
         for (number, line) in text.lines().enumerate() {
             let line = line.to_lowercase();
+            let line = PLAIN.iter().fold(line, |line, plain| line.replace(plain, ""));
             let phrases = PHRASES.iter().filter(|(phrase, _)| has(&line, phrase));
             for (phrase, instead) in phrases {
                 found.push(format!("{name}:{}: `{phrase}`: write {instead}", number + 1));

@@ -20,8 +20,9 @@ pub enum Resumed {
     Finished,
     /// It waits for the provider, for the student, or for another caller.
     Later,
-    /// It cannot be settled and is kept as it is, out of the index: an operator must look.
-    GaveUp,
+    /// It cannot be settled, for this reason, and is kept as it is, out of the index: an operator must
+    /// look, so the caller logs it.
+    GaveUp(&'static str),
 }
 
 /// Takes an overdue enrollment as far as possible. If it returns `Err`, the enrollment stays overdue.
@@ -152,18 +153,12 @@ async fn postpone<A: Adapters>(
     Ok(Resumed::Later)
 }
 
-/// Keeps the enrollment as it is, out of the index, and logs an error that an alarm counts.
+/// Keeps the enrollment as it is, out of the index.
 async fn give_up<A: Adapters>(
     ports: &Ports<A>,
     enrollment: &Enrollment,
-    why: &str,
+    why: &'static str,
 ) -> Result<Resumed, Unavailable> {
     ports.enrollments.save_enrollment(&enrollment.next(enrollment.state, None)).await?;
-    tracing::error!(
-        event = "resumer_gave_up",
-        enrollment_id = %enrollment.id,
-        why,
-        "an enrollment cannot be finished; an operator must look",
-    );
-    Ok(Resumed::GaveUp)
+    Ok(Resumed::GaveUp(why))
 }

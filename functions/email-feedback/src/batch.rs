@@ -20,7 +20,8 @@ use email::{
     suppression::Suppress,
 };
 use futures_util::{FutureExt, StreamExt, stream};
-use lambda::batch::panic_text;
+use lambda::{batch::panic_text, log_events};
+use tracing::Instrument;
 use unavailable::Unavailable;
 
 use crate::event::{self, MalformedEvent, Parsed};
@@ -59,7 +60,10 @@ impl<L: RecordFeedback, S: Suppress> Receiver<L, S> {
     /// Handles a batch, and returns the SQS message ids of the batch item failures.
     pub async fn handle(&self, batch: Vec<Received>) -> Vec<String> {
         stream::iter(batch)
-            .map(|message| self.guarded(message))
+            .map(|message| {
+                let span = tracing::info_span!("event", sqs_message_id = message.sqs_message_id);
+                self.guarded(message).instrument(span)
+            })
             .buffer_unordered(MAX_CONCURRENT_EVENTS)
             .filter_map(async |given_back| given_back)
             .collect()
@@ -71,13 +75,13 @@ impl<L: RecordFeedback, S: Suppress> Receiver<L, S> {
         match AssertUnwindSafe(self.take(&body)).catch_unwind().await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => {
-                tracing::error!(event = "email_feedback_failed", sqs_message_id, %error, "an event is given back");
+                tracing::error!(event = log_events::EMAIL_FEEDBACK_FAILED, sqs_message_id, %error, "an event is given back");
                 Some(sqs_message_id)
             }
             Err(panic) => {
                 let panic = panic_text(&*panic);
                 tracing::error!(
-                    event = "email_feedback_failed",
+                    event = log_events::EMAIL_FEEDBACK_FAILED,
                     sqs_message_id,
                     panic,
                     "an event's handling panicked; it is given back"
@@ -98,7 +102,7 @@ impl<L: RecordFeedback, S: Suppress> Receiver<L, S> {
     pub async fn take(&self, body: &str) -> Result<(), NotTaken> {
         match event::parse(body)? {
             Parsed::Ignored => {
-                tracing::info!(event = "email_feedback", kind = "ignored");
+                tracing::info!(event = log_events::EMAIL_FEEDBACK, kind = "ignored");
                 Ok(())
             }
             Parsed::Feedback { feedback, unreadable } => self.note(&feedback, unreadable).await,
@@ -115,7 +119,7 @@ impl<L: RecordFeedback, S: Suppress> Receiver<L, S> {
         };
         let unreadable = if suppressed.is_some() { unreadable } else { 0 };
         tracing::info!(
-            event = "email_feedback",
+            event = log_events::EMAIL_FEEDBACK,
             kind = feedback.event.state().name(),
             job_id = feedback.job_id.as_ref().map(JobId::as_str),
             ses_message_id = feedback.ses_message_id,

@@ -3,6 +3,7 @@
 
 pub mod batch;
 pub mod config;
+pub mod deployed;
 pub mod event;
 pub mod handler;
 

@@ -1,7 +1,6 @@
-//! Reads the configuration, builds the clients once, runs.
+//! Reads the configuration, builds the clients once, and runs.
 
-use adapters::tables::{EmailsTable, SuppressionsTable};
-use email_feedback::{Config, Receiver, handler};
+use email_feedback::{Config, deployed, handler};
 use lambda::Environment;
 use lambda_runtime::service_fn;
 
@@ -9,10 +8,6 @@ use lambda_runtime::service_fn;
 async fn main() -> Result<(), lambda_runtime::Error> {
     lambda::telemetry::start();
     let config = Config::read(&Environment::process())?;
-    let dynamodb = adapters::clients::dynamodb(&adapters::clients::load_config().await);
-    let receiver = Receiver {
-        ledger: EmailsTable::new(dynamodb.clone(), config.emails_table),
-        suppressions: SuppressionsTable::new(dynamodb, config.suppressions_table),
-    };
+    let receiver = deployed::receiver(&adapters::clients::load_config().await, config);
     lambda_runtime::run(service_fn(|event| handler::handle(&receiver, event))).await
 }

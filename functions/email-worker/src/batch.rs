@@ -17,6 +17,7 @@ use email::{
 use futures_util::{FutureExt, StreamExt, stream};
 use lambda::batch::panic_text;
 use pacer::driver::Driver;
+use tracing::Instrument;
 
 use crate::{
     delivery::deliver,
@@ -38,7 +39,10 @@ impl<P: Parts> Worker<P> {
         }
         let concurrent = CLAIMS_AHEAD.saturating_add(max_outstanding(&invocation.pacer));
         let verdicts: Vec<(Vec<Received>, Verdict)> = stream::iter(group_by_job(messages))
-            .map(|group| guarded(&batch, group))
+            .map(|group| {
+                let span = group.span();
+                guarded(&batch, group).instrument(span)
+            })
             .buffer_unordered(concurrent)
             .collect()
             .await;
@@ -80,6 +84,14 @@ fn max_outstanding(pacer: &Driver) -> usize {
 struct Group {
     parsed: Result<Job, Reason>,
     messages: Vec<Received>,
+}
+
+impl Group {
+    /// Carries the ids, so that every log line of a job has them.
+    fn span(&self) -> tracing::Span {
+        let job_id = self.parsed.as_ref().ok().map(|job| job.id.as_str());
+        tracing::info_span!("job", job_id, sqs_message_id = self.messages[0].sqs_message_id)
+    }
 }
 
 /// Puts messages with the same job id together: the verdict on the first is the verdict on all.

@@ -26,6 +26,7 @@ use email::{
     retry,
     suppression::Suppressions,
 };
+use lambda::log_events;
 use pacer::driver::Permit;
 use time::OffsetDateTime;
 
@@ -160,7 +161,7 @@ impl<P: Parts> Delivery<'_, P> {
         drop(permit);
         // `registrar audit` reads this: times in microseconds since 1970.
         tracing::info!(
-            event = "send_attempt",
+            event = log_events::SEND_ATTEMPT,
             job_id = %job.id,
             started_at_us = microseconds(started_at),
             ended_at_us = microseconds(self.now()),
@@ -213,14 +214,14 @@ impl<P: Parts> Delivery<'_, P> {
         match hold::place(holds, event_source, cause, self.now()).await {
             Ok(hold::Changed::Done(_)) => {
                 tracing::error!(
-                    event = "email_held",
+                    event = log_events::EMAIL_HELD,
                     cause = cause.name(),
                     "{cause}: nothing is sent"
                 );
             }
             Ok(hold::Changed::Nothing(_)) => {}
             Err(error) => {
-                tracing::error!(event = "email_held", cause = cause.name(), %error, "{cause}, and the hold could not be made");
+                tracing::error!(event = log_events::EMAIL_HELD, cause = cause.name(), %error, "{cause}, and the hold could not be made");
             }
         }
     }

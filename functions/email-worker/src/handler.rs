@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use lambda::batch::{self, NoMessageId};
+use lambda::{
+    batch::{self, NoMessageId},
+    clock,
+};
 use lambda_runtime::{Context, LambdaEvent};
 use pacer::{Share, driver::Driver};
 use sizing::{CLOSING_ROOM, SES_ATTEMPT_TIMEOUT};
 use time::OffsetDateTime;
-use tokio::time::Instant;
 
 use crate::worker::{Invocation, Parts, Received, Worker};
 
@@ -41,7 +43,7 @@ pub async fn handle<P: Parts>(
 /// Nothing starts that could outlive the invocation: the last start leaves room for an attempt's timeout
 /// and for settling it.
 fn begin(Pace { share, timeout }: Pace, context: &Context) -> Invocation {
-    let (now, began) = (OffsetDateTime::now_utc(), Instant::now());
+    let (now, began) = (clock::now(), clock::instant());
     let deadline = lambda::deadline(context.deadline, now, timeout);
     let left = Duration::try_from(deadline - now).unwrap_or_default();
     let closes_at = began + left.saturating_sub(SES_ATTEMPT_TIMEOUT + CLOSING_ROOM);
@@ -88,7 +90,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nothing_starts_that_could_outlive_the_invocation() {
-        let now = OffsetDateTime::now_utc();
+        let now = clock::now();
         let from_now = |seconds| {
             let then = now + Duration::from_secs(seconds);
             u64::try_from(then.unix_timestamp_nanos() / 1_000_000).unwrap()

@@ -14,6 +14,7 @@ use email::{
     mailer::Mailer,
     suppression::Suppressions,
 };
+use lambda::clock;
 use pacer::driver::Driver;
 use time::OffsetDateTime;
 use tokio::time::Instant;
@@ -63,7 +64,7 @@ pub struct Invocation {
 
 impl Invocation {
     pub fn now(&self) -> OffsetDateTime {
-        self.at(Instant::now())
+        self.at(clock::instant())
     }
 
     /// The wall-clock time of an instant.

@@ -8,8 +8,8 @@ use adapters::{
 };
 use aws_config::SdkConfig;
 use enrollment::{Adapters, Ports};
+use lambda::clock;
 use stripe::Stripe;
-use tokio::time::Instant;
 
 use crate::{config::Config, course_cache::CachedCourses};
 
@@ -33,7 +33,7 @@ pub fn ports(sdk: &SdkConfig, config: Config) -> Ports<Deployed> {
         Stripe::new(url, StripeSecret::new(clients::secrets_manager(sdk), arn))
     });
     Ports {
-        courses: CachedCourses::new(courses, Instant::now),
+        courses: CachedCourses::new(courses, clock::instant),
         enrollments: EnrollmentsTable::new(dynamodb.clone(), config.enrollments_table),
         payments,
         email_queue: EmailQueue::new(clients::sqs(sdk), config.email_queue_url),

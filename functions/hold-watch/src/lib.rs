@@ -2,6 +2,8 @@
 //! gone, and finishes a change that a crash left half done.
 
 pub mod config;
+pub mod deployed;
+pub mod handler;
 pub mod provider;
 pub mod watch;
 

@@ -8,7 +8,7 @@ use aws_sdk_sesv2::types::{
     BehaviorOnMxFailure, MailFromAttributes, MailFromDomainStatus, SendQuota, SendingOptions,
 };
 use email::hold::{Provider, Rates, Standing};
-use lambda::{Environment, env::InvalidVariable};
+use lambda::{Environment, clock, env::InvalidVariable};
 use time::OffsetDateTime;
 use unavailable::Unavailable;
 
@@ -136,14 +136,14 @@ impl Provider for SendingAccount {
     }
 }
 
-/// Since when, if it is in alarm. Where CloudWatch does not say since when, always.
+/// The start of the alarm, if there is one; now, if CloudWatch reports no start.
 fn alarming_since(alarm: &MetricAlarm) -> Option<OffsetDateTime> {
     if alarm.state_value() != Some(&StateValue::Alarm) {
         return None;
     }
     let since = alarm.state_transitioned_timestamp().or(alarm.state_updated_timestamp());
     let since = since.and_then(|since| SystemTime::try_from(*since).ok());
-    Some(since.map_or(OffsetDateTime::now_utc(), OffsetDateTime::from))
+    Some(since.map_or_else(clock::now, OffsetDateTime::from))
 }
 
 #[cfg(test)]

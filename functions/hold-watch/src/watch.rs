@@ -1,29 +1,15 @@
 //! One run: see [`email::hold::watch`].
 
-use adapters::{clients, event_source::WorkerEventSource, tables::HoldsTable};
-use aws_config::SdkConfig;
 use email::hold::{self, EventSource, HoldRecord, Holds, Provider};
+use lambda::log_events;
 use time::OffsetDateTime;
-
-use crate::{config::Config, provider::SendingAccount};
 
 /// The record of the holds, the worker's event source, and the sending account.
 #[derive(Debug)]
 pub struct Watch<R, S, P> {
-    record: R,
-    source: S,
-    provider: P,
-}
-
-impl Watch<HoldsTable, WorkerEventSource, SendingAccount> {
-    /// Clients over one configuration, and so over one HTTP client.
-    pub fn deployed(sdk: &SdkConfig, config: Config) -> Self {
-        Self {
-            record: HoldsTable::new(clients::dynamodb(sdk), config.holds_table),
-            source: WorkerEventSource::new(clients::lambda(sdk), config.email_worker),
-            provider: SendingAccount::new(sdk, config.sender),
-        }
-    }
+    pub record: R,
+    pub source: S,
+    pub provider: P,
 }
 
 impl<R: HoldRecord, S: EventSource, P: Provider> Watch<R, S, P> {
@@ -36,7 +22,7 @@ impl<R: HoldRecord, S: EventSource, P: Provider> Watch<R, S, P> {
                 Some(holds.in_force())
             }
             Err(error) => {
-                tracing::error!(event = "holds_unattended", %error, "the holds could not be looked after");
+                tracing::error!(event = log_events::HOLDS_UNATTENDED, %error, "the holds could not be looked after");
                 None
             }
         }
@@ -46,8 +32,13 @@ impl<R: HoldRecord, S: EventSource, P: Provider> Watch<R, S, P> {
 fn log(holds: &Holds) {
     if holds.in_force() {
         let machine = holds.machine.as_ref().map(|machine| machine.cause.name());
-        // Not the operator's words: nobody knows what is in them.
-        let by_hand = holds.operator.is_some();
-        tracing::warn!(event = "email_held", cause = machine, by_hand, "emails are held");
+        // Not the operator's reason, which may hold anything.
+        let by_operator = holds.operator.is_some();
+        tracing::warn!(
+            event = log_events::EMAIL_HELD,
+            cause = machine,
+            by_operator,
+            "emails are held"
+        );
     }
 }

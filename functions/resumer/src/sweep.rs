@@ -9,9 +9,11 @@ use enrollment::{
     resume::{self, Resumed},
 };
 use futures_util::{StreamExt, stream};
+use lambda::{clock, log_events};
 use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::time::Instant;
+use tracing::{Instrument, Span, field::Empty};
 use unavailable::Unavailable;
 
 /// Maximum enrollments per shard and run: with 16 shards, 1,600 per minute.
@@ -78,17 +80,19 @@ where
     }
     let mut steps = stream::iter(overdue)
         .map(|(student, course)| async move {
-            if Instant::now() > until {
+            if clock::instant() > until {
                 return Step::Left;
             }
-            step(ports, &student, &course, now).await
+            let span =
+                tracing::info_span!("enrollment", course_id = %course, enrollment_id = Empty);
+            step(ports, &student, &course, now).instrument(span).await
         })
         .buffer_unordered(MAX_CONCURRENT_STEPS);
     while let Some(step) = steps.next().await {
         match step {
             Step::Done(Resumed::Finished) | Step::Gone => report.finished += 1,
             Step::Done(Resumed::Later) => report.later += 1,
-            Step::Done(Resumed::GaveUp) => report.gave_up += 1,
+            Step::Done(Resumed::GaveUp(_)) => report.gave_up += 1,
             Step::Failed => report.failed += 1,
             Step::Left => report.left += 1,
         }
@@ -106,7 +110,18 @@ async fn step<A: Adapters>(
         match ports.enrollments.find_enrollment(student, course).await? {
             // The index is a little behind the table: it may be finished already.
             Some(found) if found.resume_at.is_some_and(|at| at <= now) => {
-                resume::resume(ports, found, now).await.map(Step::Done)
+                let id = found.id;
+                Span::current().record("enrollment_id", tracing::field::display(id));
+                let resumed = resume::resume(ports, found, now).await?;
+                if let Resumed::GaveUp(why) = resumed {
+                    tracing::error!(
+                        event = log_events::RESUMER_GAVE_UP,
+                        enrollment_id = %id,
+                        why,
+                        "an enrollment cannot be finished; an operator must look",
+                    );
+                }
+                Ok(Step::Done(resumed))
             }
             _ => Ok(Step::Gone),
         }

@@ -224,6 +224,7 @@ fn schedule(seed: u64, missing: Option<Missing>, resumer: bool) -> Result<(), St
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a test that can be replayed")]
 fn random_schedules_keep_the_invariants() {
     let seeds = match std::env::var("CRASH_SEED") {
         Ok(seed) => {

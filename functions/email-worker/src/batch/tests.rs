@@ -1,4 +1,5 @@
 //! Batches in the in-memory world, on tokio's paused clock.
+#![expect(clippy::disallowed_methods, reason = "tests pause the clock, read it and wait on it")]
 
 use std::{
     cell::Cell,

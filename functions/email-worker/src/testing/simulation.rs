@@ -3,6 +3,7 @@
 //!
 //! Each job must be sent once, and no message may reach the maximum receive count, however many times it
 //! was given back. `-- --nocapture` prints the receives that each day cost.
+#![expect(clippy::disallowed_methods, reason = "tests pause the clock, read it and wait on it")]
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -39,7 +40,7 @@ struct Queue {
     messages: HashMap<usize, Message>,
     /// Moved to the dead-letter queue after too many receives.
     dead: Vec<usize>,
-    most_receives: u32,
+    max_receives: u32,
     /// Random enough.
     draws: DefaultHasher,
 }
@@ -73,7 +74,7 @@ impl Queue {
             self.hide(id, VISIBILITY_TIMEOUT);
             let Some(message) = self.messages.get_mut(&id) else { continue };
             message.receives += 1;
-            self.most_receives = self.most_receives.max(message.receives);
+            self.max_receives = self.max_receives.max(message.receives);
             if message.receives > MAX_RECEIVES {
                 self.dead.push(id);
                 self.delete(id);
@@ -203,7 +204,7 @@ impl Simulation {
             "{what}: {jobs} jobs in {:.1} h, {} invocations, at most {} receives per message",
             took.as_secs_f64() / 3600.0,
             self.invocations.load(Ordering::Relaxed),
-            queue.most_receives,
+            queue.max_receives,
         );
         assert!(queue.dead.is_empty(), "{what}: {} became dead letters", queue.dead.len());
         assert!(self.world.letters().is_empty(), "{what}: dead letters");

@@ -1,4 +1,5 @@
 //! A worker whose every part is in memory, on tokio's paused clock.
+#![expect(clippy::disallowed_methods, reason = "tests pause the clock, read it and wait on it")]
 
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 

@@ -11,6 +11,7 @@ use enrollment::{
     EnrollError, EnrollRequest, Enrolled, Enrollment, Ports, enrollment::EnrollmentState,
     payment::Payment, ports::FindEnrollment,
 };
+use lambda::clock;
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -30,11 +31,10 @@ pub(super) async fn enroll<A: ApiAdapters>(
 ) -> Result<ApiResponse, ApiResponse> {
     let request = EnrollRequest::from_fields(&object)
         .map_err(|fields| ApiResponse::fields(StatusCode::UNPROCESSABLE_ENTITY, fields))?;
-    let (status, enrollment) =
-        match enrollment::enroll(&ports, request, OffsetDateTime::now_utc()).await? {
-            Enrolled::New(enrollment) => (StatusCode::CREATED, enrollment),
-            Enrolled::Already(enrollment) => (StatusCode::OK, enrollment),
-        };
+    let (status, enrollment) = match enrollment::enroll(&ports, request, clock::now()).await? {
+        Enrolled::New(enrollment) => (StatusCode::CREATED, enrollment),
+        Enrolled::Already(enrollment) => (StatusCode::OK, enrollment),
+    };
     let data = json!({"message": ENROLLED, "enrollment": enrollment_json(&enrollment)});
     Ok(ApiResponse::success(status, data))
 }

@@ -10,6 +10,7 @@ use axum::{
     routing::post,
 };
 use enrollment::{Enrollment, Ports, ports::FindEnrollment, settle_intent};
+use lambda::{clock, log_events};
 use stripe::webhook::{self, Event};
 use time::OffsetDateTime;
 
@@ -40,7 +41,7 @@ async fn receive<A: ApiAdapters>(
     };
     let keys = payments.webhook_keys().await?;
     let signature = headers.get("stripe-signature").and_then(|value| value.to_str().ok());
-    let now = OffsetDateTime::now_utc();
+    let now = clock::now();
     webhook::verify(&keys.webhook_secret, signature, &body, now).map_err(|why| {
         tracing::warn!(%why, "a webhook call was refused");
         ApiResponse::fail(StatusCode::FORBIDDEN, "stripe-signature", why.to_string())
@@ -61,7 +62,7 @@ async fn settle<A: ApiAdapters>(
     let found = ports.enrollments.find_enrollment(&event.student_id, &event.course_id).await?;
     let Some(enrollment) = found.filter(|found| is_about(&event, found)) else {
         tracing::error!(
-            event = "payment_without_enrollment",
+            event = log_events::PAYMENT_WITHOUT_ENROLLMENT,
             intent_id = %event.intent.id,
             enrollment_id = event.enrollment_id,
             "an event names an enrollment that does not exist",

@@ -1,0 +1,18 @@
+//! The function as deployed: every adapter is AWS.
+
+use adapters::{
+    clients,
+    tables::{EmailsTable, SuppressionsTable},
+};
+use aws_config::SdkConfig;
+
+use crate::{Config, Receiver};
+
+/// All clients share one configuration, and so one HTTP client.
+pub fn receiver(sdk: &SdkConfig, config: Config) -> Receiver<EmailsTable, SuppressionsTable> {
+    let dynamodb = clients::dynamodb(sdk);
+    Receiver {
+        ledger: EmailsTable::new(dynamodb.clone(), config.emails_table),
+        suppressions: SuppressionsTable::new(dynamodb, config.suppressions_table),
+    }
+}

@@ -1,0 +1,22 @@
+//! From the schedule's event to one run.
+
+use email::hold::{EventSource, HoldRecord, Provider};
+use lambda::clock;
+use lambda_runtime::LambdaEvent;
+use serde_json::{Value, json};
+
+use crate::Watch;
+
+/// Handles one event. Returns whether emails are held, or null if the run failed.
+///
+/// # Errors
+///
+/// Never: the next run, a minute later, does what this one could not.
+pub async fn handle<R: HoldRecord, S: EventSource, P: Provider>(
+    watch: &Watch<R, S, P>,
+    _event: LambdaEvent<Value>,
+) -> Result<Value, lambda_runtime::Error> {
+    let held = watch.run(clock::now()).await;
+    tracing::info!(held, "a run is over");
+    Ok(json!({"emails_held": held}))
+}
