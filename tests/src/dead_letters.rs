@@ -9,7 +9,7 @@ use crate::{DeployedStack, eventually};
 /// A message on the dead-letter queue.
 #[derive(Debug)]
 pub struct DeadLetter {
-    /// The body of the original message.
+    /// The body of the job.
     pub body: String,
     attributes: HashMap<String, String>,
 }

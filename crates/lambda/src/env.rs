@@ -1,33 +1,30 @@
-//! Reading configuration from environment variables, with errors that name the variable.
+//! Configuration from environment variables, with errors that name the variable.
 
 use std::{fmt::Display, str::FromStr};
 
-/// A variable that is not there or not right.
+/// A variable that is missing or invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("environment variable {name} {problem}")]
 pub struct InvalidVariable {
-    /// Its name.
     pub name: &'static str,
-    /// What is wrong with it. It never repeats the value.
+    /// Never repeats the value.
     pub problem: String,
 }
 
-/// Where variables come from: the process, or a test's closure.
+/// The source of variables: the process, or a test's closure.
 pub struct Environment<'a>(&'a dyn Fn(&str) -> Option<String>);
 
 impl<'a> Environment<'a> {
-    /// Variables from that closure.
     pub fn new(variable: &'a dyn Fn(&str) -> Option<String>) -> Self {
         Self(variable)
     }
 
-    /// The process's variables.
     #[expect(clippy::disallowed_methods, reason = "this is where variables are read")]
     pub fn process() -> Environment<'static> {
         Environment(&|name| std::env::var(name).ok())
     }
 
-    /// A variable that must be there and be a `T`. An empty one counts as missing.
+    /// A variable that must be set. An empty one counts as missing.
     pub fn required<T>(&self, name: &'static str) -> Result<T, InvalidVariable>
     where
         T: FromStr<Err: Display>,
@@ -38,7 +35,7 @@ impl<'a> Environment<'a> {
         parse(name, &value)
     }
 
-    /// A variable that may be missing, and else must be a `T`. An empty one counts as missing.
+    /// A variable that may be missing. An empty one counts as missing.
     pub fn optional<T>(&self, name: &'static str) -> Result<Option<T>, InvalidVariable>
     where
         T: FromStr<Err: Display>,
@@ -51,7 +48,7 @@ impl<'a> Environment<'a> {
 fn parse<T: FromStr<Err: Display>>(name: &'static str, value: &str) -> Result<T, InvalidVariable> {
     value
         .parse()
-        .map_err(|why: T::Err| InvalidVariable { name, problem: format!("is not usable: {why}") })
+        .map_err(|why: T::Err| InvalidVariable { name, problem: format!("is invalid: {why}") })
 }
 
 #[cfg(test)]
@@ -68,7 +65,7 @@ mod tests {
         let error = |name| environment.required::<u32>(name).unwrap_err().to_string();
         assert_eq!(
             error("COUNT"),
-            "environment variable COUNT is not usable: invalid digit found in string"
+            "environment variable COUNT is invalid: invalid digit found in string"
         );
         assert_eq!(error("EMPTY"), "environment variable EMPTY is not set");
         assert_eq!(error("NONE"), "environment variable NONE is not set");

@@ -27,7 +27,7 @@ where
 
 fn received(mut message: SqsMessage) -> Result<Received, NoMessageId> {
     Ok(Received {
-        sqs_message_id: batch::message_id(&mut message)?,
+        sqs_message_id: batch::sqs_message_id(&mut message)?,
         body: message.body.unwrap_or_default(),
     })
 }

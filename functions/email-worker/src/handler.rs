@@ -64,7 +64,7 @@ pub fn received(mut message: SqsMessage) -> Result<Received, NoMessageId> {
         receives: receives.unwrap_or(1),
         first_received_at: first
             .map(|milliseconds| OffsetDateTime::UNIX_EPOCH + Duration::from_millis(milliseconds)),
-        sqs_message_id: batch::message_id(&mut message)?,
+        sqs_message_id: batch::sqs_message_id(&mut message)?,
         receipt_handle: message.receipt_handle.unwrap_or_default(),
         body: message.body.unwrap_or_default(),
     })

@@ -26,7 +26,7 @@ pub struct Receipt {
 /// A message on the dead-letter queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// The body of the original message.
+    /// The body of the job.
     pub body: Body,
     /// The attribute `error_code`.
     pub error_code: String,
