@@ -1,10 +1,10 @@
-//! One invocation's batch: every message by itself, several at a time. What is for later is given
-//! back. One job's way is in [`delivery`](crate::delivery).
+//! One invocation's batch. The messages are handled independently and concurrently; those to be retried
+//! are returned to the queue. The steps of one job are in [`delivery`](crate::delivery).
 //!
-//! All of a message's steps are one future, and the invocation polls a few of them concurrently: those
-//! that wait for a permit have claimed their jobs already, so a permit never goes to a duplicate and
-//! never waits for the ledger. Nothing is spawned: when the invocation's future ends or is dropped, so
-//! is every send.
+//! All steps of a message are one future, and the invocation polls a few of these futures concurrently.
+//! A job is claimed before it waits for a permit, so no duplicate takes a permit and no permit waits
+//! for the ledger. Nothing is spawned: if the invocation's future is dropped, every send is dropped
+//! with it.
 
 use std::{collections::HashMap, panic::AssertUnwindSafe};
 
@@ -25,13 +25,13 @@ use crate::{
     worker::{Invocation, Parts, Postpone, Postponed, Received, Worker},
 };
 
-/// How many jobs are claimed ahead of the permits: enough that a claim's few milliseconds never keep
-/// a permit waiting, few enough that little is left to give back.
+/// How many jobs are claimed ahead of their permits. Enough that no permit waits for the few
+/// milliseconds of a claim, and few enough that little must be returned when the batch stops.
 pub(crate) const CLAIMS_AHEAD: usize = 4;
 
 impl<P: Parts> Worker<P> {
-    /// Handles a batch, and returns the SQS message ids of the batch item failures: the messages to be
-    /// delivered again, each hidden until it is due. Every other message is finished.
+    /// Handles a batch, and returns the SQS message ids of the batch item failures. These messages are
+    /// returned to the queue, each hidden until its retry is due. Lambda deletes all others.
     pub async fn handle(&self, invocation: &Invocation, messages: Vec<Received>) -> Vec<String> {
         let batch = BatchInProgress::new(self, invocation);
         if self.is_held().await {
@@ -62,14 +62,14 @@ impl<P: Parts> Worker<P> {
         postponed.into_iter().map(|message| message.sqs_message_id).collect()
     }
 
-    /// Whether a hold is in force. Lambda takes a while to turn the event source off; until then
-    /// batches still come, and are given back.
+    /// Whether a hold is in force. Lambda takes a while to turn the event source off. Until then it
+    /// still delivers batches, and the worker returns them.
     async fn is_held(&self) -> bool {
         match self.holds.read().await {
             Ok(holds) => holds.in_force(),
             Err(error) => {
-                // If this table cannot be read, a job can hardly be claimed.
-                tracing::error!(%error, "the holds could not be read; the batch is tried");
+                // If DynamoDB is down, the claims most likely fail too, and then nothing is sent.
+                tracing::error!(%error, "the holds could not be read; the batch is handled");
                 false
             }
         }
@@ -80,21 +80,21 @@ fn max_outstanding(pacer: &Driver) -> usize {
     usize::try_from(pacer.share().max_outstanding()).unwrap_or(usize::MAX)
 }
 
-/// The messages of one job, or one message that is not a job. The first one stands for all.
+/// The messages of one job, or one message that is not a job. Only the first message is handled.
 struct Group {
     parsed: Result<Job, Reason>,
     messages: Vec<Received>,
 }
 
 impl Group {
-    /// Carries the ids, so that every log line of a job has them.
+    /// The span with the ids, so that every log line of a job has them.
     fn span(&self) -> tracing::Span {
         let job_id = self.parsed.as_ref().ok().map(|job| job.id.as_str());
         tracing::info_span!("job", job_id, sqs_message_id = self.messages[0].sqs_message_id)
     }
 }
 
-/// Puts messages with the same job id together: the verdict on the first is the verdict on all.
+/// Groups the messages by job id. The verdict on the first message of a group applies to all of them.
 fn group_by_job(messages: Vec<Received>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::with_capacity(messages.len());
     let mut places: HashMap<JobId, usize> = HashMap::new();
@@ -112,7 +112,7 @@ fn group_by_job(messages: Vec<Received>) -> Vec<Group> {
     groups
 }
 
-/// A panic gives back its own message and no other.
+/// If handling a group panics, its messages are returned. The rest of the batch is not affected.
 async fn guarded<P: Parts>(
     batch: &BatchInProgress<'_, P>,
     group: Group,
@@ -128,14 +128,14 @@ async fn guarded<P: Parts>(
         tracing::error!(
             sqs_message_id = first.sqs_message_id,
             panic = panic_text(&*panic),
-            "a message's handling panicked; it is given back"
+            "handling a message panicked; it is returned to the queue"
         );
         batch.later(first, first.receives)
     });
     (group.messages, verdict)
 }
 
-/// A body that is not a job is kept as a dead letter at once.
+/// A body that is not a job becomes a dead letter without a retry.
 async fn keep_malformed<P: Parts>(
     batch: &BatchInProgress<'_, P>,
     message: &Received,

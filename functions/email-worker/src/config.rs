@@ -18,11 +18,11 @@ pub struct Config {
     pub suppressions_table: String,
     /// `HOLDS_TABLE`: the record of the holds.
     pub holds_table: String,
-    /// `AWS_LAMBDA_FUNCTION_NAME`, which Lambda sets: whose event source a hold turns off.
+    /// `AWS_LAMBDA_FUNCTION_NAME`, which Lambda sets: the function whose event source a hold turns off.
     pub function: String,
-    /// `EMAIL_QUEUE_URL`: where the jobs come from, and go back to.
+    /// `EMAIL_QUEUE_URL`: the queue that jobs are received from and returned to.
     pub email_queue_url: String,
-    /// `EMAIL_DEAD_LETTER_QUEUE_URL`: where dead letters go.
+    /// `EMAIL_DEAD_LETTER_QUEUE_URL`: the queue that dead letters are stored on.
     pub dead_letter_queue_url: String,
     /// `SENDER_ADDRESS`: the sender of every email.
     pub sender: EmailAddress,
@@ -40,7 +40,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// The first variable that is missing or not usable.
+    /// The first variable that is missing or invalid.
     pub fn read(environment: &Environment<'_>) -> Result<Self, InvalidVariable> {
         Ok(Self {
             emails_table: environment.required("EMAILS_TABLE")?,
@@ -63,8 +63,8 @@ impl Config {
         })
     }
 
-    /// The share of one invocation. It is less than the settings' own share if the account's rate
-    /// (emails per second) is lower than the limit.
+    /// The share of one invocation. If the account's rate (emails per second) is lower than the limit,
+    /// the share is that of the rate.
     ///
     /// # Errors
     ///
@@ -78,7 +78,8 @@ impl Config {
     }
 }
 
-/// An unknown template name is an error: it would silently guarantee nothing.
+/// An unknown template name is an error. A misspelled name would otherwise leave its template at "at
+/// least once".
 fn guarantees(environment: &Environment<'_>) -> Result<Guarantees, InvalidVariable> {
     let name = "AT_MOST_ONCE_TEMPLATES";
     let guarantees: Guarantees = environment.optional(name)?.unwrap_or_default();
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_names_the_variable() {
+    fn error_names_the_missing_or_invalid_variable() {
         for (name, value) in [
             ("EMAILS_TABLE", ""),
             ("SENDER_ADDRESS", "nobody"),
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_cannot_work_name_the_parameter() {
+    fn error_about_settings_that_cannot_work_names_the_parameter() {
         for (change, parameter) in [
             (("SEND_LIMIT", "1"), Parameter::SendLimit),
             (("WORKER_BATCH_SIZE", "200"), Parameter::WorkerBatchSize),
@@ -155,10 +156,14 @@ mod tests {
     }
 
     #[test]
-    fn account_rate_only_lowers_the_limit() {
+    fn account_rate_lowers_the_limit_and_never_raises_it() {
         let config = read(("", "")).unwrap();
         assert_eq!(config.share(Some(14.0)).unwrap().quota(), 150);
-        assert_eq!(config.share(Some(1.0)).unwrap().quota(), 30, "a sandbox account: 60 a minute");
-        assert!(config.share(Some(0.02)).is_err(), "one a minute cannot be shared by two");
+        assert_eq!(
+            config.share(Some(1.0)).unwrap().quota(),
+            30,
+            "a sandbox account: 60 per minute"
+        );
+        assert!(config.share(Some(0.02)).is_err(), "one per minute cannot be shared by two");
     }
 }

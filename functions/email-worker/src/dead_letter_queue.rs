@@ -5,10 +5,10 @@ use email::dead_letter::{DeadLetter, DeadLetters, attribute};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use unavailable::Unavailable;
 
-/// In characters; a provider's message can have any length.
+/// In characters. The provider's message may be of any length.
 const MAX_ATTRIBUTE_LENGTH: usize = 1_000;
 
-/// Keeps dead letters on an SQS queue. Needs `sqs:SendMessage` on it.
+/// Stores dead letters on an SQS queue. Needs `sqs:SendMessage` on it.
 #[derive(Debug, Clone)]
 pub struct DeadLetterQueue {
     client: Client,
@@ -23,7 +23,7 @@ impl DeadLetterQueue {
 
 impl DeadLetters for DeadLetterQueue {
     async fn keep(&self, letter: DeadLetter<'_>) -> Result<(), Unavailable> {
-        const KEEP: &str = "keeping a dead letter";
+        const KEEP: &str = "storing a dead letter";
         let DeadLetter { body, sqs_message_id, job_id, reason, attempts } = letter;
         let (first, last) = (moment(attempts.first_at), moment(attempts.last_at));
         let count = attempts.count.to_string();
@@ -37,7 +37,7 @@ impl DeadLetters for DeadLetterQueue {
             (attribute::LAST_ATTEMPT_AT, "String", &last),
             (attribute::ATTEMPTS, "Number", &count),
         ] {
-            // SQS refuses an attribute without a value.
+            // SQS rejects an attribute without a value.
             if !value.is_empty() {
                 let value = written(kind, value).map_err(|error| Unavailable::new(KEEP, error))?;
                 send = send.message_attributes(name, value);
@@ -48,7 +48,7 @@ impl DeadLetters for DeadLetterQueue {
     }
 }
 
-/// An attribute; SQS refuses control characters in it.
+/// A message attribute. Control characters are replaced, because SQS rejects them.
 fn written(kind: &str, value: &str) -> Result<MessageAttributeValue, BuildError> {
     let plain: String = value
         .chars()
@@ -58,7 +58,7 @@ fn written(kind: &str, value: &str) -> Result<MessageAttributeValue, BuildError>
     MessageAttributeValue::builder().data_type(kind).string_value(plain).build()
 }
 
-/// RFC 3339 in whole seconds. Only years after 9999 have no such form.
+/// RFC 3339 in whole seconds. Empty only for years after 9999.
 fn moment(at: OffsetDateTime) -> String {
     at.replace_nanosecond(0).unwrap_or(at).format(&Rfc3339).unwrap_or_default()
 }
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_reason_becomes_message_attributes() {
+    async fn reason_becomes_message_attributes() {
         let send = mock!(Client::send_message)
             .match_requests(|request| {
                 let attributes = request.message_attributes().unwrap();

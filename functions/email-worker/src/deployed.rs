@@ -1,4 +1,4 @@
-//! The deployed worker: every part is an adapter of AWS.
+//! The deployed worker: every part is an AWS adapter.
 
 use adapters::{
     clients,

@@ -27,21 +27,21 @@ pub struct Pace {
 ///
 /// # Errors
 ///
-/// `Err` gives the whole batch back to the queue, untouched. Only an event that is not from SQS causes it:
-/// one with a message without an id.
+/// `Err` returns the whole batch to the queue, and nothing was handled. The only cause is a message without
+/// an id, which SQS never delivers.
 pub async fn handle<P: Parts>(
     worker: &Worker<P>,
     pace: Pace,
     event: LambdaEvent<SqsEvent>,
 ) -> Result<SqsBatchResponse, lambda_runtime::Error> {
-    // First: the pace counts from the invocation's start.
+    // Before anything else: the pacer's first interval counts from the invocation's start.
     let invocation = begin(pace, &event.context);
     let batch = event.payload.records.into_iter().map(received).collect::<Result<_, _>>()?;
     Ok(batch::response(worker.handle(&invocation, batch).await))
 }
 
-/// Nothing starts that could outlive the invocation: the last start leaves room for an attempt's timeout
-/// and for settling it.
+/// Closes the pacer early enough that no attempt outlives the invocation: after the last start there is time
+/// for the attempt's timeout and for settling it.
 fn begin(Pace { share, timeout }: Pace, context: &Context) -> Invocation {
     let (now, began) = (clock::now(), clock::instant());
     let deadline = lambda::deadline(context.deadline, now, timeout);
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nothing_starts_that_could_outlive_the_invocation() {
+    async fn attempt_that_could_outlive_the_invocation_does_not_start() {
         let now = clock::now();
         let from_now = |seconds| {
             let then = now + Duration::from_secs(seconds);
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn without_a_deadline_the_functions_timeout_counts() {
+    async fn invocation_without_a_valid_deadline_ends_at_the_functions_timeout() {
         // The deadline that `cargo lambda watch` sends.
         assert_eq!(sent(600_000).await, 3);
     }

@@ -1,4 +1,4 @@
-//! A batch in progress: what its deliveries share.
+//! A batch in progress: the state that its deliveries share.
 
 use std::{cell::Cell, time::Duration};
 
@@ -10,10 +10,10 @@ use email::{
 
 use crate::worker::{Invocation, Parts, Received, Worker};
 
-/// When jobs come back that a hold kept from being tried.
+/// How long messages stay hidden if a hold prevented their attempts.
 pub(crate) const HELD_FOR: Duration = Duration::from_mins(15);
 
-/// What becomes of a message.
+/// What happens to a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// The queue deletes it.
@@ -26,7 +26,7 @@ pub(crate) enum Verdict {
 pub(crate) struct BatchInProgress<'a, P: Parts> {
     pub(crate) worker: &'a Worker<P>,
     pub(crate) invocation: &'a Invocation,
-    /// Set once nothing more is to be sent: the delay of everything that is left.
+    /// `Some` once the batch has stopped: the delay of the remaining messages.
     stopped: Cell<Option<Duration>>,
 }
 
@@ -35,19 +35,19 @@ impl<'a, P: Parts> BatchInProgress<'a, P> {
         Self { worker, invocation, stopped: Cell::new(None) }
     }
 
-    /// Sends nothing more: all that is left comes back after the delay, or a little later.
+    /// Stops sending. The remaining messages are returned, hidden for this delay or a little longer.
     pub(crate) fn stop(&self, delay: Duration) {
         self.invocation.pacer.close();
         self.stopped.set(Some(delay));
     }
 
-    /// The delay of everything that is left, if the batch has stopped.
+    /// The delay of the remaining messages, if the batch has stopped.
     pub(crate) fn stopped(&self) -> Option<Duration> {
         self.stopped.get()
     }
 
-    /// There is no time for another permit. If an outcome has stopped the batch its delay stays;
-    /// otherwise everything that is left comes back at once.
+    /// Stops the batch because there is no time for another permit, and returns the delay of the
+    /// remaining messages: zero, or the delay set by an outcome that had already stopped the batch.
     pub(crate) fn out_of_permits(&self) -> Duration {
         let delay = self.stopped.get().unwrap_or_default();
         self.stopped.set(Some(delay));
@@ -59,18 +59,19 @@ impl<'a, P: Parts> BatchInProgress<'a, P> {
         Verdict::GiveBack(retry::delay(attempts, self.invocation.jitter(message)))
     }
 
-    /// A job that was not tried comes back soon: its receive count is not its fault.
+    /// A job without an attempt is retried soon: a high receive count does not mean that it failed.
     pub(crate) fn untried(&self, message: &Received) -> Verdict {
         self.later(message, 1)
     }
 
-    /// After the batch has stopped: the delay and up to a quarter of it, so that not all come back at
-    /// once.
+    /// After the batch has stopped: the delay plus up to a quarter of it, so that the messages do not
+    /// become visible all at once.
     pub(crate) fn left_over(&self, message: &Received, delay: Duration) -> Verdict {
         Verdict::GiveBack(delay.mul_f64(1.0 + self.invocation.jitter(message) / 4.0))
     }
 
-    /// `Err` means that the letter may not have been kept: the message must be given back.
+    /// `Err` means that the dead letter may not have been stored: the message must be returned to the
+    /// queue.
     pub(crate) async fn keep_dead_letter(
         &self,
         message: &Received,
@@ -82,15 +83,11 @@ impl<'a, P: Parts> BatchInProgress<'a, P> {
         let letter = DeadLetter { body, sqs_message_id, job_id, reason, attempts };
         match self.worker.dead_letters.keep(letter).await {
             Ok(()) => {
-                tracing::warn!(
-                    sqs_message_id,
-                    code = reason.code,
-                    "a job is kept as a dead letter"
-                );
+                tracing::warn!(sqs_message_id, code = reason.code, "a job became a dead letter");
                 Ok(())
             }
             Err(error) => {
-                tracing::error!(sqs_message_id, code = reason.code, %error, "a dead letter could not be kept; its message is given back");
+                tracing::error!(sqs_message_id, code = reason.code, %error, "a dead letter could not be stored; its message is returned to the queue");
                 Err(())
             }
         }

@@ -15,7 +15,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         limit = share.total(),
         window_seconds = share.window().get().as_secs_f64(),
         interval_ms = share.interval().as_secs_f64() * 1e3,
-        "the effective limit of all workers together",
+        "the effective limit, shared by all workers",
     );
     let pace = Pace { share, timeout: config.settings.timeout };
     let worker = Worker::new(&sdk, mail, config);

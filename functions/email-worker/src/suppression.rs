@@ -1,4 +1,5 @@
-//! Suppressed recipients: first the copy of the list, and for those in it SES, which decides.
+//! Suppressed recipients. The copy of the list is looked up first; for a recipient in the copy, SES
+//! decides.
 
 use adapters::tables::SuppressionsTable;
 use aws_sdk_sesv2::{
@@ -14,8 +15,8 @@ use unavailable::Unavailable;
 /// The copy, and SES's account-level suppression list. Needs `dynamodb:GetItem` and
 /// `dynamodb:DeleteItem` on the table, and `ses:GetSuppressedDestination`.
 ///
-/// SES answers about once per second for a whole account, so it is asked only about recipients in the
-/// copy. If SES no longer lists one, it is removed from the copy.
+/// SES allows about one such request per second for a whole account, so it is asked only about
+/// recipients in the copy. If SES no longer lists a recipient, the adapter removes it from the copy.
 #[derive(Debug, Clone)]
 pub struct KnownSuppressions {
     copy: SuppressionsTable,
@@ -55,8 +56,8 @@ impl Suppressions for KnownSuppressions {
             return Ok(Some(cause));
         }
         if let Err(error) = self.copy.remove(recipient).await {
-            // Harmless: SES is asked again next time.
-            tracing::warn!(%error, "the copy of a suppression stays");
+            // Harmless: the next lookup asks SES again.
+            tracing::warn!(%error, "a suppression was not removed from the copy");
         }
         Ok(None)
     }
@@ -80,7 +81,7 @@ mod tests {
 
     use super::*;
 
-    /// The result, and how many times the copy was removed.
+    /// The result, and how many times the recipient was removed from the copy.
     async fn find(
         is_in_copy: bool,
         ses: &Rule,
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_recipient_that_ses_lists_is_suppressed() {
+    async fn recipient_that_ses_lists_is_suppressed() {
         let ses = mock!(Client::get_suppressed_destination)
             .match_requests(|request| request.email_address() == Some("ada@example.com"))
             .then_output(|| GetSuppressedDestinationOutput::builder().build());
@@ -132,13 +133,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_recipient_that_ses_no_longer_lists_leaves_the_copy() {
+    async fn recipient_that_ses_no_longer_lists_is_removed_from_the_copy() {
         let (found, removed) = find(true, &not_listed()).await;
         assert_eq!((found.unwrap(), removed), (None, 1));
     }
 
     #[tokio::test]
-    async fn without_an_answer_of_ses_the_lookup_fails_and_names_nobody() {
+    async fn lookup_that_ses_refuses_is_an_error_without_the_address() {
         let ses = refused(|| {
             let error = TooManyRequestsException::builder()
                 .message("ada@example.com was asked for too often")

@@ -1,8 +1,8 @@
 //! The email templates: one directory of `templates/` per template, compiled in.
 //!
 //! To add one: a directory with `subject.txt`, `body.txt` and `body.html`, a struct for its data, its
-//! name in [`NAMES`], and a line in [`render`]. Values are escaped in HTML; a subject with a line break
-//! is refused.
+//! name in [`NAMES`], and a line in [`render`]. Values are escaped in HTML. A subject with a line break
+//! is rejected.
 
 use askama::Template;
 use email::{Message, dead_letter::Reason};
@@ -15,8 +15,8 @@ pub const NAMES: [&str; 2] = ["enrollment-confirmation", "enrollment-refund"];
 ///
 /// # Errors
 ///
-/// The template does not exist or does not accept the data. `Err` is final: a retry of the same job fails
-/// the same way.
+/// The template does not exist, or does not accept the data. The error is permanent: a retry of the job
+/// fails in the same way.
 pub fn render(name: &str, data: &Map<String, Value>) -> Result<Message, Reason> {
     match name {
         "enrollment-confirmation" => EnrollmentConfirmation::read(data)?.write(),
@@ -47,7 +47,7 @@ trait Email: DeserializeOwned {
     fn write(&self) -> Result<Message, Reason>;
 }
 
-/// The three files of a template's directory over one type of data.
+/// The three files of a template's directory, all rendered from one type of data.
 macro_rules! email {
     ($data:ident, $subject:literal, $text:literal, $html:literal) => {
         const _: () = {
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn the_confirmation_reads_well() {
+    fn confirmation_has_the_names_and_escapes_them_in_html() {
         let message = render_with(
             json!({"student_name": "Ada", "course_id": "c", "course_title": "Rust & you"}),
         )
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_refund_names_student_and_course() {
+    fn refund_names_student_and_course() {
         let Value::Object(data) = json!({"student_name": "Ada", "course_title": "Rust"}) else {
             unreachable!("the literal is an object")
         };
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_break_in_a_subject_is_refused() {
+    fn subject_with_a_line_break_is_rejected() {
         let reason = render_with(
             json!({"student_name": "Ada", "course_title": "Rust\r\nBcc: eve@example.com"}),
         )
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_that_cannot_be_rendered_gives_the_reason() {
+    fn template_that_cannot_be_rendered_is_an_error_with_its_reason() {
         assert_eq!(render("novel", &Map::new()).unwrap_err().code, "unknown_template");
         let reason = render_with(json!({"student_name": "Ada"})).unwrap_err();
         assert_eq!(reason, Reason::new("invalid_data", "`data`: missing field `course_title`"));

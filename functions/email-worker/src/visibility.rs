@@ -1,4 +1,4 @@
-//! Gives messages back to the queue for later.
+//! Returns messages to the queue, hidden until their retry is due.
 
 use std::time::Duration;
 
@@ -25,14 +25,14 @@ impl Visibility {
         Self { client, queue_url }
     }
 
-    /// Calls once, and once more for entries that failed on SQS's side. If an entry fails again, its message
-    /// comes back by itself when its visibility timeout ends.
+    /// Makes one call, and a second one for entries that failed on SQS's side. If an entry fails again, its
+    /// message becomes visible when the visibility timeout of its receive ends.
     async fn change(&self, entries: Vec<ChangeMessageVisibilityBatchRequestEntry>) {
         let again = self.call(entries).await;
         if !again.is_empty() {
             let left = self.call(again).await.len();
             if left > 0 {
-                tracing::warn!(left, "messages were not given back early");
+                tracing::warn!(left, "the visibility timeout of messages was not changed");
             }
         }
     }
@@ -54,8 +54,12 @@ impl Visibility {
                 let mut again = Vec::new();
                 for failed in answer.failed() {
                     if failed.sender_fault() {
-                        // Most likely a later receive has replaced the receipt: another worker has it.
-                        tracing::warn!(code = failed.code(), "a message was not given back early");
+                        // Most likely another worker has received the message since, which made the
+                        // receipt handle invalid.
+                        tracing::warn!(
+                            code = failed.code(),
+                            "a message's visibility timeout was not changed"
+                        );
                     } else {
                         again.extend(entries.iter().find(|e| e.id() == failed.id()).cloned());
                     }
@@ -65,7 +69,7 @@ impl Visibility {
             // The client has retried already.
             Err(error) => {
                 let count = entries.len();
-                tracing::warn!(count, error = %error.into_service_error(), "messages were not given back early");
+                tracing::warn!(count, error = %error.into_service_error(), "the visibility timeout of messages was not changed");
                 Vec::new()
             }
         }
@@ -122,7 +126,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_entry_that_failed_on_sqs_side_is_retried_once() {
+    async fn entry_that_failed_on_sqs_side_is_retried_once() {
         let failed = |id: &str, sender_fault: bool| {
             BatchResultErrorEntry::builder()
                 .id(id)
@@ -153,7 +157,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_has_at_most_ten_messages() {
+    async fn call_has_at_most_ten_messages() {
         let change = mock!(Client::change_message_visibility_batch)
             .match_requests(|request| {
                 (1..=10).contains(&request.entries().len())

@@ -29,11 +29,11 @@ pub trait Parts {
     type Mailer: Mailer;
     /// Keeps jobs that will not be retried.
     type DeadLetters: DeadLetters;
-    /// Gives messages back for later.
+    /// Returns messages to the queue.
     type Queue: Postpone;
     /// The record of the holds.
     type Holds: HoldRecord;
-    /// Feeds this function; a hold turns it off.
+    /// The event source of this function. A hold turns it off.
     type EventSource: EventSource;
 }
 
@@ -55,10 +55,10 @@ pub struct Worker<P: Parts> {
 pub struct Invocation {
     /// The request id, part of every claim's token.
     pub id: String,
-    /// The beginning, on the wall clock and on the monotonic clock.
+    /// The start, on the wall clock and on the monotonic clock.
     pub began_at: (OffsetDateTime, Instant),
     pub pacer: Driver,
-    /// Lambda ends the invocation then.
+    /// When Lambda ends the invocation.
     pub deadline: OffsetDateTime,
 }
 
@@ -73,8 +73,8 @@ impl Invocation {
         at + instant.saturating_duration_since(began)
     }
 
-    /// From 0 to 1, different per message and invocation, so that messages which failed together do not come
-    /// back together.
+    /// From 0 to 1, different per message and invocation, so that messages that failed together are not
+    /// retried together.
     pub(crate) fn jitter(&self, message: &Received) -> f64 {
         let mut hasher = DefaultHasher::new();
         (&self.id, &message.sqs_message_id).hash(&mut hasher);
@@ -87,7 +87,7 @@ impl Invocation {
 pub struct Received {
     pub sqs_message_id: String,
     pub receipt_handle: String,
-    /// Should be a job.
+    /// A job, unless the sender made a mistake.
     pub body: String,
     /// The receive count, from 1.
     pub receives: u32,
@@ -95,7 +95,7 @@ pub struct Received {
     pub first_received_at: Option<OffsetDateTime>,
 }
 
-/// A message that comes back after a delay.
+/// A message to return to the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Postponed {
     pub sqs_message_id: String,
@@ -103,9 +103,9 @@ pub struct Postponed {
     pub after: Duration,
 }
 
-/// Gives messages back to the queue.
+/// Returns messages to the queue.
 pub trait Postpone {
-    /// Sets the delay after which each message is visible again. If that fails, a message comes back when
-    /// its visibility timeout ends: nothing depends on this call.
+    /// Sets the delay after which each message becomes visible again. The call never fails the batch: if it
+    /// fails for a message, the message becomes visible when its current visibility timeout ends.
     fn postpone(&self, messages: &[Postponed]) -> impl Future<Output = ()>;
 }

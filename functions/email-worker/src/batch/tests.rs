@@ -38,26 +38,26 @@ fn cautious_world() -> World {
     World { guarantees: "enrollment-refund".parse().unwrap(), ..world() }
 }
 
-/// An hour after midnight, so that claims which end at midnight are over.
+/// Handles a batch an hour after midnight, when claims that end at midnight are over.
 async fn handle(world: &World, batch: Vec<Received>) -> Vec<String> {
     handle_at(world, MIDNIGHT + Duration::from_hours(1), batch).await
 }
 
-/// Each invocation has an id of its own, as in Lambda: the same one would find its own claims.
+/// Each invocation has an id of its own, as in Lambda. With the same id it would hold the claims of the one before.
 async fn handle_at(world: &World, now: OffsetDateTime, batch: Vec<Received>) -> Vec<String> {
     thread_local! { static INVOCATIONS: Cell<u32> = const { Cell::new(0) } }
     let id = format!("request-{}", INVOCATIONS.replace(INVOCATIONS.get() + 1));
     world.handle(&invocation(&id, share(), now, Duration::from_mins(1)), batch).await
 }
 
-/// A delay of which jitter may take a quarter.
+/// Whether the delay is this many seconds, less at most a quarter of jitter.
 fn is_about(delay: Duration, seconds: u64) -> bool {
     let full = Duration::from_secs(seconds);
     full.mul_f64(0.75) <= delay && delay <= full
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_good_batch_is_sent_at_the_shares_pace() {
+async fn batch_is_sent_at_the_pace_of_the_share() {
     let sends = Arc::new(Mutex::new(Vec::new()));
     let seen = sends.clone();
     let world = world().deciding(move |_| {
@@ -77,7 +77,7 @@ async fn a_good_batch_is_sent_at_the_shares_pace() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_malformed_job_becomes_a_dead_letter_and_the_others_are_sent() {
+async fn malformed_job_becomes_a_dead_letter_and_the_others_are_sent() {
     let world = world();
     let batch = vec![job("a"), message("m-poison", "{"), job("b")];
     assert!(handle(&world, batch).await.is_empty());
@@ -89,7 +89,7 @@ async fn a_malformed_job_becomes_a_dead_letter_and_the_others_are_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_duplicate_is_sent_once_and_both_messages_share_its_verdict() {
+async fn duplicate_job_is_sent_once_and_both_messages_get_the_same_verdict() {
     let world = world().answering("b", transient());
     let again = |id: &str| Received { sqs_message_id: format!("again-{id}"), ..job(id) };
     let batch = vec![job("a"), again("a"), job("b"), again("b")];
@@ -98,11 +98,11 @@ async fn a_duplicate_is_sent_once_and_both_messages_share_its_verdict() {
     assert_eq!(world.sent(), ["a", "b"]);
     assert_eq!(failures, ["again-b", "m-b"]);
     assert!(handle(&world, vec![again("a")]).await.is_empty(), "acknowledged");
-    assert_eq!(world.sent(), ["a", "b"], "a redelivery uses no permit");
+    assert_eq!(world.sent(), ["a", "b"], "the redelivery used no permit");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_that_cannot_be_rendered_uses_no_permit() {
+async fn job_that_cannot_be_rendered_is_a_dead_letter_and_uses_no_permit() {
     let unknown = r#"{"v":1,"id":"x","to":"ada@example.com","template":"novel","data":{}}"#;
     let world = world();
     assert!(handle(&world, vec![message("m-x", unknown)]).await.is_empty());
@@ -114,7 +114,7 @@ async fn a_job_that_cannot_be_rendered_uses_no_permit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_that_another_worker_has_claimed_comes_back_soon_or_when_that_claim_ends() {
+async fn job_that_another_worker_has_claimed_is_returned_until_that_claim_ends_for_20_s_at_most() {
     let now = MIDNIGHT + Duration::from_hours(1);
     for (left, least, most) in [(90, 20, 20), (15, 15, 15)] {
         let world = world();
@@ -128,7 +128,7 @@ async fn a_job_that_another_worker_has_claimed_comes_back_soon_or_when_that_clai
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_throttle_or_hold_stops_the_batch_and_the_rest_counts_no_attempt() {
+async fn throttle_or_hold_stops_the_batch_and_the_rest_counts_no_attempt() {
     for (outcome, least) in
         [(Outcome::Throttled, retry::FIRST_DELAY), (Outcome::Held(HoldCause::DailyQuota), HELD_FOR)]
     {
@@ -142,13 +142,13 @@ async fn a_throttle_or_hold_stops_the_batch_and_the_rest_counts_no_attempt() {
         }
         assert_eq!(world.row("1").attempts, 1);
         for (id, row) in world.ledger.rows().iter() {
-            assert!(id <= "1" || row.attempts == 0, "{id} counts as tried");
+            assert!(id <= "1" || row.attempts == 0, "{id} counts an attempt");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_that_are_given_back_together_do_not_come_back_together() {
+async fn messages_that_are_returned_together_have_different_delays() {
     let world = world().answering("0", Outcome::Throttled);
     handle(&world, (0..20).map(|n| job(&n.to_string())).collect()).await;
     let mut delays: Vec<Duration> = world.delays().into_values().collect();
@@ -158,7 +158,7 @@ async fn messages_that_are_given_back_together_do_not_come_back_together() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_that_is_throttled_repeatedly_backs_off_further() {
+async fn job_that_is_throttled_repeatedly_has_doubling_delays() {
     let world = world().answering("a", Outcome::Throttled);
     for delay in [30, 60, 120, 240] {
         handle(&world, vec![job("a")]).await;
@@ -167,13 +167,13 @@ async fn a_job_that_is_throttled_repeatedly_backs_off_further() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_of_every_email_holds_once_and_nothing_is_tried_until_the_release() {
+async fn refusal_of_all_sending_holds_once_and_nothing_is_attempted_until_the_release() {
     let world = world().answering("0", Outcome::Held(HoldCause::SendingPaused));
     for _ in 0..3 {
         let failures = handle(&world, vec![job("0"), job("1")]).await;
         assert_eq!(failures.len(), 2);
     }
-    assert_eq!(world.sent(), ["0"], "the second batch and the third were not tried");
+    assert_eq!(world.sent(), ["0"], "the second and the third batch made no attempt");
     assert_eq!(world.event_source.turns(), [false]);
     let machine = world.holds.now().machine.unwrap();
     assert_eq!(machine.cause, HoldCause::SendingPaused);
@@ -184,7 +184,7 @@ async fn a_refusal_of_every_email_holds_once_and_nothing_is_tried_until_the_rele
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_operators_hold_stops_the_next_batch() {
+async fn operators_hold_stops_the_next_batch() {
     let world = world();
     let reason = "wrong template".to_owned();
     let operator = Some(OperatorHold { reason, since: MIDNIGHT });
@@ -195,7 +195,7 @@ async fn an_operators_hold_stops_the_next_batch() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn if_the_holds_cannot_be_read_jobs_are_tried_and_a_refusal_stops_the_batch() {
+async fn batch_whose_holds_cannot_be_read_is_handled_until_a_refusal_stops_it() {
     let world = world().answering("1", Outcome::Held(HoldCause::DailyQuota));
     world.holds.calls.fail();
     assert_eq!(handle(&world, vec![job("0"), job("1")]).await, ["m-1"]);
@@ -203,7 +203,7 @@ async fn if_the_holds_cannot_be_read_jobs_are_tried_and_a_refusal_stops_the_batc
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_transient_failure_is_released_and_backs_off_by_its_attempts() {
+async fn transient_failure_releases_the_claim_and_backs_off_by_its_attempts() {
     let unknown = Outcome::Unknown { code: "Novel".to_owned() };
     for outcome in [transient(), unknown] {
         let world = world().answering("a", outcome);
@@ -216,7 +216,7 @@ async fn a_transient_failure_is_released_and_backs_off_by_its_attempts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_with_many_receives_comes_back_rarely() {
+async fn message_with_many_receives_is_returned_for_at_least_half_an_hour() {
     let world = world().answering("a", Outcome::Throttled);
     let batch = ["a", "b"].map(|id| Received { receives: 500, ..job(id) });
     assert_eq!(handle(&world, batch.to_vec()).await.len(), 2);
@@ -224,7 +224,7 @@ async fn a_message_with_many_receives_comes_back_rarely() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_that_was_not_tried_comes_back_soon_whatever_its_receive_count() {
+async fn job_without_an_attempt_is_retried_after_30_s_despite_40_receives() {
     let often = Received { receives: 40, ..job("a") };
     let unclaimed = world();
     unclaimed.ledger.calls.fail_operations(&["claim"]);
@@ -237,7 +237,7 @@ async fn a_job_that_was_not_tried_comes_back_soon_whatever_its_receive_count() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_suppressed_recipient_uses_no_permit() {
+async fn suppressed_recipient_uses_no_permit() {
     let world = world();
     world.suppressions.insert(&"ada@example.com".parse().unwrap(), SuppressionCause::Bounce);
     assert!(handle(&world, vec![job("a")]).await.is_empty());
@@ -247,18 +247,18 @@ async fn a_suppressed_recipient_uses_no_permit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_sent_while_suppressions_cannot_be_read() {
+async fn job_is_not_sent_while_suppressions_cannot_be_read() {
     let world = world();
     world.suppressions.calls.fail();
     assert_eq!(handle(&world, vec![job("a")]).await, ["m-a"]);
     assert!(world.sent().is_empty());
-    assert_eq!(world.row("a").attempts, 0, "it does not count as tried");
+    assert_eq!(world.row("a").attempts, 0, "it counts no attempt");
     world.suppressions.calls.succeed();
     assert!(handle(&world, vec![job("a")]).await.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_most_once_an_attempt_without_an_answer_is_parked() {
+async fn at_most_once_job_without_a_response_is_parked() {
     let world = cautious_world().answering("a", Outcome::Ambiguous);
     assert!(handle(&world, vec![receipt("a")]).await.is_empty());
     assert_eq!(world.row("a").state, State::Unknown);
@@ -268,7 +268,7 @@ async fn at_most_once_an_attempt_without_an_answer_is_parked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_most_once_a_job_whose_worker_died_in_its_attempt_is_parked() {
+async fn at_most_once_job_whose_worker_died_during_the_attempt_is_parked() {
     let world = cautious_world();
     let began = MIDNIGHT + Duration::from_hours(1);
     let first = invocation("first", share(), began, Duration::from_mins(1));
@@ -280,7 +280,7 @@ async fn at_most_once_a_job_whose_worker_died_in_its_attempt_is_parked() {
         }
     }
     assert!(world.row("a").announced.is_some());
-    // While its claim is in force, its death is unknown.
+    // While the claim is in force, the worker may still be alive.
     assert_eq!(handle_at(&world, began, vec![receipt("a")]).await, ["m-a"]);
     let later = began + Duration::from_mins(2);
     assert!(handle_at(&world, later, vec![receipt("a")]).await.is_empty());
@@ -290,7 +290,7 @@ async fn at_most_once_a_job_whose_worker_died_in_its_attempt_is_parked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_most_once_a_job_whose_worker_died_waiting_for_a_permit_is_sent() {
+async fn at_most_once_job_whose_worker_died_before_its_permit_is_sent() {
     let world = cautious_world();
     let began = MIDNIGHT + Duration::from_hours(1);
     let first = invocation("first", share(), began, Duration::from_mins(1));
@@ -308,7 +308,7 @@ async fn at_most_once_a_job_whose_worker_died_waiting_for_a_permit_is_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_most_once_a_certain_failure_is_retried() {
+async fn at_most_once_job_that_was_certainly_not_sent_is_retried() {
     let world = cautious_world().answering("a", transient());
     for _ in 0..2 {
         assert_eq!(handle(&world, vec![receipt("a")]).await, ["m-a"]);
@@ -318,7 +318,7 @@ async fn at_most_once_a_certain_failure_is_retried() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_most_once_nothing_is_sent_without_an_announcement() {
+async fn at_most_once_job_is_not_sent_without_an_announcement() {
     let world = cautious_world();
     world.ledger.calls.fail_operations(&["announce"]);
     assert_eq!(handle(&world, vec![receipt("a"), job("b")]).await, ["m-a"]);
@@ -327,7 +327,7 @@ async fn at_most_once_nothing_is_sent_without_an_announcement() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_most_once_a_job_that_cannot_be_parked_yet_is_not_sent() {
+async fn at_most_once_job_that_cannot_be_parked_yet_is_not_sent_again() {
     let world = cautious_world().answering("a", Outcome::Ambiguous);
     world.dead_letters.calls.fail();
     assert_eq!(handle(&world, vec![receipt("a")]).await, ["m-a"]);
@@ -341,21 +341,21 @@ async fn at_most_once_a_job_that_cannot_be_parked_yet_is_not_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_ambiguous_attempt_keeps_its_claim_until_it_ends() {
+async fn ambiguous_attempt_keeps_its_claim_until_the_claim_ends() {
     let world = world().answering("a", Outcome::Ambiguous);
     assert_eq!(handle(&world, vec![job("a")]).await, ["m-a"]);
     let delay = world.delays()["m-a"];
     assert!(delay > Duration::from_mins(1) && delay <= Duration::from_secs(90), "{delay:?}");
     assert_eq!(handle(&world, vec![job("a")]).await, ["m-a"]);
-    assert_eq!(world.sent(), ["a"], "not tried while the claim is in force");
+    assert_eq!(world.sent(), ["a"], "no attempt while the claim is in force");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rejected_job_is_kept_with_its_reason() {
+async fn rejected_job_becomes_a_dead_letter_with_its_reason() {
     let reason = Reason::new("MessageRejected", "Address blacklisted.");
     let world = world().answering("a", Outcome::Rejected(reason.clone()));
     world.dead_letters.calls.fail();
-    assert_eq!(handle(&world, vec![job("a")]).await, ["m-a"], "not lost while nothing can keep it");
+    assert_eq!(handle(&world, vec![job("a")]).await, ["m-a"], "returned while it cannot be stored");
     world.dead_letters.calls.succeed();
     assert!(handle(&world, vec![job("a")]).await.is_empty());
     let [letter] = &world.letters()[..] else { panic!("{:?}", world.letters()) };
@@ -366,7 +366,7 @@ async fn a_rejected_job_is_kept_with_its_reason() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_sent_without_a_claim() {
+async fn job_is_not_sent_without_a_claim() {
     let world = world();
     world.ledger.calls.fail_operations(&["claim"]);
     let failures = handle(&world, vec![job("a"), job("b")]).await;
@@ -375,14 +375,14 @@ async fn nothing_is_sent_without_a_claim() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sent_email_is_acknowledged_even_if_it_cannot_be_marked() {
+async fn sent_email_is_acknowledged_even_if_the_ledger_cannot_be_written() {
     let world = world();
     world.ledger.calls.fail_operations(&["mark_sent"]);
     assert!(handle(&world, vec![job("a")]).await.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn jobs_that_cannot_start_in_time_are_given_back_at_once_and_count_no_attempt() {
+async fn jobs_that_cannot_start_in_time_are_returned_at_once_and_count_no_attempt() {
     let world = world();
     let lasts = share().interval() * 3 + Duration::from_millis(100);
     let batch = (0..20).map(|n| job(&n.to_string())).collect();
@@ -397,7 +397,7 @@ async fn jobs_that_cannot_start_in_time_are_given_back_at_once_and_count_no_atte
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_gives_back_its_own_message_only() {
+async fn panic_returns_its_own_message_only() {
     let world = world();
     assert_eq!(handle(&world, vec![job("a"), job("panic"), job("b")]).await, ["m-panic"]);
     assert_eq!(world.sent(), ["a", "panic", "b"]);
@@ -450,10 +450,10 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Every message is acknowledged or given back; an acknowledged job was accepted or is a dead letter;
-    /// and a job has at most one attempt per invocation.
+    /// Every message is acknowledged or returned. An acknowledged job was accepted or is a dead letter.
+    /// A job has at most one attempt per invocation.
     #[test]
-    fn nothing_is_lost(
+    fn no_message_is_lost_and_no_job_is_attempted_twice_in_an_invocation(
         jobs in proptest::collection::vec((0_usize..12, outcome()), 1..40),
         dead_letters_down: bool,
     ) {

@@ -1,8 +1,8 @@
 //! Days of the worker, simulated: two slots, a queue that counts receives as SQS does, and a provider that
 //! refuses emails for a day. Time is tokio's paused clock.
 //!
-//! Each job must be sent once, and no message may reach the maximum receive count, however many times it
-//! was given back. `-- --nocapture` prints the receives that each day cost.
+//! Each job must be sent once, and no message may reach the maximum receive count, no matter how many times
+//! it was returned. `-- --nocapture` prints the number of receives per simulated day.
 #![expect(clippy::disallowed_methods, reason = "tests pause the clock, read it and wait on it")]
 
 use std::{
@@ -33,7 +33,7 @@ const TIMEOUT: Duration = Duration::from_mins(1);
 const VISIBILITY_TIMEOUT: Duration = Duration::from_mins(6);
 const BATCH_SIZE: usize = 100;
 
-/// An SQS queue, which delivers in no particular order.
+/// An SQS queue, which delivers messages in no particular order.
 #[derive(Default)]
 struct Queue {
     waiting: BTreeSet<(Instant, usize)>,
@@ -41,7 +41,7 @@ struct Queue {
     /// Moved to the dead-letter queue after too many receives.
     dead: Vec<usize>,
     max_receives: u32,
-    /// Random enough.
+    /// The state of a simple random number generator.
     draws: DefaultHasher,
 }
 
@@ -65,7 +65,7 @@ impl Queue {
         let now = Instant::now();
         let visible: Vec<usize> =
             self.waiting.iter().take_while(|(at, _)| *at <= now).map(|&(_, id)| id).collect();
-        // Any part of them, so that none has an advantage because it came first.
+        // A random part of the visible messages: SQS keeps no order.
         self.draws.write_u8(0);
         let draw = usize::try_from(self.draws.finish() >> 32).unwrap_or(0);
         let start = draw % (visible.len().saturating_sub(BATCH_SIZE) + 1);
@@ -116,12 +116,12 @@ struct Simulation {
     queue: Mutex<Queue>,
     accepted: Arc<Mutex<BTreeMap<String, u32>>>,
     invocations: AtomicU64,
-    /// Whether turning the event source off has an effect: Lambda may be slow.
+    /// Whether turning the event source off has an effect. Lambda may take a while.
     obeys_holds: bool,
 }
 
 impl Simulation {
-    /// The provider's outcome depends on the time since the beginning and on the request's number.
+    /// `weather` decides the provider's outcome by the time since the start and the number of the request.
     fn new(weather: impl Fn(Duration, u64) -> Outcome + Send + Sync + 'static) -> Self {
         let began = Instant::now();
         let accepted = Arc::new(Mutex::new(BTreeMap::new()));
@@ -145,7 +145,7 @@ impl Simulation {
         }
     }
 
-    /// One slot, until the queue is empty.
+    /// Runs one slot until the queue is empty.
     async fn slot(&self) {
         loop {
             let off = self.obeys_holds && !self.world.event_source.is_on_now();
@@ -181,7 +181,7 @@ impl Simulation {
         }
     }
 
-    /// The end of a hold: it ends with its cause.
+    /// Ends holds, once per minute, after their cause has lasted for this duration.
     async fn end_holds_after(&self, duration: Duration) {
         sleep(duration).await;
         loop {
@@ -191,7 +191,8 @@ impl Simulation {
         }
     }
 
-    /// Runs until the queue is empty, asserts that every job was sent once, and returns the duration.
+    /// Runs until the queue is empty, asserts that every job was sent once, and returns the simulated
+    /// duration.
     async fn run(self, what: &str, jobs: usize, hold: Duration) -> Duration {
         self.queue.lock().unwrap().put((0..jobs).map(|n| format!("job-{n}")));
         tokio::select! {
@@ -260,7 +261,7 @@ async fn with_occasional_failures_every_job_is_sent_once() {
 #[tokio::test(start_paused = true)]
 async fn after_a_flood_every_job_is_sent_once() {
     let mut simulation = Simulation::new(|_, _| accepted());
-    // An account of one email per second: most of each batch is given back untried.
+    // An account with one email per second: most of each batch is returned without an attempt.
     simulation.share = Share::new(
         SendLimit::new(60).unwrap(),
         Window::from_secs(60).unwrap(),

@@ -70,7 +70,7 @@ pub(crate) fn world() -> World {
 }
 
 impl World {
-    /// The same, where every attempt has the outcome that this decides.
+    /// The same world, in which `decide` returns the outcome of every attempt.
     pub(crate) fn deciding(
         mut self,
         decide: impl Fn(&JobId) -> Outcome + Send + Sync + 'static,
@@ -79,7 +79,7 @@ impl World {
         self
     }
 
-    /// The same, where attempts for that job have that outcome.
+    /// The same world, in which every attempt for this job has this outcome.
     pub(crate) fn answering(mut self, id: &str, outcome: Outcome) -> Self {
         self.mailer.decide_for(id, outcome);
         self
@@ -113,7 +113,7 @@ pub(crate) fn share() -> Share {
     .unwrap()
 }
 
-/// An invocation that begins at that time.
+/// An invocation that begins at this time.
 pub(crate) fn invocation(
     id: &str,
     share: Share,
