@@ -1,16 +1,17 @@
-//! One invocation's batch. Each message is handled by itself, several at a time:
+//! One invocation's batch. The messages are handled independently and concurrently:
 //!
 //! ```text
 //! body ──parse──> event ──suppress──> ──record──> acknowledge
 //!   │               │         │           │
 //!   │ malformed     │ other   │ cannot be │ cannot be
 //!   │               │ kind    │ written   │ written
-//!   └ give back     │         └───────────┴ give back: it is delivered again
-//!     until it is   └ acknowledge
-//!     a dead letter
+//!   └ return until  │         └───────────┴ return: SQS delivers it again
+//!     it is a dead  └ acknowledge
+//!     letter
 //! ```
 //!
-//! The suppressions come first: a crash in between repeats both, which is harmless.
+//! Suppressions are written before the ledger. After a crash in between, redelivery repeats both, which is
+//! harmless.
 
 use std::panic::AssertUnwindSafe;
 
@@ -26,7 +27,7 @@ use unavailable::Unavailable;
 
 use crate::event::{self, MalformedEvent, Parsed};
 
-/// The batch size in template.yaml: a whole batch is in progress concurrently.
+/// The batch size in template.yaml: all events of a batch are handled concurrently.
 pub const MAX_CONCURRENT_EVENTS: usize = 10;
 
 /// A message of the queue.
@@ -36,20 +37,20 @@ pub struct Received {
     pub body: String,
 }
 
-/// Why a message is given back.
+/// Why a message is returned to the queue.
 #[derive(Debug, thiserror::Error)]
 pub enum NotTaken {
-    /// The body is not an event. Final.
+    /// The body is not an event. A retry does not help.
     #[error(transparent)]
     Malformed(#[from] MalformedEvent),
     #[error("a suppression was not written: {0}")]
     Suppressions(Unavailable),
-    /// The recipients are suppressed already.
+    /// The recipients have been suppressed before this.
     #[error("the ledger was not written: {0}")]
     Ledger(Unavailable),
 }
 
-/// Takes SES's events.
+/// Handles SES's events.
 #[derive(Debug)]
 pub struct Receiver<L, S> {
     pub ledger: L,
@@ -65,17 +66,18 @@ impl<L: RecordFeedback, S: Suppress> Receiver<L, S> {
                 self.guarded(message).instrument(span)
             })
             .buffer_unordered(MAX_CONCURRENT_EVENTS)
-            .filter_map(async |given_back| given_back)
+            .filter_map(async |returned| returned)
             .collect()
             .await
     }
 
-    /// The message's id if it is given back. A panic gives back its own message and no other.
+    /// Handles a message, and returns its id if it is a batch item failure. A panic returns this message
+    /// only.
     async fn guarded(&self, Received { sqs_message_id, body }: Received) -> Option<String> {
         match AssertUnwindSafe(self.take(&body)).catch_unwind().await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => {
-                tracing::error!(event = log_events::EMAIL_FEEDBACK_FAILED, sqs_message_id, %error, "an event is given back");
+                tracing::error!(event = log_events::EMAIL_FEEDBACK_FAILED, sqs_message_id, %error, "an event was not handled; it is returned to the queue");
                 Some(sqs_message_id)
             }
             Err(panic) => {
@@ -84,21 +86,21 @@ impl<L: RecordFeedback, S: Suppress> Receiver<L, S> {
                     event = log_events::EMAIL_FEEDBACK_FAILED,
                     sqs_message_id,
                     panic,
-                    "an event's handling panicked; it is given back"
+                    "handling an event panicked; it is returned to the queue"
                 );
                 Some(sqs_message_id)
             }
         }
     }
 
-    /// Takes the event of one message's body.
+    /// Handles the event in a message's body.
     ///
     /// # Errors
     ///
-    /// `Err` gives the message back: the queue delivers it again after its visibility timeout, and moves it
-    /// to the dead-letter queue after the last receive. Redelivery fixes a failed write. It does not
-    /// fix a body that is not an event, which so becomes a dead letter for an operator. Taking an event
-    /// twice is harmless, whatever was written before.
+    /// `Err` returns the message to the queue, which delivers it again after its visibility timeout, and
+    /// moves it to the dead-letter queue after the last receive. A redelivery retries a failed write. A body
+    /// that is not an event fails every time, and becomes a dead letter for an operator. Handling an event
+    /// twice is harmless, also if the first time was interrupted.
     pub async fn take(&self, body: &str) -> Result<(), NotTaken> {
         match event::parse(body)? {
             Parsed::Ignored => {

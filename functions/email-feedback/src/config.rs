@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_names_the_variable() {
+    fn error_names_the_missing_variable() {
         for missing in ["EMAILS_TABLE", "SUPPRESSIONS_TABLE"] {
             let variable = |name: &str| (name != missing).then(|| "something".to_owned());
             let error = Config::read(&Environment::new(&variable)).unwrap_err();

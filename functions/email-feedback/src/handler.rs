@@ -11,8 +11,8 @@ use crate::batch::{Received, Receiver};
 ///
 /// # Errors
 ///
-/// `Err` gives the whole batch back to the queue, untouched. Only an event that is not from SQS causes it:
-/// one with a message without an id.
+/// `Err` returns the whole batch to the queue, and nothing was handled. The only cause is a message without
+/// an id, which SQS never delivers.
 pub async fn handle<L, S>(
     receiver: &Receiver<L, S>,
     event: LambdaEvent<SqsEvent>,

@@ -1,5 +1,5 @@
-//! The feedback function: takes SES's events about emails that it accepted, suppresses recipients whose
-//! mailbox is gone or who complained, and moves the ledger forward.
+//! The feedback function. It handles SES's events about accepted emails: it suppresses recipients after
+//! a permanent bounce or a complaint, and records the event in the ledger.
 
 pub mod batch;
 pub mod config;

@@ -1,7 +1,7 @@
-//! The log: what must be in it, and what must not.
+//! The fields that each log line must have, and the data that none may have.
 //!
-//! One test in a process of its own: `tracing` remembers per call site whether any subscriber is
-//! interested. A test without a subscriber could reach a call site first and so turn it off.
+//! There is one test in this process, because `tracing` caches per call site whether any subscriber is
+//! interested. A test without a subscriber could reach a call site first and disable it.
 #![allow(clippy::unwrap_used)]
 
 use std::{
@@ -56,7 +56,7 @@ impl Subscriber for Log {
     fn exit(&self, _: &span::Id) {}
 }
 
-/// The event of a sample in events/, about an email of that job, or of none.
+/// The event of a sample in events/, about an email of this job. Without a job, the email has no tag.
 fn sample(kind: &str, job: Option<&str>) -> Value {
     let path = format!("{}/../../events/feedback-{kind}.json", env!("CARGO_MANIFEST_DIR"));
     let batch: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
@@ -68,7 +68,7 @@ fn sample(kind: &str, job: Option<&str>) -> Value {
     event
 }
 
-/// The lines that a message writes to the log. None of them has an address.
+/// The lines that handling a message writes to the log. Fails if one of them has an address.
 async fn logged(before: State, body: impl ToString) -> Vec<String> {
     let log = Log::default();
     let ledger = MemoryLedger::default();
@@ -95,7 +95,7 @@ async fn each_event_is_one_line_with_the_job_and_without_an_address() {
     let line = r#"event="email_feedback"; kind="ignored"; "#;
     assert_eq!(logged(State::Sent, r#"{"detail":{"eventType":"Send"}}"#).await, [line]);
 
-    // The line about a message that is given back has the reason, and repeats nothing of the body.
+    // The line about a message that is returned has the reason, and nothing of the body.
     let [line] = &logged(State::Sent, "ada@example.com").await[..] else { panic!() };
     assert!(line.contains(r#"event="email_feedback_failed"; sqs_message_id="m-0""#), "{line}");
     assert!(line.contains("the body is not JSON (line 1, column 1)"), "{line}");

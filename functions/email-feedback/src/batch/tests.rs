@@ -20,7 +20,7 @@ const ADDRESS: &str = "ada@example.com";
 
 type World = Receiver<MemoryLedger, MemorySuppressions>;
 
-/// A world in which the job is in that state.
+/// A world in which the job is in this state.
 fn world(state: State) -> World {
     let world =
         World { ledger: MemoryLedger::default(), suppressions: MemorySuppressions::default() };
@@ -38,7 +38,7 @@ impl World {
     }
 }
 
-/// The body of an event about that job's email.
+/// The body of an event about this job's email.
 fn body(event: &Event, job: Option<&str>) -> String {
     let at = "2026-11-23T09:30:03.102Z";
     let recipients = json!([{"emailAddress": RECIPIENT}]);
@@ -82,13 +82,13 @@ fn messages(bodies: impl IntoIterator<Item = String>) -> Vec<Received> {
 }
 
 async fn handle(world: &World, bodies: impl IntoIterator<Item = String>) -> Vec<String> {
-    let mut given_back = world.handle(messages(bodies)).await;
-    given_back.sort();
-    given_back
+    let mut returned = world.handle(messages(bodies)).await;
+    returned.sort();
+    returned
 }
 
 #[tokio::test]
-async fn each_kind_is_recorded_and_suppresses_if_it_must() {
+async fn each_kind_of_event_is_recorded_and_only_permanent_bounces_and_complaints_suppress() {
     for (event, state, cause) in [
         (Event::Delivered, State::Delivered, None),
         (bounced("Permanent"), State::Bounced, Some(SuppressionCause::Bounce)),
@@ -105,7 +105,7 @@ async fn each_kind_is_recorded_and_suppresses_if_it_must() {
 }
 
 #[tokio::test]
-async fn an_event_settles_a_job_that_had_no_answer() {
+async fn event_settles_a_job_whose_attempt_had_no_response() {
     for before in [State::Sending, State::Unknown, State::Failed] {
         let world = world(before);
         handle(&world, [body(&Event::Delivered, Some(JOB))]).await;
@@ -114,7 +114,7 @@ async fn an_event_settles_a_job_that_had_no_answer() {
 }
 
 #[tokio::test]
-async fn an_event_without_a_known_job_still_suppresses() {
+async fn event_without_a_known_job_still_suppresses() {
     for job in [None, Some("another")] {
         let world = world(State::Sent);
         assert!(handle(&world, [body(&complained(), job)]).await.is_empty());
@@ -124,7 +124,7 @@ async fn an_event_without_a_known_job_still_suppresses() {
 }
 
 #[tokio::test]
-async fn a_recipient_is_suppressed_before_the_ledger_moves() {
+async fn recipient_is_suppressed_before_the_ledger_is_written() {
     let world = world(State::Sent);
     world.suppressions.calls.fail();
     assert_eq!(handle(&world, [body(&complained(), Some(JOB))]).await, ["m-0"]);
@@ -137,7 +137,7 @@ async fn a_recipient_is_suppressed_before_the_ledger_moves() {
 }
 
 #[tokio::test]
-async fn a_recipient_without_a_valid_address_does_not_stop_the_others() {
+async fn recipient_without_a_valid_address_does_not_stop_the_others() {
     let world = world(State::Sent);
     let mut event: Value = serde_json::from_str(&body(&bounced("Permanent"), Some(JOB))).unwrap();
     event["detail"]["bounce"]["bouncedRecipients"] =
@@ -148,7 +148,7 @@ async fn a_recipient_without_a_valid_address_does_not_stop_the_others() {
 }
 
 #[tokio::test]
-async fn a_panic_gives_back_its_own_message_only() {
+async fn panic_returns_its_own_message_only() {
     let world = world(State::Sent);
     world.ledger.calls.decide_by(|call| {
         assert!(call.key != "panic", "a test's panic");
@@ -160,7 +160,7 @@ async fn a_panic_gives_back_its_own_message_only() {
 }
 
 #[tokio::test]
-async fn every_sample_is_taken() {
+async fn every_sample_is_handled() {
     for name in ["delivered", "bounced", "complained", "rejected"] {
         let path = format!("{}/../../events/feedback-{name}.json", env!("CARGO_MANIFEST_DIR"));
         let event = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
@@ -170,8 +170,8 @@ async fn every_sample_is_taken() {
     }
 }
 
-/// All events about one email: SES either rejects it or tries to deliver it, and a delivered one can still
-/// bounce or be complained about.
+/// All events about one email. SES either rejects the email or tries to deliver it. A delivered email
+/// can still bounce, or lead to a complaint.
 fn reported() -> impl Strategy<Value = Vec<Event>> {
     let delivered = prop::sample::subsequence(
         vec![
@@ -186,7 +186,7 @@ fn reported() -> impl Strategy<Value = Vec<Event>> {
     prop_oneof![1 => Just(vec![rejected()]), 6 => delivered]
 }
 
-/// The events, and their deliveries: each event at least once, in any order.
+/// The events, and their deliveries to the function: each event at least once, in any order.
 fn deliveries() -> impl Strategy<Value = (Vec<Event>, Vec<Event>)> {
     reported()
         .prop_flat_map(|reported| {
@@ -203,18 +203,18 @@ fn run<T>(test: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(test)
 }
 
-/// Delivers messages until none is given back, as the queue does.
+/// Delivers messages until none is returned, as the queue does.
 async fn deliver(world: &World, mut waiting: Vec<Received>, batch: usize) {
     while !waiting.is_empty() {
         let taken: Vec<_> = waiting.drain(..batch.min(waiting.len())).collect();
-        let given_back = world.handle(taken.clone()).await;
-        waiting.extend(taken.into_iter().filter(|m| given_back.contains(&m.sqs_message_id)));
+        let returned = world.handle(taken.clone()).await;
+        waiting.extend(taken.into_iter().filter(|m| returned.contains(&m.sqs_message_id)));
     }
 }
 
 proptest! {
     #[test]
-    fn any_order_and_repetition_ends_the_same(
+    fn final_state_does_not_depend_on_the_order_or_number_of_events(
         (reported, deliveries) in deliveries(),
         before in prop::sample::select(vec![
             State::Sending, State::Unknown, State::Failed, State::Sent,
@@ -241,7 +241,7 @@ proptest! {
     }
 
     #[test]
-    fn a_malformed_event_never_takes_its_batch_with_it(
+    fn malformed_event_is_returned_and_the_rest_of_its_batch_is_handled(
         batch in prop::collection::vec(
             prop_oneof![
                 Just(None),
@@ -256,14 +256,14 @@ proptest! {
         let bodies = batch.iter().map(|poison| {
             poison.clone().unwrap_or_else(|| body(&bounced("Permanent"), Some(JOB)))
         });
-        let given_back = run(handle(&world, bodies));
+        let returned = run(handle(&world, bodies));
 
         let mut poisoned: Vec<_> = batch.iter().enumerate()
             .filter(|(_, poison)| poison.is_some())
             .map(|(n, _)| format!("m-{n}"))
             .collect();
         poisoned.sort();
-        prop_assert_eq!(given_back, poisoned);
+        prop_assert_eq!(returned, poisoned);
         prop_assert_eq!(world.state(), if good > 0 { State::Bounced } else { State::Sent });
         prop_assert_eq!(world.causes().len(), good.min(1));
     }
