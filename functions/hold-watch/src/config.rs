@@ -9,7 +9,7 @@ use crate::provider::SenderConfig;
 pub struct Config {
     /// `HOLDS_TABLE`: the record of the holds.
     pub holds_table: String,
-    /// `EMAIL_WORKER_FUNCTION`: the function whose event source is turned off and on.
+    /// `EMAIL_WORKER_FUNCTION`: the function whose event source a hold turns off.
     pub email_worker: String,
     /// The sending account, and the alarms that watch it.
     pub sender: SenderConfig,
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn missing_variable_is_named() {
+    fn error_names_the_missing_variable() {
         for missing in [
             "HOLDS_TABLE",
             "EMAIL_WORKER_FUNCTION",

@@ -1,4 +1,4 @@
-//! The function as deployed: every adapter is AWS.
+//! The deployed function: every part is an AWS adapter.
 
 use adapters::{clients, event_source::WorkerEventSource, tables::HoldsTable};
 use aws_config::SdkConfig;

@@ -11,7 +11,7 @@ use crate::Watch;
 ///
 /// # Errors
 ///
-/// Never: the next run, a minute later, does what this one could not.
+/// Never: the next run, a minute later, repeats what failed.
 pub async fn handle<R: HoldRecord, S: EventSource, P: Provider>(
     watch: &Watch<R, S, P>,
     _event: LambdaEvent<Value>,

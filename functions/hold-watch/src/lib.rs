@@ -1,5 +1,5 @@
-//! Looks after holds. Each minute it makes a hold if a rate is too high, ends a hold whose cause is
-//! gone, and finishes a change that a crash left half done.
+//! Looks after holds. Each minute it places a hold if a rate is too high, ends a hold whose cause has
+//! ended, and finishes a change that a crash interrupted.
 
 pub mod config;
 pub mod deployed;

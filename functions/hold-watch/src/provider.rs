@@ -1,4 +1,4 @@
-//! What SES and CloudWatch say of the account that emails are sent from.
+//! The state of the sending account, as SES and CloudWatch report it.
 
 use std::time::SystemTime;
 
@@ -12,15 +12,15 @@ use lambda::{Environment, clock, env::InvalidVariable};
 use time::OffsetDateTime;
 use unavailable::Unavailable;
 
-/// SES's word for an account that it has shut down (`GetAccount`, `EnforcementStatus`).
+/// The `EnforcementStatus` of an account that SES has shut down (SES API v2, `GetAccount`).
 const SHUT_DOWN: &str = "SHUTDOWN";
 
-/// What emails are sent from, and which alarms watch it.
+/// The sender of the emails, and the alarms on the account's rates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SenderConfig {
     /// `SENDER_IDENTITY`: the identity that covers the sender's address.
     pub identity: String,
-    /// `SES_CONFIGURATION_SET`: what every email is sent by.
+    /// `SES_CONFIGURATION_SET`: the configuration set of every email.
     pub configuration_set: String,
     /// `BOUNCE_RATE_ALARM`: the alarm on the account's bounce rate.
     pub bounce_rate_alarm: String,
@@ -47,8 +47,8 @@ impl SenderConfig {
 /// The sending account. Needs `ses:GetAccount`, `ses:GetEmailIdentity` on the identity,
 /// `ses:GetConfigurationSet` on the set, and `cloudwatch:DescribeAlarms` on the alarms.
 ///
-/// Rates are asked of the alarms, so that the thresholds are in one place, the template, and a hold
-/// can be rehearsed by `aws cloudwatch set-alarm-state`.
+/// A rate is too high while its alarm is in alarm. So the thresholds are in one place, the template,
+/// and `aws cloudwatch set-alarm-state` rehearses a hold.
 #[derive(Debug, Clone)]
 pub struct SendingAccount {
     ses: aws_sdk_sesv2::Client,
@@ -57,7 +57,7 @@ pub struct SendingAccount {
 }
 
 impl SendingAccount {
-    /// Clients over one configuration, and so over one HTTP client.
+    /// All clients share one configuration, and so one HTTP client.
     pub fn new(sdk: &SdkConfig, config: SenderConfig) -> Self {
         let ses = aws_sdk_sesv2::Client::new(sdk);
         let cloudwatch = aws_sdk_cloudwatch::Client::new(sdk);
@@ -88,8 +88,8 @@ impl SendingAccount {
     }
 }
 
-/// Whether SES would send although, or because, a MAIL FROM domain of its own is set up: it refuses
-/// only where it was told to reject messages while the domain's MX record is not in order.
+/// Whether SES would send with this MAIL FROM domain. It refuses only if the domain's MX record is not
+/// verified and the identity is configured to reject messages in that case.
 fn mail_from_works(mail_from: &MailFromAttributes) -> bool {
     mail_from.behavior_on_mx_failure() != &BehaviorOnMxFailure::RejectMessage
         || mail_from.mail_from_domain_status() == &MailFromDomainStatus::Success
@@ -107,7 +107,7 @@ impl Provider for SendingAccount {
         Ok(Standing {
             sending_enabled: account.sending_enabled(),
             shut_down: account.enforcement_status() == Some(SHUT_DOWN),
-            // SES says -1 for an account without a quota.
+            // -1 means that the account has no quota.
             daily_quota: quota.map(SendQuota::max24_hour_send).filter(|&quota| quota > 0.0),
             sent_last_24_hours: quota.map_or(0.0, SendQuota::sent_last24_hours),
             configuration_set_enabled: self.configuration_set_may_send().await?,
@@ -136,7 +136,7 @@ impl Provider for SendingAccount {
     }
 }
 
-/// The start of the alarm, if there is one; now, if CloudWatch reports no start.
+/// The start of the alarm. `None` if it is not in alarm; now if CloudWatch reports no start.
 fn alarming_since(alarm: &MetricAlarm) -> Option<OffsetDateTime> {
     if alarm.state_value() != Some(&StateValue::Alarm) {
         return None;

@@ -13,8 +13,8 @@ pub struct Watch<R, S, P> {
 }
 
 impl<R: HoldRecord, S: EventSource, P: Provider> Watch<R, S, P> {
-    /// Looks after the holds, and logs the holds in force: an alarm counts these lines. Returns
-    /// whether emails are held, or `None` if the run failed; the next run repeats it.
+    /// Looks after the holds, and logs the holds in force: an alarm counts these lines. Returns whether
+    /// emails are held, or `None` if the run failed. The next run repeats what failed.
     pub async fn run(&self, now: OffsetDateTime) -> Option<bool> {
         match hold::watch(&self.record, &self.source, &self.provider, now).await {
             Ok(holds) => {
@@ -22,7 +22,7 @@ impl<R: HoldRecord, S: EventSource, P: Provider> Watch<R, S, P> {
                 Some(holds.in_force())
             }
             Err(error) => {
-                tracing::error!(event = log_events::HOLDS_UNATTENDED, %error, "the holds could not be looked after");
+                tracing::error!(event = log_events::HOLDS_UNATTENDED, %error, "the holds could not be checked or enforced");
                 None
             }
         }
@@ -32,7 +32,7 @@ impl<R: HoldRecord, S: EventSource, P: Provider> Watch<R, S, P> {
 fn log(holds: &Holds) {
     if holds.in_force() {
         let machine = holds.machine.as_ref().map(|machine| machine.cause.name());
-        // Not the operator's reason, which may hold anything.
+        // The operator's reason is not logged: it may contain anything.
         let by_operator = holds.operator.is_some();
         tracing::warn!(
             event = log_events::EMAIL_HELD,

@@ -1,4 +1,4 @@
-//! The adapter against mocked answers of SES and CloudWatch.
+//! The adapter against mocked responses of SES and CloudWatch.
 
 use aws_sdk_cloudwatch::{operation::describe_alarms::DescribeAlarmsOutput, primitives::DateTime};
 use aws_sdk_sesv2::operation::{
@@ -75,14 +75,14 @@ async fn standing(account: Rule, set: Rule, identity: Rule) -> Standing {
 }
 
 #[tokio::test]
-async fn a_healthy_account_is_in_nobodys_way() {
+async fn healthy_account_has_no_obstacle() {
     let standing = standing(healthy_account(), configuration_set(None), identity(true, None)).await;
     assert_eq!(standing.obstacle(), None);
     assert_eq!((standing.daily_quota, standing.sent_last_24_hours), (Some(200.0), 7.0));
 }
 
 #[tokio::test]
-async fn an_account_without_a_quota_has_none() {
+async fn quota_of_minus_one_means_without_a_quota() {
     let unlimited = account(|| {
         let account = GetAccountOutput::builder().sending_enabled(true);
         account.send_quota(quota(-1.0, 1e9)).build()
@@ -92,7 +92,7 @@ async fn an_account_without_a_quota_has_none() {
 }
 
 #[tokio::test]
-async fn what_is_in_the_way_is_told() {
+async fn each_state_that_stops_sending_is_an_obstacle_with_its_cause() {
     use email::hold::HoldCause;
 
     let shut_down = account(|| {
@@ -127,7 +127,7 @@ async fn what_is_in_the_way_is_told() {
 }
 
 #[test]
-fn a_mail_from_domain_is_in_the_way_only_where_ses_was_told_so() {
+fn mail_from_domain_is_an_obstacle_only_if_ses_must_reject_without_its_mx_record() {
     use BehaviorOnMxFailure::{RejectMessage, UseDefaultValue};
     use MailFromDomainStatus::{Failed, Pending, Success};
 
@@ -142,7 +142,7 @@ fn a_mail_from_domain_is_in_the_way_only_where_ses_was_told_so() {
 }
 
 #[tokio::test]
-async fn a_rate_is_too_high_while_its_alarm_says_so() {
+async fn rate_is_too_high_while_its_alarm_is_in_alarm() {
     let alarms = mock!(aws_sdk_cloudwatch::Client::describe_alarms)
         .match_requests(|request| request.alarm_names() == ["bounces", "complaints"])
         .then_output(|| {
