@@ -1,4 +1,4 @@
-//! Dead letters: jobs that will not be retried, kept with their reason.
+//! Dead letters: jobs that are not retried, with their reasons.
 
 use std::future::Future;
 
@@ -7,8 +7,8 @@ use unavailable::Unavailable;
 
 use crate::job::{JobId, MalformedJob};
 
-/// The message attributes of a dead letter: the contract with readers of the dead-letter queue. The queue
-/// itself moves a message there after too many receives; such a letter has none of them.
+/// The message attributes of a dead letter: the contract with readers of the dead-letter queue. SQS itself
+/// moves a message there after too many receives; such a dead letter has none of these attributes.
 pub mod attribute {
     /// The reason in words, for people.
     pub const REASON: &str = "reason";
@@ -26,13 +26,13 @@ pub mod attribute {
     pub const ATTEMPTS: &str = "attempts";
 }
 
-/// The code of a letter that may have been sent. Its template is sent at most once, so only an operator
-/// can decide to send it again.
+/// The code of a dead letter whose email may have been sent. Its template is sent at most once, so only an
+/// operator can decide to send it again.
 pub const OUTCOME_UNKNOWN: &str = "outcome_unknown";
-/// The code of a letter that the queue itself moved: every worker that received it died.
+/// The code of a dead letter that SQS itself moved: every worker that received it died.
 pub const TOO_MANY_RECEIVES: &str = "too_many_receives";
 
-/// Why a job will not be retried.
+/// Why a job is not retried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
     /// The kind of reason, for machines: `malformed_job`, `unknown_template`, `invalid_data`,
@@ -54,7 +54,7 @@ impl From<&MalformedJob> for Reason {
     }
 }
 
-/// The attempts of a job: how many, the first and the last.
+/// The number of attempts for a job, and the times of the first and the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attempts {
     pub count: u32,
@@ -68,15 +68,15 @@ pub struct DeadLetter<'a> {
     /// The body exactly as it was received.
     pub body: &'a str,
     pub sqs_message_id: &'a str,
-    /// `None` if the body has no valid one.
+    /// `None` if the body has no valid id.
     pub job_id: Option<&'a JobId>,
     pub reason: &'a Reason,
     pub attempts: Attempts,
 }
 
-/// The place where dead letters are kept.
+/// Stores dead letters.
 pub trait DeadLetters {
-    /// `Err` means that the letter may not have been kept: do not acknowledge the message, and its
-    /// redelivery retries. Keeping a letter twice is harmless.
+    /// `Err` means that the dead letter may not have been stored. Do not acknowledge the message: its
+    /// redelivery stores the dead letter. Storing it twice is harmless.
     fn keep(&self, letter: DeadLetter<'_>) -> impl Future<Output = Result<(), Unavailable>> + Send;
 }

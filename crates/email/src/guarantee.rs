@@ -1,20 +1,20 @@
-//! What follows an attempt without an answer: a choice per template.
+//! Whether a job is retried after an attempt without a response. Configured per template.
 //!
-//! The provider has no idempotency token. If an answer is lost, or a worker dies between the
-//! provider's answer and the ledger's write, it is unknown whether the email was sent. Retry, and some
-//! recipients get it twice; do not, and some may never get it.
+//! The provider has no idempotency token. If a response is lost, or a worker dies between the
+//! provider's response and the write to the ledger, it is unknown whether the email was sent. With a
+//! retry, some recipients get the email twice. Without one, some may never get it.
 
 use std::{collections::BTreeSet, convert::Infallible, str::FromStr};
 
 use crate::job::Content;
 
-/// How many times a job's email is sent.
+/// How often a job's email is sent if an outcome is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guarantee {
-    /// Once, and in doubt twice: the job is retried after its claim has ended.
+    /// If the outcome is unknown, the job is retried after its claim has ended.
     AtLeastOnce,
-    /// Once, and in doubt not again: the job is parked as `unknown` until a provider's event or an
-    /// operator decides.
+    /// If the outcome is unknown, the job is parked as `unknown` until a delivery event or an operator
+    /// settles it.
     AtMostOnce,
 }
 

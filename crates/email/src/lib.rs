@@ -1,8 +1,10 @@
-//! The rules of the email side: the queue's contract, the outcomes of an attempt, and when to retry.
+//! The rules of the email path: the queue's contract, the outcomes of an attempt, and when to retry.
 //!
-//! Nothing here knows AWS, Lambda or the provider's error codes. Adapters for the [ledger](ledger::Ledger), the
-//! [mailer](mailer::Mailer), the [dead letters](dead_letter::DeadLetters), the
-//! [holds](hold::HoldRecord) and the [suppressions](suppression::Suppressions) live elsewhere. The module `testing` has them in memory.
+//! This crate knows nothing of AWS, Lambda or the provider's error codes. It has traits for the
+//! [ledger](ledger::Ledger), the [mailer](mailer::Mailer), the [dead
+//! letters](dead_letter::DeadLetters), the [holds](hold::HoldRecord) and the
+//! [suppressions](suppression::Suppressions). The adapters are elsewhere; the module `testing` has all
+//! of them in memory.
 
 pub mod address;
 pub mod dead_letter;

@@ -16,20 +16,20 @@ pub enum Outcome {
     },
     /// The provider refused it because of the sending rate; nothing was sent.
     Throttled,
-    /// The provider sends nothing for this account or sender for now; nothing was sent.
+    /// The provider refuses every email of this account or sender for now; nothing was sent.
     Held(HoldCause),
     /// It failed for a temporary reason; nothing was sent.
     Transient {
         /// The error's code, or the kind of failure.
         code: String,
     },
-    /// It failed for a reason that this version does not know; nothing was sent. Handled like
-    /// [`Outcome::Transient`], and counted separately, because somebody should look.
+    /// It failed with an error code that this version does not know; nothing was sent. Handled like
+    /// [`Outcome::Transient`], and counted separately, so that an alarm reports it.
     Unknown {
         /// The error's code.
         code: String,
     },
-    /// The request may have been written, and no answer came: the email may have been sent.
+    /// The request may have been written, and there was no response: the email may have been sent.
     Ambiguous,
     /// The provider will never send this email.
     Rejected(Reason),
@@ -52,8 +52,8 @@ impl Outcome {
 
 /// Sends email.
 pub trait Mailer {
-    /// Makes exactly one attempt: one HTTP request that the adapter never repeats and that ends within
-    /// the adapter's timeout. Every failure is an [`Outcome`]; there is no `Err`.
+    /// Makes exactly one attempt: one HTTP request, which ends within the adapter's timeout. The
+    /// adapter never repeats it. Every failure is an [`Outcome`].
     fn send(
         &self,
         id: &JobId,

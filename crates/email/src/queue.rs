@@ -8,7 +8,7 @@ use crate::job::Job;
 
 /// Puts email jobs on the queue.
 pub trait EnqueueEmail {
-    /// Enqueueing a job twice is harmless: its id is its idempotency key. After an `Err` it may or may not
-    /// be on the queue.
+    /// Enqueueing a job twice is harmless: its id is its idempotency key. After an `Err`, the job may be on
+    /// the queue.
     fn enqueue_email(&self, job: &Job) -> impl Future<Output = Result<(), Unavailable>> + Send;
 }

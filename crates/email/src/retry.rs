@@ -1,16 +1,15 @@
 //! When a job that was not sent is retried.
 //!
-//! The queue counts every receive of a message, whether or not an attempt followed, and moves the message
-//! to the dead-letter queue after [`MAX_RECEIVES`]. So a message with many receives must come back
-//! rarely: with [`not_too_often`], a message that workers give back runs out of time (the queue keeps
-//! it for [`QUEUE_RETENTION`]) before it runs out of receives. Only a message that kills its workers runs
-//! out of receives.
+//! The queue counts every receive of a message, whether or not an attempt followed, and moves the message to
+//! the dead-letter queue after [`MAX_RECEIVES`]. So a message with many receives must be received rarely.
+//! With [`not_too_often`], a message that workers always return reaches the end of its [`QUEUE_RETENTION`]
+//! before it reaches [`MAX_RECEIVES`]. Only a message that kills its workers reaches [`MAX_RECEIVES`].
 
 use std::time::Duration;
 
-/// The first delay.
+/// The delay after the first failed attempt.
 pub const FIRST_DELAY: Duration = Duration::from_secs(30);
-/// SQS allows up to 12 hours of visibility timeout in total.
+/// The maximum delay. SQS allows up to 12 hours of visibility timeout in total.
 pub const MAX_DELAY: Duration = Duration::from_hours(2);
 
 /// The queue delivers a message at most this many times: SQS's own maximum, and `maxReceiveCount` of the
@@ -21,21 +20,21 @@ pub const QUEUE_RETENTION: Duration = Duration::from_hours(14 * 24);
 
 /// Receives without a minimum delay.
 const FREE_RECEIVES: u32 = 100;
-/// The minimum delay after those. At this distance the remaining receives last longer than
+/// The minimum delay after [`FREE_RECEIVES`]. With it, the remaining receives take longer than
 /// [`QUEUE_RETENTION`].
 const MIN_LATE_DELAY: Duration = Duration::from_mins(30);
 
 /// The delay after the `attempts`th failed attempt (from 1): 30 s, doubling, at most 2 h.
 ///
-/// `jitter`, from 0 to 1, shortens the delay by up to a quarter, so that jobs which failed together do not
-/// come back together.
+/// `jitter`, from 0 to 1, shortens the delay by up to a quarter, so that jobs that failed together are not
+/// retried together.
 pub fn delay(attempts: u32, jitter: f64) -> Duration {
     let doublings = attempts.saturating_sub(1).min(16);
     let full = FIRST_DELAY.saturating_mul(1 << doublings).min(MAX_DELAY);
     full.mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 4.0)
 }
 
-/// The delay, or a longer one if the receive count (from 1) is high: otherwise the message would become a
+/// The delay, or a longer one if the receive count (from 1) is high. Otherwise the message would become a
 /// dead letter too early.
 pub fn not_too_often(delay: Duration, receives: u32) -> Duration {
     if receives > FREE_RECEIVES { delay.max(MIN_LATE_DELAY) } else { delay }
@@ -54,14 +53,14 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_is_given_back_runs_out_of_time_before_it_runs_out_of_receives() {
+    fn message_that_is_always_returned_reaches_its_retention_before_the_max_receives() {
         let lasts: Duration =
             (1..MAX_RECEIVES).map(|receives| not_too_often(Duration::ZERO, receives)).sum();
         assert!(lasts > QUEUE_RETENTION, "{lasts:?}");
     }
 
     #[test]
-    fn a_day_of_failures_costs_few_of_the_receives() {
+    fn day_of_failures_takes_less_than_a_twentieth_of_the_receives() {
         let mut receives = 0;
         let mut passed = Duration::ZERO;
         while passed < Duration::from_hours(24) {

@@ -1,7 +1,8 @@
-//! Suppressed recipients: nothing is sent to them, because an email bounced for good or they complained.
+//! Suppressed recipients: nothing is sent to them, because an email bounced permanently or they
+//! complained.
 //!
-//! The provider's suppression list decides. It answers only about once per second, so a copy of the list
-//! is kept here, and the provider is asked only about recipients in the copy.
+//! The provider's suppression list decides. The provider allows only about one lookup per second, so
+//! Registrar keeps a copy of the list, and asks the provider only about recipients in the copy.
 
 use std::{fmt, future::Future};
 
@@ -15,7 +16,7 @@ use crate::{address::EmailAddress, dead_letter::Reason};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SuppressionCause {
-    /// An email bounced for good: there is no such mailbox.
+    /// An email bounced permanently: the mailbox does not exist.
     Bounce,
     /// The recipient reported an email as unwanted.
     Complaint,
@@ -38,7 +39,8 @@ impl From<SuppressionCause> for Reason {
 
 /// Finds suppressed recipients.
 pub trait Suppressions {
-    /// `None` if the recipient is not suppressed. After an `Err` nothing may be sent: retry the job.
+    /// `None` if the recipient is not suppressed. After an `Err`, the email must not be sent: retry the
+    /// job.
     fn find(
         &self,
         recipient: &EmailAddress,
@@ -47,7 +49,7 @@ pub trait Suppressions {
 
 /// Adds suppressed recipients.
 pub trait Suppress {
-    /// Repeating it is harmless, and a complaint stays after a later bounce.
+    /// Repeating it is harmless. A bounce does not replace an earlier complaint.
     fn suppress(
         &self,
         recipient: &EmailAddress,

@@ -39,7 +39,7 @@ pub struct Received {
 
 /// Why a message is returned to the queue.
 #[derive(Debug, thiserror::Error)]
-pub enum NotTaken {
+pub enum NotHandled {
     /// The body is not an event. A retry does not help.
     #[error(transparent)]
     Malformed(#[from] MalformedEvent),
@@ -74,7 +74,7 @@ impl<L: RecordFeedback, S: Suppress> Receiver<L, S> {
     /// Handles a message, and returns its id if it is a batch item failure. A panic returns this message
     /// only.
     async fn guarded(&self, Received { sqs_message_id, body }: Received) -> Option<String> {
-        match AssertUnwindSafe(self.take(&body)).catch_unwind().await {
+        match AssertUnwindSafe(self.handle_body(&body)).catch_unwind().await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => {
                 tracing::error!(event = log_events::EMAIL_FEEDBACK_FAILED, sqs_message_id, %error, "an event was not handled; it is returned to the queue");
@@ -101,21 +101,21 @@ impl<L: RecordFeedback, S: Suppress> Receiver<L, S> {
     /// moves it to the dead-letter queue after the last receive. A redelivery retries a failed write. A body
     /// that is not an event fails every time, and becomes a dead letter for an operator. Handling an event
     /// twice is harmless, also if the first time was interrupted.
-    pub async fn take(&self, body: &str) -> Result<(), NotTaken> {
+    pub async fn handle_body(&self, body: &str) -> Result<(), NotHandled> {
         match event::parse(body)? {
             Parsed::Ignored => {
                 tracing::info!(event = log_events::EMAIL_FEEDBACK, kind = "ignored");
                 Ok(())
             }
-            Parsed::Feedback { feedback, unreadable } => self.note(&feedback, unreadable).await,
+            Parsed::Feedback { feedback, unreadable } => self.record(&feedback, unreadable).await,
         }
     }
 
-    async fn note(&self, feedback: &Feedback, unreadable: usize) -> Result<(), NotTaken> {
-        let suppressed = self.suppress(feedback).await.map_err(NotTaken::Suppressions)?;
+    async fn record(&self, feedback: &Feedback, unreadable: usize) -> Result<(), NotHandled> {
+        let suppressed = self.suppress(feedback).await.map_err(NotHandled::Suppressions)?;
         let recorded = match &feedback.job_id {
             Some(job_id) => {
-                Some(self.ledger.record(job_id, feedback).await.map_err(NotTaken::Ledger)?)
+                Some(self.ledger.record(job_id, feedback).await.map_err(NotHandled::Ledger)?)
             }
             None => None,
         };

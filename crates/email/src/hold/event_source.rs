@@ -4,11 +4,12 @@ use std::future::Future;
 
 use unavailable::Unavailable;
 
-/// Feeds the worker from the queue. While it is off the jobs wait, untouched.
+/// The event source that delivers the queue's jobs to the worker. While it is off, the jobs wait on the
+/// queue and are not received.
 pub trait EventSource {
     /// Whether it is on, or being turned on.
     fn is_on(&self) -> impl Future<Output = Result<bool, Unavailable>> + Send;
 
-    /// Turns it on or off; does nothing if it is so already.
+    /// Turns it on or off. If it already is, this does nothing.
     fn turn(&self, on: bool) -> impl Future<Output = Result<(), Unavailable>> + Send;
 }

@@ -1,13 +1,13 @@
-//! Holds: sending is stopped, by whom, why, and who may end it.
+//! Holds: who stopped sending, why, and who may end it.
 //!
-//! Registrar itself (the machine) holds when the provider refuses everything or is about to, and ends
-//! such a hold when the provider would accept emails again. An operator may hold for any reason, and
-//! only an operator ends that. Both can be in force at once; nothing is sent while either is.
+//! Registrar places an automatic hold when the provider refuses every email or is about to, and ends it
+//! when the provider would accept emails again. An operator may hold for any reason, and only an
+//! operator ends that hold. Both can be in force at once. Nothing is sent while either is.
 //!
 //! A decision is first written to one [record](HoldRecord), and then carried out by turning the queue's
-//! [event source](EventSource) off or on. A crash in between leaves work that the next call of
-//! [`settle`] finishes, and the record always says why nothing is sent. The event source is turned on
-//! only to end a hold: if it was turned off by other means, it stays off.
+//! [event source](EventSource) off or on. After a crash in between, the next call of [`settle`]
+//! finishes the work. So the record always says why nothing is sent. The event source is turned on only
+//! to end a hold: if it was turned off by other means, it stays off.
 
 mod event_source;
 mod operations;

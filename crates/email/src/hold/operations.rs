@@ -1,4 +1,4 @@
-//! Making and ending holds: first the record, then the event source.
+//! Placing and ending holds: first the record is written, then the event source is turned off or on.
 
 use std::time::Duration;
 
@@ -10,14 +10,15 @@ use super::{
     record::{HoldCause, HoldRecord, Holds},
 };
 
-/// Attempts to change the record when somebody else keeps changing it first.
+/// How many times a change is attempted if other changes of the record come first.
 const MAX_UPDATE_ATTEMPTS: usize = 5;
 
-/// How long after a hold's end the event source is still turned on if it is found off. Somebody who read
-/// the record before the end may turn it off too late; this is much longer than that can take.
+/// How long after a hold's end the event source is turned on again if it is off. A worker that read the
+/// record before the end may turn the event source off after it. This is much longer than a worker takes for
+/// that.
 pub const ENDING: Duration = Duration::from_mins(5);
 
-/// A hold could not be made, ended or settled.
+/// A hold could not be placed, ended or settled.
 #[derive(Debug, thiserror::Error)]
 pub enum HoldError {
     /// The record could not be read or written. The change may or may not have been made.
@@ -36,14 +37,14 @@ pub enum HoldError {
 pub enum Changed {
     /// The record was changed to this.
     Done(Holds),
-    /// The record was so already.
+    /// No change was needed.
     Nothing(Holds),
 }
 
-/// Makes a hold by the machine. If it already holds for that cause, does nothing.
+/// Places an automatic hold. If one for this cause is in force, this does nothing.
 ///
-/// If the event source is off without a hold, an operator has turned it off by other means. That becomes
-/// an operator's hold; otherwise the machine would turn it on when its own hold ends.
+/// If the event source is off without a hold, an operator has turned it off by other means. This is recorded
+/// as an operator's hold. Otherwise the end of the automatic hold would turn the event source on.
 pub async fn place<R, S>(
     record: &R,
     source: &S,
@@ -54,7 +55,7 @@ where
     R: HoldRecord,
     S: EventSource,
 {
-    // If this is unknown it counts as on: the hold must be recorded all the same.
+    // If the call fails, the event source counts as on, so that the hold is recorded in any case.
     let found_off = source.is_on().await.is_ok_and(|on| !on);
     change(record, source, now, |holds| {
         let next = holds.held(cause, now)?;
@@ -69,7 +70,7 @@ where
     .await
 }
 
-/// Makes a hold by an operator. A second one replaces the first one's reason.
+/// Places an operator's hold. If one is in force, the new reason replaces its reason.
 pub async fn hold_by_operator<R, S>(
     record: &R,
     source: &S,
@@ -83,7 +84,7 @@ where
     change(record, source, now, |holds| Some(holds.held_by_operator(reason, now))).await
 }
 
-/// Ends every hold, on an operator's decision. If the provider still refuses, the next attempt holds again.
+/// Ends all holds, by an operator. If the provider still refuses, the next attempt places a new hold.
 pub async fn release_by_operator<R, S>(
     record: &R,
     source: &S,
@@ -96,7 +97,7 @@ where
     change(record, source, now, |holds| holds.released_by_operator(now)).await
 }
 
-/// Ends the machine's hold; an operator's stays in force.
+/// Ends the automatic hold. An operator's hold stays in force.
 pub async fn release<R, S>(
     record: &R,
     source: &S,
@@ -130,8 +131,9 @@ where
     Err(HoldError::Contended)
 }
 
-/// Makes the event source match the record, and returns the record: off while a hold is in force, on if
-/// one has just ended, otherwise unchanged. Safe to call at any time, concurrently too.
+/// Makes the event source match the record, and returns the record. The event source is turned off while a
+/// hold is in force, turned on if one has just ended, and otherwise left unchanged. Safe to call at any time,
+/// also concurrently.
 pub async fn settle<R, S>(record: &R, source: &S, now: OffsetDateTime) -> Result<Holds, HoldError>
 where
     R: HoldRecord,
@@ -146,7 +148,7 @@ where
         };
         source.turn(on).await.map_err(HoldError::EventSource)?;
         if record.read().await.map_err(HoldError::Record)? != holds {
-            // Held or released in the meantime: it must be turned again.
+            // The holds have changed in the meantime, so the event source may be in the wrong state.
             continue;
         }
         if holds.ending_since.is_none_or(|since| now - since < ENDING) {

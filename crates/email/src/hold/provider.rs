@@ -1,4 +1,4 @@
-//! The provider's view of the account, and what it means for holds.
+//! The account's state at the provider, and the holds that it requires.
 
 use std::future::Future;
 
@@ -7,8 +7,8 @@ use unavailable::Unavailable;
 
 use super::record::HoldCause;
 
-/// The part of the daily quota that must be free before a hold for it ends, so that sending does not go
-/// on and off with every email that leaves the last 24 hours.
+/// The part of the daily quota that must be free before a hold for the quota ends. Without it, each
+/// email that leaves the 24-hour window would end the hold, and the next send would start it again.
 const QUOTA_ROOM: f64 = 0.05;
 
 /// The state of the account and the sender.
@@ -18,7 +18,7 @@ pub struct Standing {
     pub sending_enabled: bool,
     /// The provider has shut the account down.
     pub shut_down: bool,
-    /// Emails per 24 hours; `None` if there is no quota.
+    /// Emails per 24 hours. `None` if there is no quota.
     pub daily_quota: Option<f64>,
     pub sent_last_24_hours: f64,
     pub configuration_set_enabled: bool,
@@ -26,7 +26,7 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Why the provider would refuse every email now; `None` if it would not.
+    /// Why the provider would refuse every email now. `None` if it would not.
     pub fn obstacle(&self) -> Option<HoldCause> {
         let quota_is_used_up = self
             .daily_quota
@@ -45,7 +45,7 @@ impl Standing {
     }
 }
 
-/// Since when each rate has been near the provider's review threshold; `None` if it is not.
+/// Since when each rate has been near the provider's review threshold. `None` if it is not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rates {
     pub bounces_since: Option<OffsetDateTime>,
@@ -53,8 +53,8 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// The rate that became too high after an operator last ended a hold. A rate changes only by sending:
-    /// if an operator has decided to go on, only a new rise counts.
+    /// The rate that became too high after an operator last ended a hold. A rate changes only by
+    /// sending, so after an operator's release only a new rise counts.
     pub fn obstacle(&self, accepted_at: Option<OffsetDateTime>) -> Option<HoldCause> {
         let is_news = |since: &OffsetDateTime| accepted_at.is_none_or(|at| *since > at);
         if self.complaints_since.as_ref().is_some_and(is_news) {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use unavailable::Unavailable;
 
-/// Why the machine holds sending.
+/// The cause of an automatic hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HoldCause {
@@ -18,9 +18,9 @@ pub enum HoldCause {
     AccountSuspended,
     /// The sender's domain or address is not verified: a fault of the deployment, not of a job.
     SenderNotVerified,
-    /// So many emails bounce that the provider would soon review the account.
+    /// The bounce rate is so high that the provider would soon review the account.
     BounceRate,
-    /// So many recipients complain that the provider would soon review the account.
+    /// The complaint rate is so high that the provider would soon review the account.
     ComplaintRate,
 }
 
@@ -51,7 +51,7 @@ impl fmt::Display for HoldCause {
     }
 }
 
-/// A hold by the machine.
+/// An automatic hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MachineHold {
     pub cause: HoldCause,
@@ -59,7 +59,7 @@ pub struct MachineHold {
     pub since: OffsetDateTime,
 }
 
-/// A hold by an operator.
+/// An operator's hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OperatorHold {
     /// In the operator's words.
@@ -68,29 +68,29 @@ pub struct OperatorHold {
     pub since: OffsetDateTime,
 }
 
-/// The holds in force, and what remains to be done for those that have ended.
+/// The holds in force, and what is left to do for holds that have ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holds {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine: Option<MachineHold>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operator: Option<OperatorHold>,
-    /// When a hold has ended, while the event source may still be off for it.
+    /// When a hold ended. `None` once the event source is known to be on again.
     #[serde(
         default,
         with = "time::serde::rfc3339::option",
         skip_serializing_if = "Option::is_none"
     )]
     pub ending_since: Option<OffsetDateTime>,
-    /// When an operator last ended a hold. Rates that were too high before that time are accepted: they
-    /// are not a cause for another hold.
+    /// When an operator last ended a hold. A rate that was too high before that time does not cause
+    /// another hold.
     #[serde(
         default,
         with = "time::serde::rfc3339::option",
         skip_serializing_if = "Option::is_none"
     )]
     pub released_at: Option<OffsetDateTime>,
-    /// The number of changes so far, which conditional writes compare.
+    /// The number of changes so far. Conditional writes compare it.
     #[serde(default)]
     pub version: u64,
 }
@@ -105,7 +105,7 @@ impl Holds {
         Self { version: self.version + 1, ..self.clone() }
     }
 
-    /// `None` if the machine already holds for that cause.
+    /// With an automatic hold for this cause. `None` if there is one.
     pub(super) fn held(&self, cause: HoldCause, now: OffsetDateTime) -> Option<Self> {
         match &self.machine {
             Some(machine) if machine.cause == cause => None,
@@ -122,7 +122,7 @@ impl Holds {
         Self { operator, ending_since: None, ..self.next() }
     }
 
-    /// Without the machine's hold; an operator's stays. `None` if there is none to end.
+    /// Without the automatic hold. `None` if there is none.
     pub(super) fn released_automatically(&self, now: OffsetDateTime) -> Option<Self> {
         self.machine.as_ref()?;
         let ending_since = self.operator.is_none().then_some(now);
@@ -142,10 +142,10 @@ impl Holds {
 
 /// The one record of the holds.
 pub trait HoldRecord {
-    /// The current holds; the default if nothing was ever written.
+    /// The current holds. The default if nothing was ever written.
     fn read(&self) -> impl Future<Output = Result<Holds, Unavailable>> + Send;
 
-    /// Replaces the record if its version is one less than this one's; `false` if somebody else changed it
-    /// first. After an `Err` it is unknown whether it was written.
+    /// Replaces the record if its version is one less than that of `next`. `false` if another change
+    /// came first. After an `Err`, it is unknown whether the record was written.
     fn replace(&self, next: &Holds) -> impl Future<Output = Result<bool, Unavailable>> + Send;
 }

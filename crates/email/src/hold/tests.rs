@@ -59,7 +59,7 @@ impl World {
 }
 
 #[test]
-fn the_event_source_is_turned_off_once_and_on_again_when_the_account_may_send() {
+fn event_source_is_turned_off_once_and_on_again_when_the_account_may_send() {
     let world = World::default();
     world.provider.standing_now().sent_last_24_hours = 200.0;
     for _ in 0..3 {
@@ -68,7 +68,7 @@ fn the_event_source_is_turned_off_once_and_on_again_when_the_account_may_send() 
     assert_eq!(world.source.turns(), [false]);
     assert_eq!(world.holds.now().machine.unwrap().cause, HoldCause::DailyQuota);
 
-    // A few emails have left the 24 hours: not enough to release.
+    // A few emails have left the 24-hour window. That is not enough to end the hold.
     for sent in [199.0, 191.0] {
         world.provider.standing_now().sent_last_24_hours = sent;
         assert!(world.watch(NOW).in_force());
@@ -80,7 +80,7 @@ fn the_event_source_is_turned_off_once_and_on_again_when_the_account_may_send() 
 }
 
 #[test]
-fn a_hold_keeps_its_start_when_its_cause_changes() {
+fn hold_keeps_its_start_when_its_cause_changes() {
     let world = World::default();
     world.place(HoldCause::DailyQuota, NOW);
     world.provider.standing_now().shut_down = true;
@@ -89,13 +89,13 @@ fn a_hold_keeps_its_start_when_its_cause_changes() {
 }
 
 #[test]
-fn the_machine_never_ends_an_operators_hold() {
+fn operators_hold_is_ended_only_by_an_operator() {
     let world = World::default();
     world.hold_by_operator("wrong template", NOW);
     world.place(HoldCause::SendingPaused, NOW);
     for _ in 0..3 {
         let holds = world.watch(NOW);
-        assert_eq!(holds.machine, None, "the machine's own hold has ended");
+        assert_eq!(holds.machine, None, "the automatic hold has ended");
         assert_eq!(holds.operator.unwrap().reason, "wrong template");
         assert!(!world.source.is_on_now());
     }
@@ -106,7 +106,7 @@ fn the_machine_never_ends_an_operators_hold() {
 }
 
 #[test]
-fn an_event_source_that_was_turned_off_by_other_means_stays_off() {
+fn event_source_that_was_turned_off_by_other_means_stays_off() {
     let world = World::default();
     world.source.set(false);
     assert!(!world.watch(NOW).in_force());
@@ -121,23 +121,23 @@ fn an_event_source_that_was_turned_off_by_other_means_stays_off() {
 }
 
 #[test]
-fn a_rate_that_an_operator_has_accepted_does_not_hold_again() {
+fn rate_that_was_too_high_at_an_operators_release_does_not_hold_again() {
     let world = World::default();
     let minutes = |n| NOW + Duration::from_mins(n);
     world.provider.rates_now().bounces_since = Some(minutes(1));
     assert_eq!(world.watch(minutes(2)).machine.unwrap().cause, HoldCause::BounceRate);
-    assert!(world.watch(minutes(3)).in_force(), "it changes only by sending");
+    assert!(world.watch(minutes(3)).in_force(), "a rate changes only by sending");
     world.release_by_operator(minutes(4));
     assert!(!world.watch(minutes(5)).in_force());
     world.provider.rates_now().complaints_since = Some(minutes(6));
     assert_eq!(world.watch(minutes(7)).machine.unwrap().cause, HoldCause::ComplaintRate);
     *world.provider.rates_now() = Rates::default();
-    assert!(!world.watch(minutes(8)).in_force(), "it has fallen");
+    assert!(!world.watch(minutes(8)).in_force(), "the rate has fallen");
     assert!(world.source.is_on_now());
 }
 
 #[test]
-fn a_replace_with_a_stale_version_is_refused() {
+fn replacement_with_a_stale_version_is_refused() {
     let world = World::default();
     let stale = alone(world.holds.read()).unwrap();
     world.hold_by_operator("because", NOW);
@@ -147,10 +147,10 @@ fn a_replace_with_a_stale_version_is_refused() {
 }
 
 #[test]
-fn a_hold_that_meets_another_change_is_made_on_top_of_it() {
+fn automatic_hold_that_races_with_an_operators_hold_keeps_both() {
     let world = World::default();
     let mut machine = Box::pin(place(&world.holds, &world.source, HoldCause::SendingPaused, NOW));
-    // It has read the record, and is about to replace it.
+    // `place` has read the record, and is about to replace it.
     for _ in 0..3 {
         assert!(poll(machine.as_mut()).is_none());
     }
@@ -179,7 +179,7 @@ fn each_obstacle_gives_its_cause() {
 }
 
 #[test]
-fn a_causes_name_is_its_stored_form() {
+fn cause_is_stored_by_its_name() {
     for cause in [
         HoldCause::DailyQuota,
         HoldCause::SendingPaused,
@@ -193,7 +193,7 @@ fn a_causes_name_is_its_stored_form() {
 }
 
 #[test]
-fn an_event_source_that_is_turned_off_late_is_turned_on_only_shortly_after_the_end() {
+fn event_source_that_is_turned_off_after_a_holds_end_is_turned_on_only_within_5_minutes() {
     let world = World::default();
     world.hold_by_operator("because", NOW);
     world.release_by_operator(NOW);
@@ -207,7 +207,7 @@ fn an_event_source_that_is_turned_off_late_is_turned_on_only_shortly_after_the_e
     assert!(!world.source.is_on_now());
 }
 
-/// What one of several concurrent actors does.
+/// The action of one of several concurrent actors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Act {
     /// A worker finds the account paused.
@@ -231,12 +231,12 @@ async fn act(World { holds, source, provider }: &World, act: Act) {
 
 fn acts(of: &'static [Act]) -> impl Strategy<Value = Vec<(Act, Option<u8>)>> {
     let act = proptest::sample::select(of);
-    // Some crash after that number of steps.
+    // Some actors crash after this number of steps.
     let steps = proptest::option::weighted(0.3, 0_u8..8);
     proptest::collection::vec((act, steps), 1..5)
 }
 
-/// Interleaves all actors in the order of `turns`; an actor that crashes does nothing more.
+/// Interleaves all actors in the order of `turns`. An actor that crashes does nothing more.
 fn interleave(world: &World, acts: &[(Act, Option<u8>)], turns: &[usize]) {
     let mut running: Vec<_> =
         acts.iter().map(|&(what, steps)| (Box::pin(act(world, what)), steps)).collect();
@@ -255,9 +255,10 @@ fn interleave(world: &World, acts: &[(Act, Option<u8>)], turns: &[usize]) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
-    /// Whatever crashes at whatever step, one settled minute later the event source matches the record.
+    /// Any actors crash, at any step. A minute later, one call of `settle` makes the event source match
+    /// the record.
     #[test]
-    fn after_any_crashes_the_event_source_matches_the_record(
+    fn event_source_matches_the_record_after_any_crashes(
         acts in acts(&[Act::Place, Act::Watch, Act::Hold, Act::Release]),
         turns in proptest::collection::vec(0_usize..8, 1..60),
     ) {
@@ -265,7 +266,7 @@ proptest! {
         interleave(&world, &acts, &turns);
         alone(settle(&world.holds, &world.source, NOW + Duration::from_mins(1))).unwrap();
         prop_assert_eq!(world.source.is_on_now(), !world.holds.now().in_force(), "{:?}", world.holds.now());
-        // The machine's own hold does not outlast its cause.
+        // The automatic hold ends with its cause.
         let holds = world.watch(NOW);
         prop_assert_eq!(holds.machine, None);
         prop_assert_eq!(world.source.is_on_now(), holds.operator.is_none());
@@ -273,7 +274,7 @@ proptest! {
 
     /// An operator's hold from before, or from one of the actors, is still in force.
     #[test]
-    fn after_any_interleaving_an_operators_hold_is_in_force(
+    fn operators_hold_survives_any_interleaving(
         before: bool,
         acts in acts(&[Act::Place, Act::Watch]),
         turns in proptest::collection::vec(0_usize..8, 1..60),
@@ -293,7 +294,7 @@ proptest! {
 
     /// If it was turned off by other means, only an operator's release turns it on.
     #[test]
-    fn the_machine_never_turns_on_an_event_source_that_it_did_not_turn_off(
+    fn event_source_turned_off_by_other_means_is_turned_on_only_by_an_operator(
         acts in acts(&[Act::Place, Act::Watch]),
         turns in proptest::collection::vec(0_usize..8, 1..60),
     ) {

@@ -19,9 +19,9 @@ pub enum WatchError {
     Provider(Unavailable),
 }
 
-/// Looks after the holds: makes one if a rate has risen, ends the machine's if the provider would accept
-/// emails again, records a change of its cause, and finishes what a crash left half done. Returns the
-/// resulting holds.
+/// Looks after the holds, and returns them: places an automatic hold if a rate has risen, ends it if
+/// the provider would accept emails again, records a change of its cause, and finishes a change that a
+/// crash interrupted.
 pub async fn watch<R, S, P>(
     record: &R,
     source: &S,

@@ -1,4 +1,4 @@
-//! Calls to a store in memory: how long they take, and which of them fail.
+//! Calls to an in-memory store: how long they take, and which of them fail.
 
 use std::{
     fmt,
@@ -18,26 +18,26 @@ use unavailable::Unavailable;
 pub struct Call<'a> {
     /// The port's method, such as `claim`.
     pub operation: &'static str,
-    /// What it is about: a job's id, a recipient's address, or nothing.
+    /// The call's subject: a job's id, a recipient's address, or empty.
     pub key: &'a str,
 }
 
-/// What becomes of a call.
+/// The result of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     Succeeds,
     /// It fails and changes nothing.
     Fails,
-    /// It takes place, and the caller sees a failure.
+    /// It takes effect, and the caller sees a failure.
     AnswerLost,
 }
 
 type Rule = Arc<dyn Fn(&Call<'_>) -> Fate + Send + Sync>;
 type Pause = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
-/// Decides about calls. A clone decides about the calls of its original too, so stores can share it.
+/// Decides the results of calls. Clones share one rule and one count, so several stores can share them.
 ///
-/// By default every call succeeds, after it has yielded to all others once.
+/// By default, every call first yields once to all other futures, and then succeeds.
 #[derive(Clone)]
 pub struct Calls {
     rule: Arc<Mutex<Rule>>,
@@ -59,7 +59,7 @@ impl fmt::Debug for Calls {
 }
 
 impl Calls {
-    /// From now on this rule decides. It may panic, as an adapter's bug would.
+    /// From now on, this rule decides. It may panic, like an adapter with a bug.
     pub fn decide_by(&self, rule: impl Fn(&Call<'_>) -> Fate + Send + Sync + 'static) {
         *lock(&self.rule) = Arc::new(rule);
     }
@@ -81,7 +81,7 @@ impl Calls {
         });
     }
 
-    /// From now on every `n`th call fails; with 0, none.
+    /// From now on, every `n`th call fails. With 0, none fails.
     pub fn fail_every(&self, n: usize) {
         let calls = AtomicUsize::new(0);
         self.decide_by(move |_| {
@@ -90,7 +90,7 @@ impl Calls {
         });
     }
 
-    /// The `n`th call from now (from 1) has that fate, and every later one fails; with 0, none fails.
+    /// The `n`th call from now (from 1) has this fate, and every later one fails. With 0, none fails.
     pub fn fail_from(&self, n: usize, first: Fate) {
         let calls = AtomicUsize::new(0);
         self.decide_by(move |_| match calls.fetch_add(1, Ordering::Relaxed) + 1 {
@@ -101,7 +101,7 @@ impl Calls {
         });
     }
 
-    /// From now on every call waits for this future before it takes place.
+    /// From now on, every call waits for this future before it takes effect.
     pub fn wait_for<F>(&self, pause: impl Fn() -> F + Send + Sync + 'static)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -109,8 +109,8 @@ impl Calls {
         *lock(&self.pause) = Arc::new(move || Box::pin(pause()));
     }
 
-    /// Makes a call. Nothing has happened when it first yields; after the pause it takes place in one step.
-    /// So its caller can crash before it or after it, but not within.
+    /// Makes a call. It first yields without an effect, and then takes effect in one step. So its caller can
+    /// crash before or after the effect, but not halfway.
     pub async fn make<T>(
         &self,
         operation: &'static str,
@@ -124,19 +124,19 @@ impl Calls {
             Fate::Fails => Err(Unavailable::new(operation, "down")),
             Fate::AnswerLost => {
                 work();
-                Err(Unavailable::new(operation, "the answer was lost"))
+                Err(Unavailable::new(operation, "the response was lost"))
             }
         }
     }
 
-    /// What [`wait_for`](Self::wait_for) set.
+    /// The pause that [`wait_for`](Self::wait_for) set.
     pub(super) async fn pause(&self) {
         let pause = lock(&self.pause).clone();
         pause().await;
     }
 }
 
-/// Lets all others run first.
+/// Lets all other futures run first.
 async fn yield_once() {
     let mut waited = false;
     poll_fn(|context| {

@@ -1,5 +1,5 @@
-//! The rules of every ledger, in memory and in DynamoDB. Each takes a job that the ledger has never seen,
-//! and panics if the ledger breaks the rule.
+//! The rules of every ledger, in memory and on DynamoDB. Each function takes a job that the ledger has never
+//! seen, and panics if the ledger breaks the rule.
 #![expect(clippy::missing_panics_doc, reason = "a broken rule is a panic")]
 
 use std::time::Duration;
@@ -32,7 +32,7 @@ fn feedback(job_id: &JobId, event: Event) -> Feedback {
     }
 }
 
-/// The number of attempts, and whether one was announced and never settled; `None` if refused.
+/// The number of attempts, and whether one was announced and never settled. `None` if the claim was refused.
 fn granted(claimed: &Claimed) -> Option<(u32, bool)> {
     match claimed {
         Claimed::Granted(grant) => Some((grant.attempts, grant.unsettled)),
@@ -40,7 +40,8 @@ fn granted(claimed: &Claimed) -> Option<(u32, bool)> {
     }
 }
 
-/// A claim in force refuses every other, but not a repetition of itself; when it ends, the next is granted.
+/// While a claim is in force, every other claim is refused, and a repetition of the same claim is granted.
+/// When it has ended, the next claim is granted.
 pub async fn one_claim_is_in_force(ledger: &impl Ledger, job: &JobId) -> Result<(), Unavailable> {
     let first = claim(job, "first", NOW);
     assert_eq!(granted(&ledger.claim(&first).await?), Some((1, false)));
@@ -54,7 +55,7 @@ pub async fn one_claim_is_in_force(ledger: &impl Ledger, job: &JobId) -> Result<
     Ok(())
 }
 
-/// A claim that has ended changes nothing any more.
+/// A claim that has ended can change nothing.
 pub async fn a_claim_that_has_ended_changes_nothing(
     ledger: &(impl Ledger + Timeline),
     job: &JobId,
@@ -74,7 +75,7 @@ pub async fn a_claim_that_has_ended_changes_nothing(
     Ok(())
 }
 
-/// A released claim leaves the job free, and counts only if it was used.
+/// After a release, the job can be claimed again. The claim counts as an attempt only if it was used.
 pub async fn a_release_frees_the_job(ledger: &impl Ledger, job: &JobId) -> Result<(), Unavailable> {
     for (used, attempts) in [(Used::NotTried, 1), (Used::Attempted, 1), (Used::Attempted, 2)] {
         let claim = claim(job, "a token", NOW);
@@ -85,7 +86,7 @@ pub async fn a_release_frees_the_job(ledger: &impl Ledger, job: &JobId) -> Resul
     Ok(())
 }
 
-/// An announced attempt stays in doubt until it is settled: the next claim reports it.
+/// The next claim reports an announced attempt that was not settled.
 pub async fn an_announced_attempt_is_reported(
     ledger: &(impl Ledger + Reopen),
     job: &JobId,
@@ -108,7 +109,7 @@ pub async fn an_announced_attempt_is_reported(
     Ok(())
 }
 
-/// The state moves only to a higher rank, in whatever order answers and events arrive.
+/// The state moves only to a higher rank, in whatever order responses and events arrive.
 pub async fn states_only_move_forward(
     ledger: &(impl Ledger + RecordFeedback + Reopen + Timeline),
     job: &JobId,
@@ -146,7 +147,7 @@ mod tests {
     use crate::testing::MemoryLedger;
 
     #[test]
-    fn the_ledger_in_memory_keeps_every_rule() {
+    fn memory_ledger_keeps_every_rule() {
         let ledger = MemoryLedger::default();
         let job = |n: u8| format!("job-{n}").parse::<JobId>().unwrap();
         let (one, two, three, four, five) = (job(1), job(2), job(3), job(4), job(5));

@@ -1,4 +1,4 @@
-//! The dead letters in memory.
+//! An in-memory store of dead letters.
 
 use std::sync::Mutex;
 
@@ -7,7 +7,7 @@ use unavailable::Unavailable;
 use super::calls::{Calls, lock};
 use crate::dead_letter::{Attempts, DeadLetter, DeadLetters, Reason};
 
-/// A dead letter that was kept.
+/// A dead letter that was stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptLetter {
     pub body: String,
@@ -17,7 +17,7 @@ pub struct KeptLetter {
     pub attempts: Attempts,
 }
 
-/// The dead letters; one that was kept twice is listed twice. The key of each call is the SQS message id.
+/// The dead letters. One that was stored twice is listed twice. The key of each call is the SQS message id.
 #[derive(Debug, Default)]
 pub struct MemoryDeadLetters {
     letters: Mutex<Vec<KeptLetter>>,
@@ -25,7 +25,7 @@ pub struct MemoryDeadLetters {
 }
 
 impl MemoryDeadLetters {
-    /// The letters in the order in which they were kept, without a call.
+    /// The dead letters in the order in which they were stored. Does not count as a call.
     pub fn letters(&self) -> Vec<KeptLetter> {
         lock(&self.letters).clone()
     }

@@ -1,4 +1,5 @@
-//! When a second email of one job is excused: docs/architecture.md, "Where an email can be sent twice".
+//! When a second email for one job is not a mistake of the worker. See docs/architecture.md, "Where an email can be
+//! sent twice".
 
 /// An email that the provider accepted, and what a test recorded of its attempt. `T` is the test's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,10 +12,10 @@ pub struct FirstEmail<T> {
     pub recorded_as_sent_at: Option<T>,
 }
 
-/// Whether the provider could accept the same job's email again at `second_at` without a mistake of a worker.
+/// Whether the provider could accept a second email for the job at `second_at` without a mistake of a worker.
 ///
-/// By then the ledger must not have had the job as sent, and the first worker must have been unable to record it:
-/// it had no response, or it was killed.
+/// This requires that the ledger did not yet have the job as sent, and that the first worker could not record it: it
+/// got no response, or it was killed.
 pub fn second_email_is_excused<T: PartialOrd>(first: &FirstEmail<T>, second_at: &T) -> bool {
     let by_then = |at: &Option<T>| at.as_ref().is_some_and(|at| at <= second_at);
     let could_not_record = !first.response_was_received || by_then(&first.worker_killed_at);

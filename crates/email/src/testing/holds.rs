@@ -1,4 +1,4 @@
-//! The holds' record and the event source in memory.
+//! The record of the holds, and the event source, in memory.
 
 use std::sync::Mutex;
 
@@ -7,7 +7,7 @@ use unavailable::Unavailable;
 use super::calls::{Calls, lock};
 use crate::hold::{EventSource, HoldRecord, Holds};
 
-/// The record: `None` until it is first written.
+/// The record. `None` until it is first written.
 #[derive(Debug, Default)]
 pub struct MemoryHolds {
     record: Mutex<Option<Holds>>,
@@ -15,12 +15,12 @@ pub struct MemoryHolds {
 }
 
 impl MemoryHolds {
-    /// The current holds, without a call.
+    /// The current holds. Does not count as a call.
     pub fn now(&self) -> Holds {
         lock(&self.record).clone().unwrap_or_default()
     }
 
-    /// Sets the holds without a call and without a check of their version.
+    /// Sets the holds, without a check of their version. Does not count as a call.
     pub fn set(&self, holds: Holds) {
         *lock(&self.record) = Some(holds);
     }
@@ -59,17 +59,17 @@ impl Default for MemoryEventSource {
 }
 
 impl MemoryEventSource {
-    /// Whether it is on, without a call.
+    /// Whether it is on. Does not count as a call.
     pub fn is_on_now(&self) -> bool {
         *lock(&self.on)
     }
 
-    /// Turns it on or off by other means than the port; [`turns`](Self::turns) does not list this.
+    /// Turns it on or off by other means than the port. [`turns`](Self::turns) does not list this.
     pub fn set(&self, on: bool) {
         *lock(&self.on) = on;
     }
 
-    /// Each change through the port: on or off. Calls that changed nothing are not listed.
+    /// Each change through the port: `true` for on. Calls that changed nothing are not listed.
     pub fn turns(&self) -> Vec<bool> {
         lock(&self.turns).clone()
     }

@@ -1,4 +1,4 @@
-//! The ledger in memory, by the conditions of the adapter (crates/adapters/src/tables/ledger.rs).
+//! The ledger in memory, with the same conditions as the adapter (crates/adapters/src/tables/ledger.rs).
 
 use std::{
     collections::BTreeMap,
@@ -26,7 +26,7 @@ const LONG_AGO: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 pub struct Row {
     pub state: State,
     pub attempts: i64,
-    /// `None` for an email that was marked as sent although no worker had claimed its job.
+    /// `None` for an email that was marked as sent without a claim.
     pub first_attempt_at: Option<OffsetDateTime>,
     pub last_attempt_at: Option<OffsetDateTime>,
     pub claim_token: Option<String>,
@@ -42,7 +42,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// A job in that state without any claim.
+    /// A job in this state without any claim.
     pub fn new(state: State) -> Self {
         Self {
             state,
@@ -61,7 +61,7 @@ impl Row {
         }
     }
 
-    /// A job in that state after one attempt.
+    /// A job in this state after one attempt.
     pub fn attempted(state: State, at: OffsetDateTime) -> Self {
         let at = Some(at);
         Self { attempts: 1, first_attempt_at: at, last_attempt_at: at, ..Self::new(state) }
@@ -132,7 +132,7 @@ impl Rows {
         self.0.is_empty()
     }
 
-    /// Granted if the job is new, free, or this claim's already.
+    /// Granted if the job is new, is free, or already has this claim.
     pub fn claim(&mut self, claim: &Claim) -> Claimed {
         let row = match self.0.get_mut(claim.job_id.as_str()) {
             Some(row) => {
@@ -174,7 +174,7 @@ impl Rows {
         }
     }
 
-    /// Whether or not a claim is in force. Does nothing after an event.
+    /// Does not require a claim. Does nothing after an event.
     pub fn mark_sent(&mut self, job_id: &JobId, ses_message_id: &str, at: OffsetDateTime) {
         let row = self.0.entry(job_id.to_string()).or_insert(Row::new(State::Sending));
         if State::Sent.outranks().any(|state| state == row.state) {
@@ -247,7 +247,7 @@ impl MemoryLedger {
         Self { rows: Mutex::default(), calls }
     }
 
-    /// Reads and changes the rows directly, without a call.
+    /// Reads and changes the rows directly. Does not count as a call.
     pub fn rows(&self) -> MutexGuard<'_, Rows> {
         lock(&self.rows)
     }

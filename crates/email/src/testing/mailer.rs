@@ -18,7 +18,7 @@ type Decide = Box<dyn Fn(&JobId) -> Outcome + Send + Sync>;
 pub struct MemoryMailer {
     decide: Decide,
     attempts: Mutex<Vec<String>>,
-    /// Its rule is not asked: every failure is an outcome.
+    /// Only its pause is used: every failure is an outcome.
     pub calls: Calls,
 }
 
@@ -45,19 +45,19 @@ impl Default for MemoryMailer {
 }
 
 impl MemoryMailer {
-    /// From now on this decides. It may panic, as an adapter's bug would.
+    /// From now on, this rule decides. It may panic, like an adapter with a bug.
     pub fn decide_by(&mut self, decide: impl Fn(&JobId) -> Outcome + Send + Sync + 'static) {
         self.decide = Box::new(decide);
     }
 
-    /// From now on attempts for that job have that outcome, and all others the one they had.
+    /// From now on, attempts for this job have this outcome. All others have the same outcome as before.
     pub fn decide_for(&mut self, job_id: &str, outcome: Outcome) {
         let before = std::mem::replace(&mut self.decide, Box::new(|_| accepted()));
         let job_id = job_id.to_owned();
         self.decide_by(move |id| if id.as_str() == job_id { outcome.clone() } else { before(id) });
     }
 
-    /// The jobs of all attempts, in their order.
+    /// The jobs of all attempts, in the order of the attempts.
     pub fn attempts(&self) -> Vec<String> {
         lock(&self.attempts).clone()
     }

@@ -1,7 +1,7 @@
-//! The one in-memory world of this crate's ports, for tests: behind the feature `testing`.
+//! In-memory implementations of this crate's ports, for tests. Behind the feature `testing`.
 //!
-//! Each store refuses and accepts exactly what its DynamoDB adapter does, so a test sees a lost update
-//! or a claim that has ended. [`Calls`] decides which calls fail and how long they take.
+//! Each store accepts and refuses the same writes as its DynamoDB adapter. So a lost update, or a write by a
+//! claim that has ended, shows in tests. [`Calls`] decides which calls fail and how long they take.
 
 pub mod calls;
 pub mod contract;

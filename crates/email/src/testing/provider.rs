@@ -1,4 +1,4 @@
-//! A provider whose account is in the state that a test sets.
+//! A provider with an account whose state the test sets.
 
 use std::sync::{Mutex, MutexGuard};
 

@@ -19,16 +19,16 @@ pub struct MemorySuppressions {
 }
 
 impl MemorySuppressions {
-    /// The causes by address in lower case, without a call.
+    /// The causes by address in lower case. Does not count as a call.
     pub fn causes(&self) -> BTreeMap<String, SuppressionCause> {
         lock(&self.causes).clone()
     }
 
-    /// Suppresses a recipient without a call.
+    /// Suppresses a recipient. Does not count as a call.
     pub fn insert(&self, recipient: &EmailAddress, cause: SuppressionCause) {
         let mut causes = lock(&self.causes);
         let known = causes.entry(key(recipient)).or_insert(cause);
-        // A bounce leaves a complaint as it is.
+        // A bounce does not replace a complaint.
         if cause == SuppressionCause::Complaint {
             *known = cause;
         }
