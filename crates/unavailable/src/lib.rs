@@ -1,12 +1,12 @@
-//! The one error of both sides: a dependency was needed and did not do its part.
+//! The error of a failed dependency, shared by the enrollment path and the email path.
 
 use std::{error::Error, fmt, panic::Location};
 
-/// A dependency is down, slow, or refuses to work. Worth a retry later. After a write, `Unavailable`
-/// leaves open whether the write took place.
+/// A dependency is down, slow, or refuses a call. A later retry may succeed. After a write, it is unknown
+/// whether the write took place.
 ///
-/// The text is for the log only, never for a caller of the API: it has the operation, the place in the
-/// code where the error was raised, and every cause, in one line.
+/// The text is for the log only, never for a caller of the API. In one line, it has the operation, every
+/// cause, and the place in the code where the error was raised.
 #[derive(Debug)]
 pub struct Unavailable {
     operation: &'static str,
