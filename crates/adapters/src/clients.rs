@@ -1,4 +1,4 @@
-//! The SDK's configuration, loaded once and shared by every client, and the clients.
+//! The clients of the AWS SDK, and their configuration, which is loaded once and shared.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ pub const SDK_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The maximum duration of a call with its retries. Five calls, and two calls to Stripe, fit in the 29 s that
 /// `enroll` has for a request.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(3);
-/// Attempts per call to DynamoDB or SQS. Both are safe to repeat here: every conditional write knows its
-/// own token. SES is not; its client turns retries off.
+/// Attempts per call. Repeating a call to DynamoDB or SQS is safe here: a conditional write recognises its
+/// own token. Repeating a call to SES is not; its client has retries off.
 pub const MAX_ATTEMPTS: u32 = 3;
 
-/// One connection pool and one read of the root certificates, for all clients.
+/// All clients share one connection pool, and read the root certificates once.
 fn http_client() -> SharedHttpClient {
     aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::AwsLc))

@@ -7,8 +7,8 @@ use unavailable::Unavailable;
 /// The worker's event source. Needs `lambda:ListEventSourceMappings`, which names no resource, and
 /// `lambda:UpdateEventSourceMapping` on the mapping.
 ///
-/// It is found by the function's name: the function's configuration cannot contain the mapping's id,
-/// because the mapping is deployed after the function.
+/// The mapping is found by the function's name. The function's configuration cannot contain the
+/// mapping's id, because the mapping is deployed after the function.
 #[derive(Debug, Clone)]
 pub struct WorkerEventSource {
     client: Client,
@@ -39,8 +39,8 @@ impl WorkerEventSource {
     }
 }
 
-/// Whether it is on or being turned on: `Creating`, `Enabling`, `Enabled` and `Updating`, of
-/// Lambda's states (`EventSourceMappingConfiguration`, `State`).
+/// Whether it is on or being turned on. Of Lambda's states (`EventSourceMappingConfiguration`,
+/// `State`), these are `Creating`, `Enabling`, `Enabled` and `Updating`.
 fn is_on(mapping: &EventSourceMappingConfiguration) -> bool {
     !matches!(mapping.state(), Some("Disabled" | "Disabling" | "Deleting"))
 }
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_event_source_is_updated_only_if_its_state_differs() {
+    async fn event_source_is_updated_only_if_its_state_differs() {
         for (state, turned, calls) in [
             ("Enabled", false, 1),
             ("Enabling", false, 1),
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_function_without_an_event_source_is_an_error() {
+    async fn function_without_an_event_source_is_an_error() {
         let list = listed(None);
         let client = mock_client!(aws_sdk_lambda, [&list]);
         let source = WorkerEventSource::new(client, "worker".to_owned());

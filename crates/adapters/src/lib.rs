@@ -1,5 +1,6 @@
 //! Adapters of the AWS SDK that more than one program uses: clients, DynamoDB tables, the email queue,
-//! the worker's event source, secrets. An adapter that one function alone uses lives in that function.
+//! the worker's event source, secrets. An adapter that only one function uses is in that function's
+//! package.
 
 pub mod clients;
 pub mod event_source;

@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_body_follows_the_contract() {
+    async fn sent_body_follows_the_contract() {
         let send = mock!(Client::send_message)
             .match_requests(|request| {
                 request.queue_url() == Some("https://queue.example")
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refusal_is_reported_with_its_cause() {
+    async fn refused_send_is_an_error_with_its_cause() {
         let send = mock!(Client::send_message).then_error(|| {
             aws_sdk_sqs::operation::send_message::SendMessageError::InvalidMessageContents(
                 InvalidMessageContents::builder().message("control characters").build(),

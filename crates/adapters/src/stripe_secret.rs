@@ -5,9 +5,9 @@ use stripe::{Secrets, SecretsSource};
 use tokio::sync::OnceCell;
 use unavailable::Unavailable;
 
-/// Reads the secret on first use and keeps it for the life of the execution environment: a changed
-/// secret needs new execution environments (a deployment, or any change of the function's
-/// configuration). Needs `secretsmanager:GetSecretValue`.
+/// Reads the secret on first use, and keeps it as long as the execution environment lives. A changed
+/// secret needs new execution environments: a deployment, or any change of the function's
+/// configuration. Needs `secretsmanager:GetSecretValue`.
 #[derive(Debug)]
 pub struct StripeSecret {
     client: Client,

@@ -1,9 +1,9 @@
-//! Table `enrollments`: partition key `student_id`, sort key `course_id`; so a student has one
-//! enrollment per course.
+//! Table `enrollments`: partition key `student_id`, sort key `course_id`. So a student has one enrollment per
+//! course.
 //!
-//! Every item carries `resume_at` (seconds since 1970) from its first write until it is known to be
-//! finished, and with it `resume_shard`. They are the sort key and the partition key of the sparse index
-//! `resume`. The shards keep writes away from one hot key.
+//! Every item has `resume_at` (seconds since 1970) and `resume_shard` from its first write until it is known
+//! to be finished. They are the sort key and the partition key of the sparse index `resume`. The shards
+//! distribute the writes over several partition keys.
 
 use aws_sdk_dynamodb::{
     Client, error::SdkError, operation::put_item::PutItemError,
@@ -113,7 +113,8 @@ impl SaveEnrollment for EnrollmentsTable {
             Ok(_) => Ok(Saved::Done),
             Err(PutItemError::ConditionalCheckFailedException(refusal)) => {
                 let current: Enrollment = read(WRITE, refusal.item.unwrap_or_default())?;
-                // If the client repeats a write whose response was lost, the write finds itself.
+                // If the SDK repeats a write whose response was lost, the repetition is refused and
+                // returns the item that the first one wrote.
                 Ok(if current == *enrollment { Saved::Done } else { Saved::Conflict(current) })
             }
             Err(error) => Err(Unavailable::new(WRITE, error)),
@@ -155,14 +156,14 @@ impl FindOverdue for EnrollmentsTable {
     }
 }
 
-/// The part of an enrollment that the index has.
+/// The attributes of an enrollment that the index contains.
 #[derive(Deserialize)]
 struct Key {
     student_id: StudentId,
     course_id: CourseId,
 }
 
-/// With its shard, if it has a `resume_at`.
+/// Adds the shard if the enrollment has a `resume_at`.
 fn item(operation: &'static str, enrollment: &Enrollment) -> Result<Item, Unavailable> {
     let mut item = write(operation, enrollment)?;
     if enrollment.resume_at.is_some() {
@@ -210,7 +211,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn save_is_conditional_on_the_version_before() {
+    async fn save_is_conditional_on_the_previous_version() {
         let next = Enrollment { version: 3, resume_at: None, ..enrollment() };
         let put = mock!(Client::put_item)
             .match_requests(|request| {
@@ -225,10 +226,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn refused_save_returns_the_current_enrollment_unless_it_is_itself() {
+    async fn refused_save_returns_the_current_enrollment_unless_it_is_the_saved_one() {
         let next = Enrollment { version: 3, ..enrollment() };
         let saved = table(&refused_with(&next)).save_enrollment(&next).await.unwrap();
-        assert_eq!(saved, Saved::Done, "a repetition of itself");
+        assert_eq!(saved, Saved::Done, "the write that is repeated");
         let other = Enrollment { version: 4, ..next.clone() };
         let saved = table(&refused_with(&other)).save_enrollment(&next).await.unwrap();
         assert_eq!(saved, Saved::Conflict(other));

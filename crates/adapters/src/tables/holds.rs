@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_written_record_is_read_back() {
+    async fn record_is_read_as_it_was_written() {
         let put = mock!(Client::put_item)
             .match_requests(|request| {
                 let values = request.expression_attribute_values().unwrap();
@@ -99,14 +99,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_empty_table_means_no_hold() {
+    async fn empty_table_means_no_hold() {
         let get = mock!(Client::get_item).then_output(|| GetItemOutput::builder().build());
         let table = HoldsTable::new(mock_client!(aws_sdk_dynamodb, [&get]), "holds".to_owned());
         assert_eq!(table.read().await.unwrap(), Holds::default());
     }
 
     #[tokio::test]
-    async fn a_stale_version_is_refused() {
+    async fn replacement_with_a_stale_version_is_refused() {
         let put = mock!(Client::put_item).then_error(|| {
             let refusal = ConditionalCheckFailedException::builder().build();
             PutItemError::ConditionalCheckFailedException(refusal)

@@ -17,14 +17,14 @@ pub(super) fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-/// A time in RFC 3339: the form of every time that the API shows.
+/// A time in RFC 3339, the form in which the API shows it.
 pub(super) fn timestamp(at: OffsetDateTime) -> Result<AttributeValue, Unavailable> {
     at.format(&time::format_description::well_known::Rfc3339)
         .map(AttributeValue::S)
         .map_err(|error| Unavailable::new("writing a time", error))
 }
 
-/// A time for conditions to compare: milliseconds since 1970.
+/// A time that conditions compare, in milliseconds since 1970.
 pub(super) fn milliseconds(at: OffsetDateTime) -> AttributeValue {
     number(at.unix_timestamp_nanos() / 1_000_000)
 }

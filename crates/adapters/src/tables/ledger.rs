@@ -30,7 +30,7 @@ pub struct EmailsTable {
     name: String,
 }
 
-/// The existing entry, as a refused write returns it.
+/// The entry that a refused write returns.
 #[derive(Deserialize)]
 struct Found {
     state: State,
@@ -39,12 +39,12 @@ struct Found {
     claimed_until: i64,
 }
 
-/// The entry, as a granted claim returns it.
+/// The entry that a granted claim returns.
 #[derive(Deserialize)]
 struct Granted {
     #[serde(flatten)]
     entry: Entry,
-    /// The claim's token of an announced attempt that has not been settled.
+    /// The token of the claim under which an attempt was announced and not settled.
     #[serde(default)]
     announced: Option<String>,
 }
@@ -54,7 +54,7 @@ impl EmailsTable {
         Self { client, name }
     }
 
-    /// An update of a job's entry that names the state attribute and extends the entry's expiry.
+    /// An update of a job's entry. It names the state attribute and extends the entry's expiry.
     fn update(&self, job_id: &JobId, at: OffsetDateTime) -> UpdateItemFluentBuilder {
         self.client
             .update_item()
@@ -167,7 +167,7 @@ impl Ledger for EmailsTable {
             .expression_attribute_values(":at", timestamp(at)?)
             .send()
             .await;
-        // Refused: the ledger has it already, or an event came first.
+        // Refused: the ledger already has the email as sent, or an event came first.
         unless_refused("marking an email as sent", marked).map(drop)
     }
 
@@ -229,7 +229,7 @@ impl Reopen for EmailsTable {
                 "SET #state = :sending, claimed_until = :never, expires_at = :expires_at \
                  REMOVE claim_token, announced, error_code, reason, failed_at",
             )
-            // A claim that ended by itself may have left an announced attempt.
+            // A claim that expired may have left an announced attempt.
             .condition_expression(
                 "#state = :failed OR #state = :unknown \
                  OR (#state = :sending AND claimed_until <= :now)",
@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_granted_claim_returns_the_number_of_attempts() {
+    async fn granted_claim_returns_the_number_of_attempts() {
         let entry: Item = serde_dynamo::to_item(json!({
             "job_id": "a-1", "state": "sending", "attempts": 3, "claimed_until": 90_000,
             "first_attempt_at": "1970-01-01T00:00:00Z", "last_attempt_at": "1970-01-01T00:00:00Z",
@@ -421,7 +421,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refused_claim_returns_the_reason() {
+    async fn refused_claim_returns_the_reason() {
         for (item, expected) in [
             (json!({"state": "sent"}), Claimed::AlreadySent),
             (json!({"state": "delivered"}), Claimed::AlreadySent),
@@ -437,7 +437,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_attempt_is_announced_only_under_a_claim_that_is_in_force() {
+    async fn attempt_is_announced_only_under_a_claim_in_force() {
         let update = mock!(Client::update_item)
             .match_requests(|request| {
                 request.condition_expression() == Some("#state = :sending AND claim_token = :token")
@@ -450,7 +450,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_next_claim_reports_an_announced_attempt_that_was_never_settled() {
+    async fn next_claim_reports_an_announced_attempt_that_was_not_settled() {
         let entry: Item = serde_dynamo::to_item(json!({
             "job_id": "a-1", "state": "sending", "attempts": 2, "announced": "another's",
             "first_attempt_at": "1970-01-01T00:00:00Z", "last_attempt_at": "1970-01-01T00:00:00Z",
@@ -465,7 +465,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_job_is_reopened_unless_it_was_sent_or_is_in_progress() {
+    async fn job_is_reopened_unless_it_was_sent_or_is_in_progress() {
         let id: JobId = "a-1".parse().unwrap();
         let done = mock!(Client::update_item).then_output(|| UpdateItemOutput::builder().build());
         assert_eq!(table(&done).reopen(&id, NOW).await.unwrap(), Reopened::Ready);
@@ -485,7 +485,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_event_moves_only_states_that_it_outranks() {
+    async fn event_changes_only_states_that_it_outranks() {
         let id: JobId = "a-1".parse().unwrap();
         let feedback = Feedback {
             job_id: Some(id.clone()),
@@ -517,7 +517,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_with_the_earlier_name_of_the_message_id_is_read() {
+    fn entry_with_the_earlier_name_of_the_ses_message_id_is_read() {
         let item: Item = serde_dynamo::to_item(json!({
             "job_id": "a-1", "state": "sent", "attempts": 1, "message_id": "m-1",
             "first_attempt_at": "1970-01-01T00:00:00Z", "last_attempt_at": "1970-01-01T00:00:00Z",
@@ -528,7 +528,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_write_that_is_refused_because_more_is_known_is_not_an_error() {
+    async fn write_that_a_higher_state_refuses_is_not_an_error() {
         let id: JobId = "a-1".parse().unwrap();
         let reason = Reason::new("MessageRejected", "no");
         let refused = || refused_with(json!({"state": "delivered"}));
@@ -538,7 +538,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn releasing_a_claim_that_has_ended_is_not_an_error() {
+    async fn release_of_a_claim_that_has_ended_is_not_an_error() {
         let ended = refused_with(json!({"state": "sent"}));
         table(&ended).release(&claim(), Used::NotTried).await.unwrap();
     }

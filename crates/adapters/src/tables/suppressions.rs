@@ -12,8 +12,8 @@ use unavailable::Unavailable;
 
 use super::item::{read, text, timestamp};
 
-/// The suppressed recipients, keyed by a digest of the address: the table has no addresses. Reading needs
-/// `dynamodb:GetItem`, adding `dynamodb:PutItem`, removing `dynamodb:DeleteItem`.
+/// The suppressed recipients, by a digest of the address. The table has no addresses. Reading needs
+/// `dynamodb:GetItem`, adding needs `dynamodb:PutItem`, removing needs `dynamodb:DeleteItem`.
 #[derive(Debug, Clone)]
 pub struct SuppressionsTable {
     client: Client,
@@ -81,7 +81,7 @@ impl Suppress for SuppressionsTable {
             .item("recipient", text(digest(recipient)))
             .item("since", timestamp(at)?);
         let put = match cause {
-            // A complaint stays, in whatever order the events come: it weighs more.
+            // A bounce never replaces a complaint, in whatever order the events arrive.
             SuppressionCause::Bounce => put
                 .item("cause", text("bounce"))
                 .condition_expression("attribute_not_exists(recipient) OR #cause <> :complaint")
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_bounce_does_not_replace_a_complaint() {
+    async fn bounce_does_not_replace_a_complaint() {
         let put = mock!(Client::put_item)
             .match_requests(|request| request.condition_expression().unwrap().contains("<>"))
             .then_error(|| {
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_suppression_is_found_in_any_letter_case_and_stores_no_address() {
+    async fn suppression_is_found_in_any_letter_case_and_stores_no_address() {
         for cause in [SuppressionCause::Bounce, SuppressionCause::Complaint] {
             let written = std::sync::Arc::new(std::sync::Mutex::new(None));
             let writing = written.clone();
