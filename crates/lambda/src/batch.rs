@@ -1,4 +1,4 @@
-//! SQS batches: message ids from Lambda's event, and the partial batch response.
+//! SQS batches: the message ids in Lambda's event, and the partial batch response.
 
 use std::any::Any;
 
@@ -16,7 +16,7 @@ pub fn sqs_message_id(message: &mut SqsMessage) -> Result<String, NoMessageId> {
     message.message_id.take().filter(|id| !id.is_empty()).ok_or(NoMessageId)
 }
 
-/// The messages with these SQS ids stay on the queue; Lambda deletes all others.
+/// The response that keeps the messages with these SQS ids on the queue. Lambda deletes all others.
 pub fn response(failed: impl IntoIterator<Item = String>) -> SqsBatchResponse {
     let failure = |sqs_message_id| {
         let mut failure = BatchItemFailure::default();
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn text_of_a_panic_is_its_string() {
+    fn panic_text_is_the_panics_string() {
         assert_eq!(panic_text(&"literal"), "literal");
         assert_eq!(panic_text(&"formatted".to_owned()), "formatted");
         assert_eq!(panic_text(&7), "no text");

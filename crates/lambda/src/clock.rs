@@ -1,4 +1,4 @@
-//! The clock of the functions: the one place that asks for the time. Everything else is given it.
+//! The clock of the functions. Only this module reads the time; everywhere else it is an argument.
 
 #![expect(clippy::disallowed_methods, reason = "this is the clock")]
 
@@ -10,7 +10,7 @@ pub fn now() -> OffsetDateTime {
     OffsetDateTime::now_utc()
 }
 
-/// The monotonic clock. In tests with paused time, tokio's.
+/// The monotonic clock. In tests with paused time, it is tokio's paused clock.
 pub fn instant() -> Instant {
     Instant::now()
 }

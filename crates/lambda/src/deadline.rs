@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-/// The deadline of an invocation that begins `now`. `reported` is the runtime API's, in milliseconds since
-/// 1970; `timeout` is the function's.
+/// The deadline of an invocation that begins `now`. `reported` is the deadline that the runtime API reports,
+/// in milliseconds since 1970. `timeout` is the function's timeout.
 ///
-/// If the reported deadline has already passed, the timeout counts: `cargo lambda watch` reports a time in
+/// If the reported deadline has already passed, the timeout is used: `cargo lambda watch` reports a time in
 /// 1970 (`lambda-runtime-deadline-ms: 600000`, version 1.9.2), and a clock may be wrong.
 pub fn deadline(reported: u64, now: OffsetDateTime, timeout: Duration) -> OffsetDateTime {
     let reported = OffsetDateTime::UNIX_EPOCH + Duration::from_millis(reported);
@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reported_deadline_counts_unless_it_has_passed() {
+    fn reported_deadline_is_used_unless_it_has_passed() {
         let now = OffsetDateTime::UNIX_EPOCH + Duration::from_hours(500_000);
         let minute = Duration::from_mins(1);
         let soon = 1_800_000_000_000 + 7_000;

@@ -7,11 +7,11 @@ use std::{fmt::Display, str::FromStr};
 #[error("environment variable {name} {problem}")]
 pub struct InvalidVariable {
     pub name: &'static str,
-    /// Never repeats the value.
+    /// What is wrong. Never contains the value.
     pub problem: String,
 }
 
-/// The source of variables: the process, or a test's closure.
+/// The source of the variables: the process's environment, or a closure in tests.
 pub struct Environment<'a>(&'a dyn Fn(&str) -> Option<String>);
 
 impl<'a> Environment<'a> {
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_names_the_variable_and_not_its_value() {
+    fn error_names_the_variable_and_not_its_value() {
         let environment = Environment::new(&|name| match name {
             "COUNT" => Some("secret".to_owned()),
             "EMPTY" => Some(String::new()),

@@ -1,4 +1,4 @@
-//! What every Lambda function shares: environment variables, the clock, the deadline, telemetry and log
+//! Code that the Lambda functions share: environment variables, the clock, the deadline, telemetry, log
 //! event names, SQS batches.
 
 pub mod batch;

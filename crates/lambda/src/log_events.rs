@@ -5,13 +5,14 @@
 
 /// One attempt to send an email ended.
 pub const SEND_ATTEMPT: &str = "send_attempt";
-/// Sending is held: by the worker that found out, or still, at each run of hold-watch.
+/// Sending is held. The worker logs it when it places a hold, and hold-watch at each run while a hold
+/// is in force.
 pub const EMAIL_HELD: &str = "email_held";
-/// The holds could not be read, changed or enforced; the next run tries it again.
+/// The holds could not be read, changed or enforced. The next run retries it.
 pub const HOLDS_UNATTENDED: &str = "holds_unattended";
 /// An SES event about an email was handled.
 pub const EMAIL_FEEDBACK: &str = "email_feedback";
-/// An SES event could not be handled and goes back to its queue.
+/// An SES event could not be handled, and is returned to its queue.
 pub const EMAIL_FEEDBACK_FAILED: &str = "email_feedback_failed";
 /// An enrollment cannot be finished: an operator must look at it.
 pub const RESUMER_GAVE_UP: &str = "resumer_gave_up";
