@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Seconds from one second up, milliseconds below, with at most one decimal place.
+/// In seconds if at least one second, otherwise in milliseconds. At most one decimal place.
 pub(crate) fn human(duration: Duration) -> String {
     let (value, unit) = if duration >= Duration::from_secs(1) || duration.is_zero() {
         (duration.as_secs_f64(), "s")

@@ -8,7 +8,7 @@ use pacer::Quantity;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Parameter {
-    /// `N`: the most sends in any window.
+    /// `N`: the maximum number of sends in any window.
     SendLimit,
     /// `W`: the window, in seconds.
     SendWindowSeconds,
@@ -16,11 +16,11 @@ pub enum Parameter {
     SendSlackMilliseconds,
     /// `S`: the slots, one per concurrent worker.
     WorkerConcurrency,
-    /// `B`: the most messages per invocation.
+    /// `B`: the maximum number of messages per invocation.
     WorkerBatchSize,
     /// The function's timeout, in seconds.
     WorkerTimeout,
-    /// The provider's expected latency: input of a plan, not a parameter of the template.
+    /// The provider's expected latency. An input of a plan, not a parameter of the template.
     ExpectedLatency,
 }
 
@@ -45,7 +45,7 @@ impl fmt::Display for Parameter {
     }
 }
 
-/// The pacer's quantities, by the parameter that sets each.
+/// Maps each of the pacer's quantities to the parameter that sets it.
 impl From<Quantity> for Parameter {
     fn from(quantity: Quantity) -> Self {
         match quantity {

@@ -2,7 +2,7 @@
 //! worker, each with its reason.
 //!
 //! [`Plan::new`] chooses the parameters. [`WorkerSettings::check`] rejects parameters that cannot
-//! work together: the worker calls it at startup, on what is really deployed.
+//! work together. The worker calls it at startup, on its deployed settings.
 //!
 //! ```
 //! # use pacer::{SendLimit, Window};

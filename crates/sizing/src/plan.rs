@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// The provider's expected latency where no measurement is available.
+/// The provider's expected latency if no measurement is available.
 pub const DEFAULT_LATENCY: Duration = Duration::from_millis(60);
 
 /// The idle time of a slot between two invocations in a backlog.
@@ -58,7 +58,7 @@ pub struct Usable {
 }
 
 impl Usable {
-    /// The usable part of the limit, from 0 to 1.
+    /// The product of the factors, from 0 to 1.
     pub fn fraction(&self) -> f64 {
         self.sharing * self.slack * self.handover
     }
@@ -152,8 +152,8 @@ impl Plan {
 }
 
 /// Four times the latency, which leaves room for responses that are slow but normal. In a short
-/// window that much slack would cost more than the rare pauses it avoids, so there it is at most 1%
-/// of the window, but at least twice the latency.
+/// window, this much slack would cost more than the rare pauses that it avoids. So the slack is at
+/// most 1% of the window, but at least twice the latency.
 fn slack_for(window: Window, latency: Duration) -> Result<Slack, Invalid> {
     if latency.is_zero() || latency >= SES_ATTEMPT_TIMEOUT {
         let problem = format!("must be above zero and below {}", human(SES_ATTEMPT_TIMEOUT));

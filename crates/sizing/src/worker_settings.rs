@@ -6,8 +6,8 @@ use pacer::{SendLimit, Share, Slack, Slots, Window};
 
 use crate::{Invalid, Parameter, human::human};
 
-/// The timeout of one send attempt at SES. An invocation starts its last attempt early enough for
-/// it.
+/// The timeout of one attempt to send through SES. An invocation starts its last attempt at least
+/// this long before its deadline.
 pub const SES_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The time that an invocation needs after its last attempt to record the outcome and return.
@@ -34,16 +34,16 @@ pub struct WorkerSettings {
     pub slack: Slack,
     /// `S`, parameter `WorkerConcurrency`.
     pub slots: Slots,
-    /// `B`, parameter `WorkerBatchSize`: the most messages per invocation.
+    /// `B`, parameter `WorkerBatchSize`: the maximum number of messages per invocation.
     pub batch_size: u32,
     /// The function's timeout, parameter `WorkerTimeout`.
     pub timeout: Duration,
 }
 
 impl WorkerSettings {
-    /// The share of each slot, if these settings can work together.
+    /// Returns the share of each slot if these settings can work together.
     ///
-    /// Check the deployed limit, not one that is lowered to the provider's rate: at a lower rate
+    /// Check the deployed limit, not one that is lowered to the provider's rate. At a lower rate
     /// the worker returns the messages that it cannot send in time, which is not an error.
     ///
     /// # Errors
@@ -124,8 +124,8 @@ impl WorkerSettings {
     }
 }
 
-/// How many messages an invocation can send within the timeout, including the last attempt's
-/// timeout and [`CLOSING_ROOM`].
+/// The maximum number of messages that an invocation can send within `timeout`, which includes the
+/// last attempt's timeout and [`CLOSING_ROOM`].
 pub(crate) fn max_messages(interval: Duration, timeout: Duration) -> u128 {
     let room = timeout.saturating_sub(SES_ATTEMPT_TIMEOUT + CLOSING_ROOM);
     room.as_nanos() / interval.as_nanos()
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_cannot_work_name_the_parameter() {
+    fn error_about_settings_that_cannot_work_names_the_parameter() {
         let working = working();
         let slots = |slots| Slots::new(slots).unwrap();
         let seconds = Duration::from_secs;
