@@ -7,10 +7,10 @@
 //!
 //! # Precision
 //!
-//! tokio's timers have a resolution of one millisecond and fire about one millisecond late. Late
-//! starts are never made up for (rule 2), so at `d = 40 ms` that wastes 3% of the limit. Therefore
-//! a permit waits on tokio's timer until shortly before it is due, and for the rest on a thread of
-//! tokio's blocking pool. That wastes 0.6% on a busy machine with two cores (the example
+//! tokio's timers have a resolution of one millisecond and fire about one millisecond late. A late
+//! start delays all following ones (rule 2), so at `d = 40 ms` that wastes 3% of the limit.
+//! Therefore a permit waits on tokio's timer until shortly before it is due, and for the rest on a
+//! thread of tokio's blocking pool. That wastes 0.6% on a busy machine with two cores (the example
 //! `precision` measures it). Nothing spins, and the runtime's own thread is never blocked. Under a
 //! paused clock (`tokio::time::pause`), only tokio's timer is used.
 #![expect(clippy::disallowed_methods, reason = "the one place that waits, and its clock")]

@@ -28,7 +28,7 @@ impl SendLimit {
 
     /// This limit, or `per_second` times the window if that is lower.
     ///
-    /// It is for a provider that publishes its rate, in sends per second.
+    /// For a provider that publishes its rate, in sends per second.
     ///
     /// # Errors
     ///
@@ -378,7 +378,7 @@ mod tests {
 
     #[test]
     fn max_outstanding_follows_from_slack_and_interval() {
-        // d = 1.5 s / 5 = 300 ms: one more may start while the first is at most 500 ms old.
+        // d = 1.5 s / 5 = 300 ms: a second one may start while the first is at most 500 ms old.
         assert_eq!(share(5, 1, 1, 500).unwrap().max_outstanding(), 500 / 300 + 1);
         // d = 2 s / 2 = 1 s, exactly D: one may start when the other is exactly D old.
         assert_eq!(share(2, 1, 1, 1000).unwrap().max_outstanding(), 2);

@@ -138,7 +138,7 @@ async fn last_start_may_be_exactly_at_the_closing_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn permit_that_cannot_come_in_time_is_refused_without_waiting() {
+async fn permit_after_the_closing_time_is_refused_without_waiting() {
     let began = Instant::now();
     let driver = Driver::start(share(50), began + D - Duration::from_nanos(1));
     let (a, b) = tokio::join!(driver.permit(), driver.permit());

@@ -1,5 +1,6 @@
-//! Properties of all inputs: the state machine decides as an exact log of its calls does, a slot
-//! keeps its share however it is used, the arithmetic of shares and the audit are exact.
+//! Properties that hold for all inputs. The state machine decides like the rules on an exact log of
+//! its calls. A slot keeps its share however it is used. The arithmetic of shares and the audit are
+//! exact.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod common;

@@ -3,9 +3,9 @@
 //!
 //! `cargo run --release -p send-pacer --example compare`
 //!
-//! All limiters have the same demand: a few sends at first, then, after a wait of every length up
-//! to two windows, a backlog. At the provider, a send arrives at the worst moment between its start
-//! and its response.
+//! All limiters have the same demands: a few sends, a wait, and then a backlog. The waits have
+//! every length up to two windows. At the provider, a send arrives at the worst moment between its
+//! start and its response.
 #![allow(clippy::print_stdout)]
 
 mod limiters;
@@ -39,7 +39,7 @@ type Sends = Vec<(u64, u64)>;
 /// The latency of the `n`th response.
 type Latency = fn(u64) -> u64;
 
-/// The most sends of one limiter in any 60 s.
+/// The maximum number of sends of one limiter in any 60 s.
 struct Worst {
     at_sender: usize,
     at_provider: usize,
@@ -52,7 +52,7 @@ fn instantly(_: u64) -> u64 {
     0
 }
 
-/// Anything up to the slack.
+/// Latencies from zero up to the slack.
 fn calm(n: u64) -> u64 {
     mixed(n) % SLACK + 1
 }

@@ -25,7 +25,7 @@ const SCHEDULES: u64 = 10_000;
 /// Without a rule, some of this many schedules must exceed the limit.
 const SCHEDULES_PER_REMOVED_RULE: u64 = 200;
 
-/// The most arrivals in any window of a schedule: of all slots together, and of any one slot.
+/// The maximum number of arrivals in any window of a schedule: over all slots, and in any one slot.
 struct Fullest {
     all_slots: usize,
     one_slot: usize,
