@@ -133,7 +133,7 @@ def _up(arguments: argparse.Namespace) -> int:
         while emulator.process.poll() is None:
             mailbox.print_new()
             time.sleep(1)
-        raise Problem("the local AWS stopped by itself")
+        raise Problem("the local AWS stopped unexpectedly")
 
 
 def _down(_arguments: argparse.Namespace) -> int:
@@ -162,7 +162,7 @@ def _exec(arguments: argparse.Namespace) -> int:
 
 @contextmanager
 def _deployed(kind: str, port: int, parameters: dict[str, str]) -> Iterator[tuple[Emulator, Stack, Path]]:
-    """A built stack on an emulator of its own, until the block is left. The file describes the stack."""
+    """A stack on an emulator of its own, for the duration of the block. The file describes the stack."""
     from local import emulator, stack
     from local.build import build
 
@@ -177,7 +177,7 @@ def _deployed(kind: str, port: int, parameters: dict[str, str]) -> Iterator[tupl
 
 
 def _continue_with_tools() -> None:
-    """Restarts as the Python of .venv/sam, which has boto3. Modules that need it are imported only after this."""
+    """Restarts the tool with the Python of .venv/sam, which has boto3. Only later code imports modules that need it."""
     if Path(sys.prefix) == SAM_BIN.parent:
         return
     _tools(argparse.Namespace())

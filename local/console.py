@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 class Problem(Exception):
-    """Something that the user can fix. Its text says how, in one line if possible."""
+    """A failure that the user can fix. Its text says how, in one line if possible."""
 
     def __init__(self, text: str, exit_status: int = 1) -> None:
         super().__init__(text)

@@ -36,7 +36,7 @@ class Emulator:
         try:
             accounts = self._get("ses/messages")["messages"].values()
         except OSError:
-            # It is too busy to respond. The caller repeats the call.
+            # The emulator is too busy to respond. The caller polls again.
             return []
         return sorted((email for emails in accounts for email in emails), key=lambda email: email["Timestamp"])
 
@@ -48,7 +48,7 @@ class Emulator:
         return True
 
     def _get(self, path: str) -> dict[str, Any]:
-        # Never through a proxy: it is this machine.
+        # Without a proxy, because the emulator is on this machine.
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with direct.open(f"{self.endpoint}/_ministack/{path}", timeout=5) as response:
             document: dict[str, Any] = json.load(response)
@@ -57,7 +57,7 @@ class Emulator:
 
 @contextmanager
 def running(port: int, directory: Path) -> Iterator[Emulator]:
-    """An emulator that is up, until the block is left."""
+    """An emulator that runs for the duration of the block."""
     log = directory / "emulator.log"
     scratch = directory / "emulator"
     scratch.mkdir()
@@ -89,7 +89,7 @@ def free_port() -> int:
 
 def _bind(port: int) -> int:
     with socket.socket() as probe:
-        # The emulator sets this too, so connections in TIME_WAIT that an earlier one left do not matter.
+        # The emulator sets this option too, so connections in TIME_WAIT of an earlier emulator do not matter.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", port))
         return int(probe.getsockname()[1])

@@ -1,8 +1,8 @@
 """The environments that programs run in.
 
-A local AWS must never reach a real one. The tool therefore removes every AWS_* variable from its environment, points
-the SDKs at empty configuration files and away from instance metadata, and gives each program the local endpoint and
-made-up credentials. The emulator gets little more than a PATH, because its functions inherit its environment.
+Nothing that runs here may reach the real AWS. The tool therefore removes every AWS_* variable from its environment,
+points the SDKs at empty configuration files and away from instance metadata, and gives each program the local endpoint
+and made-up credentials. The emulator gets little more than a PATH, because its functions inherit its environment.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def for_builds() -> dict[str, str]:
         "PATH": f"{SAM_BIN}:{os.environ['PATH']}",
         "AWS_DEFAULT_REGION": REGION,
         "SAM_CLI_TELEMETRY": "0",
-        # Ask twice per second whether a deployment is done, instead of every five seconds.
+        # Poll a deployment twice per second, instead of every five seconds.
         "SAM_CLI_POLL_DELAY": "0.5",
         "__SAM_CLI_APP_DIR": str(_sam_home()),
     }

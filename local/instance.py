@@ -18,12 +18,12 @@ STOP_SECONDS = 60
 
 @contextmanager
 def directory(kind: str, port: int) -> Iterator[Path]:
-    """The instance's directory. If the instance fails, it is kept until another of its kind starts."""
+    """The instance's directory. After a failure, it is kept until another instance of the same kind starts."""
     for old in _directories(kind):
         if not _identity_is_current(_recorded(old)):
             shutil.rmtree(old)
     mine = SCRATCH / f"{kind}-{port}"
-    # Under another name until it names its process: an instance that starts at this moment would remove it.
+    # The directory has another name until its file `process` exists. Otherwise a starting instance could remove it.
     nascent = SCRATCH / f".{kind}-{port}"
     nascent.mkdir(exist_ok=True)
     (nascent / "process").write_text(_identity(os.getpid()) or "")

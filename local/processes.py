@@ -32,7 +32,7 @@ class Stopped(BaseException):
 
 
 def _stop(signum: int, _frame: FrameType | None) -> None:
-    # Stopping takes a moment. A second signal must not interrupt it.
+    # A second signal must not interrupt the stop, which takes a moment.
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
     raise Stopped(signum)

@@ -21,7 +21,7 @@ MQTT_PORT = 8883
 
 
 def symptom_appears(quirk: str, emulator: Emulator, stack: Stack) -> bool:
-    """Whether the symptom appears that the quirk is there to prevent."""
+    """Whether the symptom appears that the quirk prevents."""
     return _SYMPTOMS[quirk](emulator, stack)
 
 

@@ -1,12 +1,12 @@
-"""What the emulator does differently from AWS, and how the tool makes up for it.
+"""The quirks: differences between the emulator and AWS, each with its workaround.
 
-The template and the functions are the real ones, and know nothing of an emulator. Every deviation from a deployment to
-AWS is a function in this file. Its docstring names the behaviour of the emulator (ministack 1.5.33) and the symptom
-without the function. local/quirk_checks.py looks for that symptom.
+The template and the functions are the same as on AWS, and know nothing of the emulator. Each difference between the
+local deployment and one to AWS is a function in this file. Its docstring names the behaviour of the emulator (ministack
+1.5.33), and the symptom without the function. local/quirk_checks.py looks for that symptom.
 
-`make quirks` deploys the stack once with all quirks, when no symptom may appear, and then once without each quirk, when
-its symptom must appear; otherwise the emulator has changed, and the function can go. Run it after each change of
-local/requirements/emulator.txt.
+`make quirks` deploys the stack once with all quirks, and then once without each quirk. With all quirks, no symptom may
+appear. Without a quirk, its symptom must appear; otherwise the emulator has changed, and the function can be removed.
+Run it after each change of local/requirements/emulator.txt.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def no_mqtt() -> dict[str, str]:
 def plain_http() -> dict[str, str]:
     """The emulator serves plain HTTP, and enforces queue policies that refuse it.
 
-    Without this parameter no function may use a queue, and no email is sent.
+    Without this parameter, every use of a queue is denied, and no email is sent.
     """
     return {"RequireTls": "false"}
 
@@ -85,14 +85,14 @@ def plain_http() -> dict[str, str]:
 
 
 def _leave_worker(aws_lambda: Any, worker: str, concurrency: int) -> None:
-    """CloudFormation has set the number."""
+    """Does nothing: on AWS, CloudFormation has set the number."""
 
 
 @_instead_of(_leave_worker)
 def reserved_concurrency(aws_lambda: Any, worker: str, concurrency: int) -> None:
     """The emulator's CloudFormation ignores ReservedConcurrentExecutions.
 
-    Without this call the worker has no reserved concurrency, on which the send limit depends.
+    Without this call, the worker has no reserved concurrency. The send limit depends on it.
     """
     aws_lambda.put_function_concurrency(FunctionName=worker, ReservedConcurrentExecutions=concurrency)
 
@@ -116,7 +116,7 @@ def _unchanged(statement: Statement) -> Statement:
 def batch_actions(statement: Statement) -> Statement:
     """The emulator requires a permission for each batch action of SQS; AWS requires only the single action's.
 
-    What the template does not grant is still not granted. Without this change every batch call is denied.
+    The change grants only batches of actions that the template grants. Without it, every batch call is denied.
     """
     actions = _as_list(statement["Action"])
     batches = [f"{action}Batch" for action in actions if action in _BATCHED]
@@ -136,7 +136,7 @@ def send_email_resource(statement: Statement) -> Statement:
 
 
 def document(policy: dict[str, Any]) -> dict[str, Any]:
-    """A policy that means to the emulator what the given one means to AWS."""
+    """Translates a policy so that the emulator allows what AWS allows."""
     return {**policy, "Statement": [send_email_resource(batch_actions(each)) for each in policy["Statement"]]}
 
 

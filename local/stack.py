@@ -93,7 +93,7 @@ def deploy(endpoint: str, template: Path, parameters: Mapping[str, str], directo
 
 def client(service: str, endpoint: str, who: Credentials) -> Any:
     """A client of one of the local AWS's services."""
-    # A session accepts every service; only the type stubs want one that is known beforehand.
+    # A session accepts the name of any service; only the type stubs require a literal.
     session: Any = boto3.Session(who.access_key_id, who.secret_access_key, region_name=environment.REGION)
     return session.client(service, endpoint_url=endpoint)
 

@@ -43,7 +43,7 @@ def secret() -> str:
 
 @contextmanager
 def running(port: int, directory: Path) -> Iterator[None]:
-    """A stand-in for Stripe that is up, until the block is left."""
+    """A stand-in for Stripe that runs for the duration of the block."""
     log = directory / "stripe.log"
     with child([STRIPE_PYTHON, "-c", _SERVE, str(port)], environment.for_builds(), log) as process:
         with step(f"starting a local Stripe on 127.0.0.1:{port}"):
@@ -73,5 +73,5 @@ def _post(port: int, path: str, form: dict[str, str]) -> None:
 
 
 def _open(request: urllib.request.Request) -> None:
-    # Never through a proxy: it is this machine.
+    # Without a proxy, because the stand-in is on this machine.
     urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5).close()

@@ -92,7 +92,7 @@ def _create(name: str) -> list[str | Path]:
 
 
 def _fill(name: str) -> list[str | Path]:
-    # Every package is pinned, so there is nothing to resolve. Python compiles the few files that are used on demand.
+    # Every package is pinned, so pip must not resolve dependencies. Python compiles the few files in use on demand.
     options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-compile", "--requirement", str(_pins(name))]
     return [ENVIRONMENTS / name / "bin" / "python", "-m", "pip", "install", *options]
 
