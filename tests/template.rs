@@ -107,7 +107,7 @@ fn granted(statements: Vec<&Value>) -> Vec<(&str, String)> {
 }
 
 #[test]
-fn every_route_but_the_open_ones_requires_a_signature() {
+fn every_route_except_the_open_ones_requires_a_signature() {
     let template = template();
     let routes: Vec<_> = resources(&template, "AWS::ApiGatewayV2::Route").collect();
     assert!(routes.len() > 1);
@@ -240,11 +240,11 @@ fn email_roles_grant_what_their_functions_call_and_no_more() {
         ("dynamodb:DeleteItem", "SuppressionsTable"),
         ("dynamodb:GetItem", "HoldsTable"),
         ("dynamodb:PutItem", "HoldsTable"),
-        // The event source's, which a local AWS does not require.
+        // For the event source. The local AWS does not require it.
         ("sqs:ReceiveMessage", "EmailQueue"),
         ("sqs:DeleteMessage", "EmailQueue"),
         ("sqs:GetQueueAttributes", "EmailQueue"),
-        // The delay before a retry.
+        // For the delay before a retry.
         ("sqs:ChangeMessageVisibility", "EmailQueue"),
         ("sqs:SendMessage", "EmailDeadLetterQueue"),
         ("logs:CreateLogStream", "EmailWorkerLogGroup"),
@@ -347,9 +347,9 @@ fn message_outlasts_a_day_long_outage_and_every_hold() {
     let tries = |receives| retry::not_too_often(retry::delay(receives, 1.0), receives);
     let outlasted: Duration = (1..max_receives).map(tries).sum();
     assert!(outlasted > Duration::from_hours(24), "{outlasted:?}");
-    // A message that is always given back at once is kept until the queue's retention ends.
-    let given_back = |receives| retry::not_too_often(Duration::ZERO, receives);
-    let outlasted: Duration = (1..max_receives).map(given_back).sum();
+    // A message that is always returned at once reaches the queue's retention before its maximum receive count.
+    let delay = |receives| retry::not_too_often(Duration::ZERO, receives);
+    let outlasted: Duration = (1..max_receives).map(delay).sum();
     assert!(outlasted > retry::QUEUE_RETENTION, "{outlasted:?}");
 }
 
@@ -422,7 +422,7 @@ fn every_queue_refuses_plain_http_by_default_and_has_one_policy() {
         for queue in each(&policy["Queues"]) {
             let queue = queue["Ref"].as_str().unwrap();
             assert!(*resource == "*" || is_attribute(resource, &format!("{queue}.Arn")), "{name}");
-            // Of two policies of one queue, SQS keeps the last one written.
+            // If a queue has two policies, SQS keeps only the last one written.
             assert!(covered.insert(queue.to_owned()), "{queue} has two policies");
         }
     }

@@ -1,4 +1,4 @@
-//! Names that two places must agree on, where no compiler compares them.
+//! Names that must be the same in two places, and that no compiler compares.
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -9,7 +9,7 @@ use lambda::log_events;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// The event names that the metric filters of template.yaml look for.
+/// The event names in the metric filters of template.yaml.
 fn filtered_events() -> Vec<String> {
     let template = fs::read_to_string(format!("{ROOT}/template.yaml")).unwrap();
     let patterns = template.lines().filter_map(|line| line.trim().strip_prefix("FilterPattern:"));

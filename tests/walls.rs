@@ -1,5 +1,5 @@
-//! The walls of the workspace: who may depend on whom, which crates of others are used at all, and that
-//! no two files import each other.
+//! The walls of the workspace: which packages may depend on which, the list of third-party crates, and
+//! no circular imports between two files.
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -14,8 +14,8 @@ use serde_json::Value;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// Every crate of others that production code depends on directly, and what for. A new one needs a
-/// line here: it must be maintained, under a permissive licence, and worth its size in every function.
+/// Every third-party crate that production code depends on directly, and its purpose. Add a line for a
+/// new one only if it is maintained, has a permissive licence, and is worth its size in every function.
 const PRODUCTION_DEPENDENCIES: [(&str, &str); 37] = [
     ("askama", "email templates, checked at compile time"),
     ("aws-config", "region, credentials and endpoints, as in every AWS tool"),
@@ -38,7 +38,7 @@ const PRODUCTION_DEPENDENCIES: [(&str, &str); 37] = [
     ("hex", "digests as text"),
     ("hmac", "signatures of Stripe's webhooks"),
     ("http", "requests to Stripe"),
-    ("hyper-util", "tells a refused connection from one that broke"),
+    ("hyper-util", "distinguishes a refused connection from a broken one"),
     ("indicatif", "progress bars of the command line"),
     ("lambda_http", "the API on Lambda"),
     ("lambda_runtime", "the other functions on Lambda"),
@@ -56,7 +56,7 @@ const PRODUCTION_DEPENDENCIES: [(&str, &str); 37] = [
     ("uuid", "ids of enrollments (version 7)"),
 ];
 
-/// Packages that no production code is in.
+/// Packages without production code.
 const TEST_PACKAGES: [&str; 3] = ["journeys", "registrar-bench", "storm"];
 
 /// A package, and the prefixes of the packages that must not be in its tree (`cargo tree -p PACKAGE`).
@@ -104,7 +104,7 @@ fn production_depends_only_on_listed_crates() {
 }
 
 #[test]
-fn no_package_reaches_through_a_wall() {
+fn no_package_depends_on_a_package_behind_a_wall() {
     for (package, forbidden) in WALLS {
         let tree = cargo(&["tree", "-p", package, "--prefix", "none", "--offline"]);
         for line in tree.lines().skip(1) {
@@ -148,13 +148,13 @@ struct Library {
 
 struct File {
     path: PathBuf,
-    /// What it imports for itself, each path expanded.
+    /// The paths that it imports for its own use, expanded.
     imports: Vec<Vec<String>>,
-    /// What it only passes on (`pub use`), by the last name.
+    /// The names that it only re-exports (`pub use`), by the last name of the path.
     passed_on: BTreeMap<String, Vec<String>>,
 }
 
-/// The folders of the workspace's packages.
+/// The directories of the workspace's packages.
 fn manifests() -> Vec<PathBuf> {
     let metadata = cargo(&["metadata", "--format-version", "1", "--no-deps", "--offline"]);
     let metadata: Value = serde_json::from_str(&metadata).unwrap();
@@ -189,20 +189,20 @@ impl Library {
         Self { files }
     }
 
-    /// The other modules that a module takes names from.
+    /// The other modules that a module imports from.
     fn imports(&self, module: &ModulePath) -> BTreeSet<ModulePath> {
         let imports = self.files[module].imports.iter();
         let targets = imports.filter_map(|path| self.target(module, path));
         targets.filter(|target| target != module).collect()
     }
 
-    /// The module that a path, as it stands in `module`, takes its name from.
+    /// The module that a path in `module` refers to.
     fn target(&self, module: &ModulePath, path: &[String]) -> Option<ModulePath> {
         let mut absolute = match path.first()?.as_str() {
             "crate" => ModulePath::new(),
             "self" => module.clone(),
             "super" => module.split_last()?.1.to_vec(),
-            // A child that is named without `self`, or another crate.
+            // A child module without `self`, or another crate.
             child => {
                 let child: ModulePath = module.iter().cloned().chain([child.to_owned()]).collect();
                 self.files.contains_key(&child).then_some(())?;
@@ -219,7 +219,7 @@ impl Library {
                 absolute = child;
                 continue;
             }
-            // A name of this module: its own, or one that it passes on.
+            // A name of this module: its own, or one that it re-exports.
             return match self.files.get(&absolute)?.passed_on.get(part) {
                 Some(origin) => self.target(&absolute, origin),
                 None => Some(absolute),
@@ -234,7 +234,7 @@ impl File {
         let text = fs::read_to_string(&path).unwrap();
         let code: String = text
             .lines()
-            // What follows is a test's, which may well import what it tests.
+            // The code after this is a test module, which may import what it tests.
             .take_while(|line| !line.starts_with("#[cfg(test)]"))
             .map(|line| line.split("//").next().unwrap().to_owned() + "\n")
             .collect();
@@ -252,7 +252,7 @@ impl File {
     }
 }
 
-/// The trees of all `use` statements, and whether each passes its names on.
+/// The trees of all `use` statements, and whether each is a re-export.
 fn uses(code: &str) -> Vec<(bool, String)> {
     let mut found = Vec::new();
     for (at, _) in code.match_indices("use ") {
@@ -260,7 +260,7 @@ fn uses(code: &str) -> Vec<(bool, String)> {
         if before.is_empty() || before.starts_with("pub") {
             let tree = code[at + 4..].split(';').next().unwrap();
             let tree = tree.split_whitespace().collect::<Vec<_>>().join(" ");
-            // Anything else is a sentence of a text.
+            // Otherwise it is prose in a string or comment.
             if tree.chars().all(|c| c.is_alphanumeric() || " _:{},*#".contains(c)) {
                 found.push((!before.is_empty(), tree));
             }

@@ -1,5 +1,5 @@
-//! The words of docs/style.md, as far as a search can hold them: phrases that a native engineer has to
-//! read twice, in any file that people read.
+//! The phrases that docs/style.md rejects, as far as a search can find them, in every file that people
+//! read.
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -31,10 +31,10 @@ const PHRASES: [(&str, &str); 16] = [
     ("longest_", "MAX_"),
 ];
 
-/// What contains a phrase and is plain English.
+/// Plain English that contains a phrase.
 const PLAIN: [&str; 2] = ["there is no ", "is no longer"];
 
-/// Files that quote the phrases.
+/// Files that quote rejected phrases.
 const QUOTING: [&str; 3] = ["docs/style.md", "CHANGELOG.md", "tests/words.rs"];
 
 const READ: [&str; 9] = ["rs", "md", "py", "yaml", "toml", "json", "txt", "html", "mjs"];
@@ -91,7 +91,7 @@ fn files(root: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn phrases_are_whole_words() {
+fn phrase_matches_whole_words_only() {
     assert!(has("pub const most_sends: u32", "most_"));
     assert!(!has("a recommendation", "mend"));
     assert!(has("this is no job", "is no"));

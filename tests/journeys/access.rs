@@ -1,4 +1,4 @@
-//! The permissions of each route. AWS refuses a request before it reaches a function.
+//! The permissions of each route. API Gateway refuses a request without permission before it reaches a function.
 
 use journeys::{DeployedStack, Signer, Student, description::Credentials};
 

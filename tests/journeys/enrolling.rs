@@ -119,6 +119,6 @@ fn unescaped(html: &str) -> String {
     let text = pairs.iter().fold(html.to_owned(), |text, (name, number, plain)| {
         text.replace(&format!("&{name};"), plain).replace(&format!("&{number};"), plain)
     });
-    // Last, so that its result is not read as another escape.
+    // `&amp;` comes last, so that its result is not unescaped again.
     text.replace("&#38;", "&").replace("&amp;", "&")
 }

@@ -37,8 +37,9 @@ fn limit() -> Limit {
     Limit { sends: "40".to_owned(), window_seconds: "4".to_owned() }
 }
 
-/// Runs `inject` while the worker uses the proxy, and then fails unless the backlog and the limit are as they must be.
-/// `inject` enqueues the backlog and injects faults. Returns the jobs that were sent twice with an excuse.
+/// Runs `inject` while the worker uses the proxy. `inject` enqueues the backlog and injects faults. Afterwards, fails
+/// unless every job has its expected result and the limit was kept. Returns the jobs that were sent twice with an
+/// excuse.
 async fn run_with_faults(
     backlog: Backlog,
     visibility_timeout: Duration,
@@ -74,9 +75,9 @@ async fn run_with_faults(
         .await
 }
 
-/// Waits until workers have given back at least this many of the jobs.
+/// Waits until workers have returned at least this many of the jobs.
 async fn wait_until_postponed(stack: &DeployedStack, backlog: &Backlog, at_least: usize) {
-    eventually(&format!("{at_least} jobs given back"), async || {
+    eventually(&format!("{at_least} jobs returned"), async || {
         let queued = stack.queued_messages(&backlog.tag).await;
         let hidden = queued.iter().filter_map(QueuedMessage::hidden_for);
         let postponed = hidden.filter(|hidden| *hidden <= Duration::from_mins(1)).count();
@@ -170,7 +171,7 @@ async fn throttled_ledger_delays_emails_and_loses_none() {
     let backlog = Backlog::of(40).with_poison();
     let sent_twice =
         run_with_faults(backlog, LONG_VISIBILITY_TIMEOUT, async |stack, faults, backlog| {
-            // About as many calls as it takes to claim every job. After them, jobs that were given back meet no fault.
+            // About as many calls as it takes to claim every job. After them, jobs that were returned meet no fault.
             let call = || faults.rule(DynamoDb, "UpdateItem").up_to(60);
             let rules = [
                 call().share(0.3, 1).delay(Duration::from_millis(300)),
@@ -203,7 +204,7 @@ async fn message_whose_deletion_was_lost_is_not_sent_again() {
     let backlog = Backlog::of(40);
     let sent_twice =
         run_with_faults(backlog, Duration::from_secs(1), async |stack, faults, backlog| {
-            // Some are delivered again when the ledger has them as sent and their workers have no response yet.
+            // Some are delivered again after the ledger has them as sent and before their workers have the response.
             let sent = faults.rule(DynamoDb, "UpdateItem").mentioning(r#"{"S":"sent"}"#);
             sent.share(0.2, 5).after().delay(Duration::from_millis(1_500));
             backlog.enqueue(stack).await;
@@ -266,7 +267,7 @@ async fn worker_that_is_killed_ten_times_loses_no_job() {
 /// The process that sends the next request.
 async fn working_process(faults: &Faults) -> u32 {
     let since = SystemTime::now();
-    eventually("a worker at work", async || {
+    eventually("a worker that sends a request", async || {
         let latest_first = faults.exchanges().into_iter().rev();
         let mut recent = latest_first.take_while(|exchange| exchange.at >= since);
         recent.find_map(|exchange| exchange.process)

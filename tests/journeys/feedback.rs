@@ -36,7 +36,7 @@ async fn feedback_event_moves_an_email_forward_and_never_back() {
     let email = stack.wait_for_email_state(&student, &course, "delivered").await;
     assert_eq!(email["feedback_at"], "2026-11-23T09:30:02.318Z");
     assert_eq!(email["feedback"], Value::Null);
-    // The worker wrote these, and the event does not change them.
+    // The worker wrote these fields, and the event does not change them.
     assert_eq!(email["ses_message_id"], sent["ses_message_id"]);
     assert_eq!(email["sent_at"], sent["sent_at"]);
     assert!(stack.suppression(&student.email).await.is_none());
@@ -93,7 +93,7 @@ async fn email_that_ses_discarded_is_rejected_and_suppresses_nobody() {
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
-async fn poison_event_is_given_back_and_does_not_stop_its_batch() {
+async fn poison_event_is_returned_and_does_not_stop_its_batch() {
     let stack = DeployedStack::shared().await;
     let (ada, alan) = (Student::named("Ada"), Student::named("Alan"));
     let (adas, adas_job) = enroll_and_send(&stack, &ada).await;
@@ -105,7 +105,7 @@ async fn poison_event_is_given_back_and_does_not_stop_its_batch() {
             feedback_event("delivered", &adas_job, &ada),
             json!({"detail": {"eventType": "Bounce", "of": poison}}).to_string(),
             feedback_event("delivered", &alans_job, &alan),
-            // For an email that is not in the ledger. It is handled, not given back.
+            // For an email that is not in the ledger. It is handled, not returned.
             feedback_event("delivered", &unique_id("unknown"), &alan),
         ])
         .await;
@@ -116,7 +116,7 @@ async fn poison_event_is_given_back_and_does_not_stop_its_batch() {
         stack.wait_until_feedback_is_handled(mention).await;
     }
     // SQS delivers it again until its receive count makes it a dead letter.
-    stack.wait_until_feedback_is_given_back(&poison).await;
+    stack.wait_until_feedback_is_returned(&poison).await;
 }
 
 #[tokio::test]
@@ -124,7 +124,7 @@ async fn poison_event_is_given_back_and_does_not_stop_its_batch() {
 async fn message_that_is_not_an_event_becomes_a_dead_letter() {
     let stack = DeployedStack::exclusive().await;
     let poison = unique_id("poison");
-    // A message that is given back is visible again after a second instead of minutes.
+    // A message that is returned is visible again after a second instead of minutes.
     let queue = stack.output("EmailFeedbackQueueUrl");
     stack
         .with_visibility_timeout(queue, Duration::from_secs(1), async || {

@@ -1,4 +1,5 @@
-//! Holds: while the account may not send, or soon may not, no email is attempted. After the hold all emails are sent.
+//! Holds. While the account may not send, or is about to lose permission, no email is attempted. After the hold, all
+//! emails are sent.
 
 use std::{
     panic::{AssertUnwindSafe, resume_unwind},
@@ -26,7 +27,7 @@ fn job() -> (String, String) {
     (job.to_string(), to)
 }
 
-/// Runs `meanwhile` and then releases all holds, also if it failed. Otherwise the journeys after it would fail for the
+/// Runs `meanwhile`, and then releases all holds, even if it failed. Otherwise the journeys after it would fail for the
 /// same reason.
 async fn with_release(stack: &DeployedStack, meanwhile: impl Future<Output = ()>) {
     let outcome = AssertUnwindSafe(meanwhile).catch_unwind().await;
@@ -82,7 +83,7 @@ async fn paused_account_holds_sending_once_until_ses_permits_it_again() {
         assert_eq!(stack.run_hold_watch().await["emails_held"], false);
         stack.wait_for_email_to(&waiting.1).await;
         stack.only_email_to(&waiting.1).await;
-        // The attempted job was given back for a quarter of an hour.
+        // The attempted job was returned, hidden for a quarter of an hour.
         stack.wait_until_job_is_postponed(&attempted.1, Duration::from_mins(20)).await;
         registrar(&stack, &["holds"]).await.expect(0, &["nothing is held", "event source  on"]);
     })
@@ -108,7 +109,7 @@ async fn hold_during_an_outage_of_lambda_is_recorded_and_an_operators_hold_outla
             holds.out.contains("suspended").then_some(())
         })
         .await;
-        // The event source is still on, and the worker gives its batch back without an attempt.
+        // The event source is still on, and the worker returns its batch without an attempt.
         stack.enqueue(waiting.0.clone()).await;
         stack.wait_until_job_is_postponed(&waiting.1, Duration::from_mins(20)).await;
         assert_eq!(faults.sends().len(), 1, "only the first job was attempted");

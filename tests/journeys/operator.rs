@@ -1,4 +1,4 @@
-//! The operator's command line, with no permissions except those of the template's policy.
+//! The operator's command, with only the permissions of the template's policy.
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
 
@@ -59,7 +59,7 @@ async fn rejected_email_is_sent_by_a_redrive_after_its_cause_is_fixed() {
     stack.only_email_to(&to).await;
     registrar(&stack, &applied).await.expect(LETTERS_LEFT, &["no dead letter has this id"]);
 
-    // As after a crash between putting the job on its queue and deleting the letter.
+    // As after a crash between putting the job on its queue and deleting the dead letter.
     stack.put_dead_letter(job).await;
     registrar(&stack, &redrive).await.expect(0, &["already sent (", "would be deleted"]);
     registrar(&stack, &applied).await.expect(0, &["already sent (", "left: 0"]);
@@ -94,7 +94,7 @@ async fn dead_letter_that_is_not_a_job_cannot_be_redriven_and_can_be_purged() {
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
-async fn purge_by_reason_deletes_all_letters_with_that_reason() {
+async fn purge_by_reason_deletes_all_dead_letters_with_that_reason() {
     let stack = DeployedStack::exclusive().await;
     let ids: Vec<String> = (0..35).map(|_| unique_id("nothing")).collect();
     for id in &ids {
@@ -132,7 +132,7 @@ async fn email_during_an_operators_hold_waits_and_is_sent_once_after_it() {
         stack.assert_job_is_not_received(&student.email).await;
     };
     let outcome = AssertUnwindSafe(held).catch_unwind().await;
-    // Also if it failed, or the journeys after this one would fail for the same reason.
+    // Even if it failed. Otherwise the journeys after it would fail for the same reason.
     let released = registrar(&stack, &["release"]).await;
     outcome.unwrap_or_else(|panic| resume_unwind(panic));
 

@@ -1,4 +1,4 @@
-//! Emails that must not be sent, and emails of which it is unknown whether they were sent.
+//! Emails that must not be sent, and emails with an unknown outcome.
 
 use journeys::{
     DeployedStack, Student,
@@ -36,7 +36,7 @@ async fn job_for_a_bounced_recipient_is_a_dead_letter_until_ses_removes_the_supp
             assert!(!letter.attribute("first_attempt_at").is_empty());
             assert!(faults.sends().is_empty(), "the suppressed job used a permit");
 
-            // The local AWS lists no address, as SES does after the address was removed from its list.
+            // The local AWS lists no address. So it responds like SES after the address was removed from the list.
             faults.lift_all();
             stack.enqueue(job(&unique_id("job"))).await;
             stack.wait_for_email_to(&student.email).await;

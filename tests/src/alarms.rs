@@ -1,4 +1,4 @@
-//! The states of alarms.
+//! Sets the states of alarms.
 
 use crate::{DeployedStack, Signer};
 

@@ -1,4 +1,4 @@
-//! A backlog of email jobs of one journey, each with the result that it must have.
+//! A backlog of email jobs for one journey, each with its expected result.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::{DeployedStack, unique_id};
 /// SQS's maximum number of messages per request.
 const MAX_MESSAGES_PER_REQUEST: usize = 10;
 
-/// The result that a job must have.
+/// The expected result of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
     /// The email is sent, once.
@@ -16,21 +16,21 @@ pub enum Expected {
     DeadLetter(&'static str),
 }
 
-/// A message on the queue, which is a job or should have been one.
+/// A message on the queue. Not every message is a valid job.
 #[derive(Debug, Clone)]
 pub struct Job {
     /// The job's id. The body and the recipient's address contain it.
     pub id: String,
     /// The message's body.
     pub body: String,
-    /// The result that it must have.
+    /// The expected result.
     pub expected: Expected,
 }
 
 /// The jobs of one journey.
 #[derive(Debug)]
 pub struct Backlog {
-    /// A text that every body and every recipient's address contains, and nothing else does.
+    /// A text that only the bodies and the recipients' addresses of this backlog contain.
     pub tag: String,
     /// The jobs.
     pub jobs: Vec<Job>,

@@ -79,8 +79,8 @@ impl DeployedStack {
             .queue_url(self.output("EmailDeadLetterQueueUrl"))
             .max_number_of_messages(10)
             .message_attribute_names("All")
-            // Long enough for the next call to receive the messages behind these, and short enough for the
-            // journeys that wait for these.
+            // Long enough for the next call to receive other messages, and short enough for the journeys that wait for
+            // these.
             .visibility_timeout(1)
             .send()
             .await

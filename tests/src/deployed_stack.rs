@@ -1,4 +1,4 @@
-//! A journey's access to the deployed stack: its clients, its keys, and whether other journeys may use it meanwhile.
+//! A journey's access to the deployed stack: clients, keys, and a lock for journeys that need it alone.
 
 use std::sync::{Arc, LazyLock};
 
@@ -15,7 +15,7 @@ use crate::{
     http::Http,
 };
 
-/// Journeys run at the same time, except for those that change what others rely on.
+/// Journeys run concurrently, except those that change what others rely on.
 static ACCESS: LazyLock<Arc<RwLock<()>>> = LazyLock::new(Arc::default);
 
 enum Access {
@@ -39,13 +39,13 @@ pub struct DeployedStack {
 }
 
 impl DeployedStack {
-    /// The stack, shared with journeys that run at the same time.
+    /// The stack, shared with concurrent journeys.
     pub async fn shared() -> Self {
         let guard = Arc::clone(&ACCESS).read_owned().await;
         Self::with(Access::Shared { _guard: guard }).await
     }
 
-    /// The stack, for a journey that changes what others rely on. Waits until no other journey uses the stack.
+    /// The stack, for a journey that changes what others rely on. Waits until no other journey uses it.
     pub async fn exclusive() -> Self {
         let guard = Arc::clone(&ACCESS).write_owned().await;
         Self::with(Access::Exclusive { _guard: guard }).await
@@ -102,7 +102,7 @@ impl DeployedStack {
         assert!(matches!(self.access, Access::Exclusive { .. }), "use `DeployedStack::exclusive`");
     }
 
-    /// Signs requests to a service of AWS with the key that may do everything.
+    /// Signs requests to an AWS service with the key that has all permissions.
     pub(crate) fn root_signer(&self, service: &'static str) -> Signer {
         Signer { service, ..api_signer(&self.description, &self.description.root) }
     }

@@ -40,11 +40,11 @@ impl DeployedStack {
         .await;
     }
 
-    /// Waits until a worker has received the job whose message contains this text, and has given it back for
+    /// Waits until a worker has received the job whose message contains this text, and has returned it, hidden for
     /// `max` or less.
     pub async fn wait_until_job_is_postponed(&self, mention: &str, max: Duration) {
         let queue = self.output("EmailQueueUrl");
-        eventually(&format!("the job with {mention} given back"), async || {
+        eventually(&format!("the return of the job with {mention}"), async || {
             let messages = self.emulator.messages(queue, mention).await;
             let hidden = messages.iter().find_map(QueuedMessage::hidden_for)?;
             (hidden <= max).then_some(())
@@ -52,10 +52,11 @@ impl DeployedStack {
         .await;
     }
 
-    /// Waits long enough for a worker to receive the job whose message contains this text, and fails if one has.
+    /// Waits long enough for a worker to receive the job whose message contains this text, and fails if a worker has.
     ///
     /// The feedback queue shows how long that is, because the local AWS polls both queues in the same rounds. An event
-    /// that is put there now is handled in this round or the next. After a second event, a whole round is over.
+    /// that is put there now is handled in this round or the next. When a second event was handled, a whole round is
+    /// over.
     pub async fn assert_job_is_not_received(&self, mention: &str) {
         for _ in 0..2 {
             let witness = unique_id("witness");

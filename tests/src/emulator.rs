@@ -1,4 +1,5 @@
-//! The local AWS's own view of itself: the emails that SES has, and the messages of a queue, hidden ones included.
+//! What the local AWS reports about itself: the emails that SES has, and the messages of a queue, including hidden
+//! ones.
 
 use std::{
     collections::HashMap,
@@ -41,7 +42,7 @@ impl QueuedMessage {
     }
 
     /// How much longer the message is hidden, if a function has received it. The queue hides it for minutes. If it is
-    /// hidden for less, the function has given it back.
+    /// hidden for less, the function has returned it.
     pub fn hidden_for(&self) -> Option<Duration> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
         let until = Duration::try_from_secs_f64(self.visible_at).ok()?;

@@ -54,7 +54,7 @@ impl DeployedStack {
 
     /// Waits until the function has received the message with this text. Fails unless the message is still on the
     /// feedback queue.
-    pub async fn wait_until_feedback_is_given_back(&self, mention: &str) {
+    pub async fn wait_until_feedback_is_returned(&self, mention: &str) {
         let queue = self.output("EmailFeedbackQueueUrl");
         eventually(&format!("a receive of the message with {mention}"), async || {
             let messages = self.emulator.messages(queue, mention).await;

@@ -1,4 +1,4 @@
-//! The configuration of functions, changed for the length of a journey.
+//! The configuration of functions, changed for the duration of a journey.
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
 
@@ -45,7 +45,7 @@ impl DeployedStack {
 
         self.configure(&url, &changed).await;
         let outcome = AssertUnwindSafe(meanwhile()).catch_unwind().await;
-        // Also if it failed, or the journeys after this one would fail for the same reason.
+        // Even if it failed. Otherwise the journeys after it would fail for the same reason.
         self.configure(&url, &before).await;
         outcome.unwrap_or_else(|panic| resume_unwind(panic))
     }

@@ -1,4 +1,4 @@
-//! What the journeys share: the deployed stack, and ways to use it and to observe it from outside.
+//! Code that the journeys share: the deployed stack, and ways to use and observe it from outside.
 //!
 //! A journey sends signed HTTP requests and SQS messages. It checks the responses, the emails that SES received, and
 //! what is left in queues and tables. It never calls the functions' code.

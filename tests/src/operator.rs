@@ -1,4 +1,4 @@
-//! The operator's command line, run with the credentials of a policy.
+//! The operator's command, run with the credentials of a policy.
 
 use std::{io::empty, process::ExitCode};
 

@@ -1,4 +1,4 @@
-//! What applies to any queue.
+//! Operations on any queue.
 
 use std::{
     panic::{AssertUnwindSafe, resume_unwind},
@@ -48,7 +48,7 @@ impl DeployedStack {
 
         self.set_visibility_timeout(queue_url, timeout.as_secs().to_string()).await;
         let outcome = AssertUnwindSafe(meanwhile()).catch_unwind().await;
-        // Also if it failed, or the journeys after this one would fail for the same reason.
+        // Even if it failed. Otherwise the journeys after it would fail for the same reason.
         self.set_visibility_timeout(queue_url, before.expect("a queue has a visibility timeout"))
             .await;
         outcome.unwrap_or_else(|panic| resume_unwind(panic))

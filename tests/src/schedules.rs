@@ -1,4 +1,4 @@
-//! The functions behind a schedule, run without waiting for it.
+//! Runs scheduled functions without waiting for their schedules.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;

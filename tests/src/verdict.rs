@@ -1,5 +1,5 @@
-//! What must be true after a fault: the limit was kept, and every job was sent once or is a dead letter with its
-//! reason. It is judged by the record of the proxy and by what is left on AWS, not by what the workers report.
+//! Checks after a fault: the limit was kept, and every job was sent once or is a dead letter with its reason. The
+//! evidence is the record of the proxy and what is left on AWS, not what the workers report.
 
 use std::{
     collections::HashMap,
@@ -19,7 +19,7 @@ use crate::{
     wait::within,
 };
 
-/// How long a backlog may stay on the queue: several back-offs, and the end of some claims.
+/// How long a backlog may stay on the queue. Enough for several back-offs, and for the end of some claims.
 const MAX_WAIT: Duration = Duration::from_mins(5);
 
 /// A send limit, as the values of a worker's environment variables.
@@ -32,7 +32,7 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// Fails unless `registrar audit` finds that the attempts which arrived at the provider kept the limit.
+    /// Fails unless `registrar audit` finds that the attempts that arrived at the provider kept the limit.
     pub fn assert_kept(&self, sends: &[Exchange]) {
         let arguments =
             ["registrar", "audit", "-", "--limit", &self.sends, "--window", &self.window_seconds];

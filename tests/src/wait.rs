@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-/// The time after which [`eventually`] fails. The slowest step of a healthy stack is the end of a worker's claim: a
-/// second worker that receives a claimed job gives it back until then.
+/// The time after which [`eventually`] fails. The slowest step of a healthy stack is the end of a worker's claim: until
+/// then, a second worker that receives the job returns it.
 const MAX_WAIT: Duration = Duration::from_mins(3);
 
 /// Polls until there is a value, and returns it. Fails after three minutes.

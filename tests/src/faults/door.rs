@@ -1,4 +1,4 @@
-//! The door of a service: a listener that can be closed and opened again, and its connections.
+//! The door of a service: the proxy's listener for it, which can be closed and opened again, and its connections.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

@@ -45,7 +45,7 @@ pub(super) struct Proxy {
 impl Proxy {
     pub(super) fn new(service: Service, endpoint: &str, shared: Shared) -> Self {
         let client = Client::builder(TokioExecutor::new())
-            // Otherwise a kept connection could be closed just when it is reused, which no rule asked for.
+            // A kept connection could be closed just when the client reuses it, which would be a fault without a rule.
             .pool_max_idle_per_host(0)
             .build_http();
         Self { service, endpoint: endpoint.trim_end_matches('/').to_owned(), client, shared }
@@ -122,7 +122,7 @@ impl Proxy {
                 Ok(responses::half(real))
             }
             (Fault::Cut, None) => Err(Cut),
-            // Until the client closes the connection. A delay alone never gets here.
+            // Waits until the client closes the connection. A rule with only a delay does not get here.
             (Fault::Silence | Fault::Delay(_), _) => pending().await,
         }
     }

@@ -1,4 +1,4 @@
-//! The proxy's record: each request, and what became of it.
+//! The proxy's record: each request and its responses.
 
 use std::ops::Deref;
 
@@ -7,7 +7,7 @@ use super::request::Request;
 /// The response that the client received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Response {
-    /// None: the request is in progress, or met a silence or a cut.
+    /// None: the request is in progress, or a rule kept silent or cut the connection.
     None,
     /// Half of the real response.
     Half,

@@ -38,7 +38,7 @@ pub(super) enum When {
     After,
 }
 
-/// The requests that a rule is for.
+/// The requests that a rule applies to.
 #[derive(Debug)]
 pub(super) enum Which {
     Operation(String),

@@ -1,4 +1,4 @@
-//! What the doors and a journey share: the rules in force, and the record.
+//! The state that the doors and a journey share: the rules in force, and the record.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 

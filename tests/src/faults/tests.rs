@@ -72,11 +72,11 @@ fn read_request(stream: &mut TcpStream) -> String {
     host
 }
 
-/// What a client received before the connection ended or its own wait did.
+/// What a client received before the connection ended or the client stopped waiting.
 #[derive(Debug, Default)]
 struct Received {
     text: String,
-    /// Whether the connection ended before the client's wait did.
+    /// Whether the connection ended before the client stopped waiting.
     ended: bool,
 }
 
@@ -261,7 +261,7 @@ fn rule_applies_only_to_the_requests_that_it_names() {
     rule().from(2).up_to(3).respond(500, json!({}));
     assert_eq!(statuses(&["", "", "", ""]), [200, 500, 500, 200]);
     faults.lift_all();
-    // The first rule that applies decides, and no other rule counts the request.
+    // The first rule that applies decides. Later rules do not count the request.
     rule().up_to(1).respond(501, json!({}));
     rule().up_to(2).respond(502, json!({}));
     assert_eq!(statuses(&["", "", "", ""]), [501, 502, 502, 200]);

@@ -10,10 +10,10 @@ use crate::{
     stand_in::{EnvironmentId, Function, Runtime, World},
 };
 
-/// What is recorded of an environment.
+/// The record of an environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EnvironmentRecord {
-    /// The slot that it is or was in.
+    /// The slot that it runs or ran in.
     pub slot: usize,
     /// When it was killed, if it was.
     pub killed_at: Option<Duration>,
@@ -59,7 +59,7 @@ impl Fleet {
 
     /// Kills a slot's environment and starts another at once.
     ///
-    /// Returns an error if the process had already exited: no worker does that by itself.
+    /// Returns an error if the process had already exited, which no worker does unless it is killed.
     pub async fn replace(&mut self, slot: usize) -> io::Result<()> {
         self.kill(slot).await?;
         self.slots[slot] = self.start_environment(slot).await?;
@@ -115,7 +115,7 @@ impl Environment {
     /// had not read by then is lost: the pacer assumes that no request of a dead worker arrives later.
     async fn kill(&mut self, world: &World) -> io::Result<()> {
         if let Some(status) = self.process.try_wait()? {
-            return Err(io::Error::other(format!("a worker exited by itself: {status}")));
+            return Err(io::Error::other(format!("a worker exited unexpectedly: {status}")));
         }
         self.process.kill()?;
         self.process.wait()?;

@@ -1,4 +1,4 @@
-//! A minimal HTTP/1.1 server on loopback: a whole request in, a whole response out.
+//! A minimal HTTP/1.1 server on loopback. It reads a whole request and writes a whole response.
 
 use std::{
     convert::Infallible,
@@ -30,7 +30,7 @@ pub struct HttpRequest {
     pub method: Method,
     /// The path, without a query.
     pub path: String,
-    /// `X-Amz-Target`: the operation, where the protocol is AWS JSON.
+    /// `X-Amz-Target`: the operation, if the protocol is AWS JSON.
     pub target: Option<String>,
     /// The body.
     pub body: Bytes,
@@ -172,7 +172,7 @@ where
             .headers
             .get("x-amz-target")
             .and_then(|target| Some(target.to_str().ok()?.to_owned())),
-        // If the body breaks off, the client is gone and nobody reads the response.
+        // If the body is incomplete, the client has disconnected and does not read the response.
         body: body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default(),
     };
     Ok(handle(request).await.into_response())

@@ -1,4 +1,4 @@
-//! What must be true of a run. It is judged by what arrived at the provider, not by what the workers report.
+//! The rules that a run must keep. The evidence is what arrived at the provider, not what the workers report.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -24,11 +24,11 @@ pub struct Findings {
     pub max_in_window: usize,
     /// The maximum number of arrivals from one slot in any half-open window.
     pub max_in_window_per_slot: usize,
-    /// How many second emails were accepted that are excused.
+    /// The number of excused second emails that were accepted.
     pub excused_second_emails: usize,
-    /// The jobs of second emails that were accepted and are not excused.
+    /// The jobs whose second email was accepted without an excuse.
     pub unexcused_second_emails: Vec<String>,
-    /// Jobs that one invocation attempted more than once. It has at most one permit per job (rule 3).
+    /// Jobs that one invocation attempted more than once. An invocation has at most one permit per job (rule 3).
     pub repeated_attempts: Vec<String>,
     /// Jobs that are not accepted, not dead letters, and not on the queue.
     pub lost: Vec<String>,
@@ -157,8 +157,8 @@ pub fn repeated_attempts(arrivals: &[Arrival]) -> Vec<String> {
         .collect()
 }
 
-/// The bodies of `put` that are lost. A job is not lost if its email was accepted or any message of it remains.
-/// A body that is not a job must remain itself.
+/// The bodies of `put` that are lost. A job is not lost if its email was accepted, or if any message with the job
+/// remains. A body that is not a job is lost unless it remains itself.
 fn lost(put: &[String], arrivals: &[Arrival], remaining: &HashSet<&String>) -> Vec<String> {
     let job_id = |body: &String| Job::parse(body).ok().map(|job| job.id.to_string());
     let accepted: HashSet<&str> = arrivals

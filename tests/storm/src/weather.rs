@@ -22,7 +22,7 @@ pub enum Reply {
 pub struct Treatment {
     /// When the provider counts it.
     pub counted_at: Duration,
-    /// The time from then to the response.
+    /// The time from the count to the response.
     pub response_after: Duration,
     /// The reply.
     pub reply: Reply,
@@ -37,8 +37,8 @@ pub enum Weather {
     Rough(Rough),
 }
 
-/// Rough weather, the same for the same seed. It comes in cycles: each begins calm, turns slow, and ends in a
-/// stall. Throttling, failures, rejections and silence may occur at any time.
+/// Rough weather, the same for the same seed. It has cycles: each begins calm, becomes slow, and ends in a stall.
+/// Throttling, failures, rejections and silence may occur at any time.
 #[derive(Debug)]
 pub struct Rough {
     /// Draws for the requests.

@@ -1,15 +1,15 @@
 //! Real worker processes in a storm. Each may be killed at any moment and is replaced at once, while the provider is
-//! slow, stalls, throttles, fails and keeps silent, and the queue delivers messages twice. In spite of that, no window
-//! may hold more than the limit at the provider, no invocation may attempt a job twice, no email may be sent twice
-//! without an excuse, and no job may be lost.
+//! slow, stalls, throttles, fails and keeps silent, and the queue delivers messages twice. In spite of that, no
+//! window at the provider may contain more than the limit, no invocation may attempt a job twice, no email may be
+//! sent twice without an excuse, and no job may be lost.
 //!
 //! The same storms run against workers in which one of the pacer's rules is removed (`mutant_worker`). Each must be
 //! detected, and the mutant worker with every rule must not be.
 //!
 //! A storm cannot show that the limit holds in every interleaving, or to the nanosecond. The model and the simulation
 //! in `crates/pacer/tests` do that, with time as a number. A storm of some seconds only detects a mistake that adds a
-//! send to a window that is otherwise almost full. It shows what they cannot: that the binary, with its HTTP client,
-//! its timers and its runtime, follows the rules that they are about.
+//! send to a window that is otherwise almost full. It shows what the model and the simulation cannot: that the
+//! binary, with its HTTP client, its timers and its runtime, follows the rules.
 //!
 //! `STORM_SEED=7 cargo test -p storm` runs another storm. The seed decides what happens to the n-th request, and which
 //! slot is killed when. How threads and processes then interleave is up to the machine. No test depends on its speed.
@@ -30,7 +30,7 @@ use storm::{
     weather::{Reply, Weather},
 };
 
-/// The deadline of a storm. Only a machine at a standstill needs this long.
+/// The deadline of a storm. A storm needs this long only if the machine hangs.
 const MAX_DURATION: Duration = Duration::from_mins(4);
 
 /// 40 in any 2 s, by 4 slots. An attempt usually ends long before the next one starts.
@@ -127,7 +127,8 @@ impl Storm {
     }
 }
 
-/// Messages for this many jobs. Some jobs have two messages, some can never be sent, and some messages are not jobs.
+/// Messages for this many jobs. Some jobs have two messages, some jobs can never be sent, and some messages are not
+/// jobs.
 fn messages(jobs: usize) -> Vec<String> {
     let mut messages = Vec::new();
     for n in 0..jobs {
@@ -173,7 +174,7 @@ fn mutant_worker(mutation: &str) -> Program {
     Program::new(env!("CARGO_BIN_EXE_mutant-worker")).with_variable("MUTATION", mutation)
 }
 
-/// Runs a storm until some window holds more than the limit, and fails if none ever does.
+/// Runs a storm until some window contains more than the limit. Fails if none does by the deadline.
 async fn exceeds_the_limit(mutation: &str) {
     is_detected(mutation, |storm| storm.max_in_window() as u64 > storm.share.total()).await;
 }

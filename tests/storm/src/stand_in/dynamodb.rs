@@ -152,6 +152,6 @@ mod tests {
         assert!(!claim(&table, "r-10/m").is_ok());
         table.end_claims("r-1");
         assert!(claim(&table, "r-10/m").is_ok());
-        assert_eq!(table.changes().len(), 1, "another claim is not another state");
+        assert_eq!(table.changes().len(), 1, "a second claim does not change the state");
     }
 }

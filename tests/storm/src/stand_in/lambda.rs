@@ -61,8 +61,8 @@ impl Runtime {
         Sender { environment: self.environment, invocation }
     }
 
-    /// What happens on AWS after an environment has died during an invocation, but at once: the claims of the
-    /// invocation end and its messages become visible again.
+    /// Does at once what AWS does some time after an environment has died: the claims of its invocation end, and the
+    /// messages become visible again.
     pub fn abandon(&self, queue: &Queue, ledger: &Table) {
         let Some(invocation) = locked(&self.current).take() else { return };
         ledger.end_claims(&invocation.request_id);

@@ -15,7 +15,7 @@ use crate::{
 pub(super) const SEND: &str = "/v2/email/outbound-emails";
 pub(super) const ACCOUNT: &str = "/v2/email/account";
 
-/// An environment, numbered from zero in the order of their starts.
+/// An environment. Environments are numbered from zero in the order of their starts.
 pub type EnvironmentId = usize;
 
 /// The sender of a request.
@@ -67,9 +67,9 @@ impl Provider {
 
     /// Handles a request to send an email: waits, counts, waits, responds.
     ///
-    /// The provider may count a request at any moment from its start until the client has the response or is gone,
-    /// and the limiter must keep the limit for every such moment. If the client disconnects before the request was
-    /// counted, it is counted then, which is the last possible moment.
+    /// The provider may count a request at any moment from its start until the client has the response or has
+    /// disconnected. The limiter must keep the limit for every such moment. If the client disconnects before the
+    /// request is counted, it is counted at that moment, which is the last possible one.
     pub async fn send(&self, from: Sender, request: Value) -> HttpResponse {
         let Treatment { counted_at, response_after, reply } =
             locked(&self.weather).treat(self.clock.now());

@@ -37,7 +37,7 @@ pub struct DeadLetter {
 pub struct Queue {
     visibility_timeout: Duration,
     contents: Mutex<Contents>,
-    /// A message may have become visible, or will sooner than before.
+    /// Notified when a message may have become visible, or becomes visible sooner than before.
     changed: Notify,
 }
 
@@ -171,7 +171,8 @@ impl Queue {
 impl Contents {
     fn receive(&mut self, max: usize, visibility_timeout: Duration) -> Vec<(Receipt, Body)> {
         let now = Instant::now();
-        // SQS promises no order. The latest come first: a message that just became visible again does most harm.
+        // SQS promises no order. Here the messages that became visible last come first, because a quick redelivery is
+        // the hardest case.
         let visible: Vec<usize> =
             self.order.range(..=(now, usize::MAX)).rev().take(max).map(|&(_, id)| id).collect();
         visible

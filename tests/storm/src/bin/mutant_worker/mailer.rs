@@ -1,4 +1,4 @@
-//! The mutations of rules 3 and 5: the worker's mailer with the mistake that the mutation names.
+//! The mutations of rules 3 and 5, as a wrapper of the worker's mailer.
 
 use std::time::Duration;
 

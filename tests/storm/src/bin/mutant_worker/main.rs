@@ -1,4 +1,4 @@
-//! The email worker with one of the pacer's rules removed. `MUTATION` names the rule. It shows that the storms of
+//! The email worker without one of the pacer's rules. `MUTATION` names the rule. It shows that the storms of
 //! `tests/storm.rs` detect a missing rule. Everything else is the worker's own code, and with `MUTATION=none` the
 //! mutant passes. It is not part of any deployment.
 //!
