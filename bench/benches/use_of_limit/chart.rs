@@ -1,5 +1,5 @@
-//! A picture of several runs of one task, as SVG. It shows the sends so far beside the slope of the limit, and the
-//! number of sends in the window that ends at each moment.
+//! An SVG chart of several runs of one task. It shows the sends so far with the slope of the limit, and the number of
+//! sends in the window that ends at each moment.
 
 use std::{
     fmt::{self, Write as _},
@@ -19,7 +19,7 @@ const FIRST_TOP: f64 = 92.0;
 const SECOND_TOP: f64 = FIRST_TOP + PANEL + 72.0;
 const HEIGHT: f64 = SECOND_TOP + PANEL + 56.0;
 
-/// Ours first. It is drawn last, on top of the others.
+/// The series' colours. The worker's is the first, and is drawn last, on top of the others.
 const COLOURS: [&str; 3] = ["#1d4ed8", "#d97706", "#7c3aed"];
 const LIMIT: &str = "#dc2626";
 const STYLE: &str = "text{font:13px system-ui,sans-serif;fill:#334155}\
@@ -105,7 +105,7 @@ fn windows(svg: &mut String, runs: &[&Run], task: Task) -> fmt::Result {
     panel.limit(svg, [(0.0, limit), (panel.seconds, limit)])
 }
 
-/// The time that is shown. It ends shortly before the measurement, which could cut a burst in two.
+/// The time range of the chart. It ends shortly before the end of the measurement, which could cut a burst in two.
 fn shown(task: Task) -> Duration {
     task.lasts().saturating_sub(task.window.get() / 20)
 }

@@ -117,7 +117,7 @@ fn bullmq() -> Option<peers::BullMq> {
     peers::BullMq::install().inspect_err(|why| eprintln!("BullMQ is skipped: {why}")).ok()
 }
 
-/// The comparisons, all at the same time: each needs little of the machine.
+/// Runs all comparisons at the same time, because each needs little of the machine.
 async fn compare(options: &Options, bullmq: Option<&peers::BullMq>) -> io::Result<Vec<Run>> {
     let (mut ours, mut queues, mut buckets) = (Vec::new(), Vec::new(), Vec::new());
     let [(limit, window), ..] = CASES;
@@ -141,7 +141,7 @@ fn print(runs: &[Run]) {
     }
 }
 
-/// One picture per pattern: our worker, `bullmq`, and the token bucket with a large burst.
+/// One chart per pattern: the worker, `bullmq`, and the token bucket with a large burst.
 fn plot<'a>(directory: &Path, runs: impl Iterator<Item = &'a Run> + Clone) -> io::Result<()> {
     fs::create_dir_all(directory)?;
     for (pattern, name) in [

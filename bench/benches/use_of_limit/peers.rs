@@ -79,7 +79,7 @@ async fn provider() -> io::Result<(Arc<World>, Server)> {
     Ok((world, server))
 }
 
-/// `bullmq` with its limiter, and a Redis of its own.
+/// `bullmq` with its limiter and its own Redis.
 #[derive(Debug)]
 pub(crate) struct BullMq {
     /// The directory in which its packages are installed.

@@ -1,4 +1,4 @@
-//! The sends of one system for one pattern of jobs, and what is computed from them.
+//! The sends of one system for one pattern of jobs, and the results computed from them.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub(crate) const LATENCY: Duration = Duration::from_millis(60);
 pub(crate) enum Pattern {
     /// There are always more jobs than can be sent.
     Backlog,
-    /// One job arrives, and just before its window ends a backlog.
+    /// One job arrives, and then a backlog just before its window ends.
     OneThenBacklog,
 }
 
@@ -39,7 +39,7 @@ impl Pattern {
     }
 }
 
-/// What a system is measured with.
+/// The conditions of a measurement.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Task {
     pub(crate) limit: SendLimit,
@@ -107,7 +107,7 @@ pub(crate) struct Run {
     pub(crate) sends: Vec<Duration>,
     /// The maximum number of sends in any window, the first one included.
     pub(crate) max_in_window: usize,
-    /// Whether the pictures show it.
+    /// Whether the charts show it.
     pub(crate) drawn: bool,
 }
 
