@@ -1,4 +1,4 @@
-//! The email worker's real binary against stand-ins for the services that it calls.
+//! The email worker's own `main` in real processes, against stand-ins for the services that it calls.
 //!
 //! [`Fleet`] runs real worker processes, one per slot. [`World`] is everything that they can reach: Lambda's
 //! runtime API, SQS, DynamoDB and SES, in memory and on loopback. `tests/storm.rs` kills workers and checks what
