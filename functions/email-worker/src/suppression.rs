@@ -39,7 +39,7 @@ impl KnownSuppressions {
             }
             // Only the code: SES's messages and the request's path name the recipient.
             Err(error) => {
-                let code = error.code().unwrap_or("no answer").to_owned();
+                let code = error.code().unwrap_or("no response").to_owned();
                 Err(Unavailable::new("asking SES for a suppression", code))
             }
         }

@@ -13,7 +13,7 @@ const QUOTA_ROOM: f64 = 0.05;
 
 /// The state of the account and the sender.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::struct_excessive_bools, reason = "the provider answers each with yes or no")]
+#[expect(clippy::struct_excessive_bools, reason = "each is one fact that the provider reports")]
 pub struct Standing {
     pub sending_enabled: bool,
     /// The provider has shut the account down.

@@ -97,7 +97,7 @@ pub async fn an_announced_attempt_is_reported(
     let second = claim(job, "second", first.until);
     assert_eq!(granted(&ledger.claim(&second).await?), Some((2, true)));
 
-    ledger.mark_unknown(&second, &Reason::new("outcome_unknown", "no answer"), NOW).await?;
+    ledger.mark_unknown(&second, &Reason::new("outcome_unknown", "no response"), NOW).await?;
     let third = claim(job, "third", second.until);
     assert_eq!(ledger.claim(&third).await?, Claimed::AlreadyFailed);
     assert_eq!(ledger.reopen(job, NOW).await?, Reopened::Ready);
