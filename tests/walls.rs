@@ -16,7 +16,7 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// Every crate of others that production code depends on directly, and what for. A new one needs a
 /// line here: it must be maintained, under a permissive licence, and worth its size in every function.
-const PRODUCTION_DEPENDENCIES: [(&str, &str); 37] = [
+const PRODUCTION_DEPENDENCIES: [(&str, &str); 36] = [
     ("askama", "email templates, checked at compile time"),
     ("aws-config", "region, credentials and endpoints, as in every AWS tool"),
     ("aws-sdk-cloudformation", "the command line finds the stack's outputs"),
@@ -29,7 +29,7 @@ const PRODUCTION_DEPENDENCIES: [(&str, &str); 37] = [
     ("aws-smithy-async", "timers of the HTTP client in crates/stripe"),
     ("aws-smithy-http-client", "one HTTP client, with one TLS stack, for AWS and Stripe"),
     ("aws-smithy-runtime-api", "the HTTP client's types"),
-    ("aws-smithy-types", "the HTTP client's bodies in crates/stripe"),
+    ("aws-smithy-types", "the HTTP client's bodies in crates/stripe; base64"),
     ("aws_lambda_events", "the shape of SQS events"),
     ("axum", "routes of the API"),
     ("clap", "the command line's arguments and help"),
@@ -40,8 +40,7 @@ const PRODUCTION_DEPENDENCIES: [(&str, &str); 37] = [
     ("http", "requests to Stripe"),
     ("hyper-util", "tells a refused connection from one that broke"),
     ("indicatif", "progress bars of the command line"),
-    ("lambda_http", "the API on Lambda"),
-    ("lambda_runtime", "the other functions on Lambda"),
+    ("lambda_runtime", "the functions on Lambda"),
     ("memchr", "`registrar audit` searches gigabytes of logs"),
     ("serde", "JSON and table items"),
     ("serde_dynamo", "table items"),
