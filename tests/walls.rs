@@ -16,7 +16,7 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// Every crate of others that production code depends on directly, and what for. A new one needs a
 /// line here: it must be maintained, under a permissive licence, and worth its size in every function.
-const PRODUCTION_DEPENDENCIES: [(&str, &str); 36] = [
+const PRODUCTION_DEPENDENCIES: [(&str, &str); 37] = [
     ("askama", "email templates, checked at compile time"),
     ("aws-config", "region, credentials and endpoints, as in every AWS tool"),
     ("aws-sdk-cloudformation", "the command line finds the stack's outputs"),
@@ -34,6 +34,7 @@ const PRODUCTION_DEPENDENCIES: [(&str, &str); 36] = [
     ("axum", "routes of the API"),
     ("clap", "the command line's arguments and help"),
     ("email_address", "RFC 5321 and 5322 grammar of addresses"),
+    ("flate2", "`registrar audit` reads compressed logs"),
     ("futures-util", "several futures at once, without tasks"),
     ("hex", "digests as text"),
     ("hmac", "signatures of Stripe's webhooks"),
