@@ -19,11 +19,13 @@ const READ_BUFFER_BYTES: usize = 256 * 1024;
 
 /// Check the sends of a log against a limit
 ///
-/// The input is the email worker's JSON log lines, with or without a timestamp in front; or the output
-/// of `aws logs filter-log-events`; or CSV with one time per line (RFC 3339, or seconds, milliseconds
-/// or microseconds since 1970), or with two times, the start and the end of an attempt.
+/// The input is the email worker's JSON log lines, with or without text around them, in an array, or in
+/// an envelope: the output of `aws logs filter-log-events`, a CloudWatch Logs subscription, Firehose, or
+/// Lambda's `awslogs`, also compressed with gzip; or CSV with one time per line (RFC 3339, or seconds,
+/// milliseconds or microseconds since 1970), or with two times, the start and the end of an attempt.
 /// Each attempt is counted at the worst time between its start and its end.
-/// The exit code is 1 if a window may contain more sends than the limit, and 2 if the input is invalid.
+/// The exit code is 1 if a window may contain more sends than the limit, and 2 if the input is invalid or
+/// mentions a send that cannot be read.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The log, or - for standard input

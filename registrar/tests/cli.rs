@@ -124,6 +124,24 @@ fn audit_of_a_log_that_broke_the_limit_exits_with_1() {
 }
 
 #[test]
+fn audit_of_a_json_array_counts_every_element() {
+    let log = worker_log(10, 1_000);
+    let array = format!("[{}]", log.trim_end().replace('\n', ","));
+    let ran = registrar(&["audit", "-", "--limit", "3"], array.as_bytes());
+    assert_eq!((ran.code, ran.stderr.as_str()), (1, ""));
+    assert!(ran.stdout.contains("sends             10 "), "{}", ran.stdout);
+    assert!(ran.stdout.contains("the limit was     BROKEN"), "{}", ran.stdout);
+}
+
+#[test]
+fn audit_of_a_log_with_a_send_that_cannot_be_read_exits_with_2() {
+    let log = worker_log(10, 1_000_000);
+    let ran = registrar(&["audit", "-", "--limit", "300"], &log.as_bytes()[..log.len() - 5]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+    assert!(ran.stderr.starts_with("error: -: line 10: mentions a send, "), "{}", ran.stderr);
+}
+
+#[test]
 fn audit_reads_csv_from_standard_input() {
     let ran = registrar(&["audit", "-", "--limit", "2", "--window", "10"], b"0\n1\n9.999\n10\n");
     assert_eq!(ran.code, 1);

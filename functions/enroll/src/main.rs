@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use enroll::{Config, deployed, router};
+use enroll::{Config, deployed, http::gateway, router};
 use lambda::Environment;
+use lambda_runtime::service_fn;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda_http::Error> {
+async fn main() -> Result<(), lambda_runtime::Error> {
     lambda::telemetry::start();
     let config = Config::read(&Environment::process())?;
     let sdk = adapters::clients::load_config().await;
-    lambda_http::run(router(Arc::new(deployed::ports(&sdk, config)))).await
+    let router = router(Arc::new(deployed::ports(&sdk, config)));
+    lambda_runtime::run(service_fn(|event| gateway::handle(&router, event))).await
 }

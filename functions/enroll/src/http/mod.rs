@@ -3,6 +3,7 @@
 mod api;
 mod courses;
 mod enrollments;
+pub mod gateway;
 mod jsend;
 mod request;
 #[cfg(test)]
