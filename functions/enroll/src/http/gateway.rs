@@ -11,7 +11,7 @@
 #[cfg(test)]
 pub(super) mod tests;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write};
 
 use axum::{
     Router,
@@ -198,7 +198,8 @@ fn encode(text: &str, kept: impl Fn(u8) -> bool, out: &mut String) {
         if kept(byte) {
             out.push(byte.into());
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            // Writing to a text cannot fail.
+            let _ = write!(out, "%{byte:02X}");
         }
     }
 }
