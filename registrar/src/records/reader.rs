@@ -373,6 +373,10 @@ impl ReadStrings for Reader {
 
     fn embedded(&mut self, text: &str, is_line: bool) -> Result<(), Failure> {
         let bytes = text.as_bytes();
+        // Nothing that matters is shorter than the event's name.
+        if bytes.len() < EVENT.len() {
+            return Ok(());
+        }
         let mentions = self.find.mention.find(bytes).is_some();
         if !mentions && !self.find.may_hide(bytes) {
             return Ok(());
