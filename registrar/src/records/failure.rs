@@ -1,6 +1,6 @@
 //! Why a record cannot be read, and where it is.
 
-use super::ReadError;
+use super::report::ReadError;
 
 #[derive(Debug)]
 pub(super) struct Failure {

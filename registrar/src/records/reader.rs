@@ -8,12 +8,12 @@ use pacer::audit::Arrival;
 use serde::de::DeserializeSeed;
 
 use super::{
-    Format, ReadError, Records,
     brackets::{Brackets, NotJson, may_begin},
     csv,
     failure::Failure,
     json::{Found, GZIP_IN_BASE64, ReadStrings, Walk},
     log::{AttemptScanner, EVENT},
+    report::{Format, ReadError, Records},
 };
 
 const READ_BUFFER_BYTES: usize = 256 * 1024;
@@ -26,7 +26,7 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// Envelopes in envelopes: a subscription's record in a Firehose record in a compressed file has four.
 const MAX_DEPTH: usize = 12;
 
-pub(super) struct Reader {
+struct Reader {
     found: Found,
     find: Finders,
     scanner: AttemptScanner,
@@ -75,8 +75,15 @@ enum Values {
     Unfinished(usize),
 }
 
+impl Records {
+    /// Reads all of `input`, and detects its format.
+    pub fn read(mut input: impl BufRead) -> Result<Self, ReadError> {
+        Reader::new().read(&mut input)
+    }
+}
+
 impl Reader {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         let find = Finders {
             mention: Finder::new(EVENT),
             escape: Finder::new(r"\u00"),
@@ -97,7 +104,7 @@ impl Reader {
         }
     }
 
-    pub(super) fn read(mut self, input: &mut dyn BufRead) -> Result<Records, ReadError> {
+    fn read(mut self, input: &mut dyn BufRead) -> Result<Records, ReadError> {
         self.source(input)?;
         let Self { found: Found { sends, skipped, has_envelopes, .. }, csv, .. } = self;
         if self.is_log || !sends.is_empty() {
@@ -373,6 +380,10 @@ impl ReadStrings for Reader {
 
     fn embedded(&mut self, text: &str, is_line: bool) -> Result<(), Failure> {
         let bytes = text.as_bytes();
+        // Nothing that matters is shorter than the event's name.
+        if bytes.len() < EVENT.len() {
+            return Ok(());
+        }
         let mentions = self.find.mention.find(bytes).is_some();
         if !mentions && !self.find.may_hide(bytes) {
             return Ok(());

@@ -2,8 +2,13 @@
 
 mod envelopes;
 
+use pacer::audit::Arrival;
+
 use super::{
-    log::tests::{FLAT, NESTED},
+    log::{
+        EVENT,
+        tests::{FLAT, NESTED},
+    },
     *,
 };
 
