@@ -16,7 +16,7 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// Every third-party crate that production code depends on directly, and its purpose. Add a line for a
 /// new one only if it is maintained, has a permissive licence, and is worth its size in every function.
-const PRODUCTION_DEPENDENCIES: [(&str, &str); 37] = [
+const PRODUCTION_DEPENDENCIES: [(&str, &str); 38] = [
     ("askama", "email templates, checked at compile time"),
     ("aws-config", "region, credentials and endpoints, as in every AWS tool"),
     ("aws-sdk-cloudformation", "the command line finds the stack's outputs"),
@@ -41,6 +41,7 @@ const PRODUCTION_DEPENDENCIES: [(&str, &str); 37] = [
     ("http", "requests to Stripe"),
     ("hyper-util", "distinguishes a refused connection from a broken one"),
     ("indicatif", "progress bars of the command line"),
+    ("lambda_http", "events of API Gateway as HTTP requests, and the responses"),
     ("lambda_runtime", "the functions on Lambda"),
     ("memchr", "`registrar audit` searches gigabytes of logs"),
     ("serde", "JSON and table items"),

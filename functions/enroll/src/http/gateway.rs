@@ -6,7 +6,8 @@
 //! Developer Guide, "Create AWS Lambda proxy integrations for HTTP APIs" and "Map HTTP API stages to a
 //! custom domain name".)
 //!
-//! `lambda_http` routes by `rawPath`, and panics on a query, a host or a body that is not valid.
+//! `lambda_http` routes by `rawPath`, and panics on a query, a host or a body that is not valid. So the
+//! event is checked first, and its path is replaced by that of the route.
 
 #[cfg(test)]
 pub(super) mod tests;
@@ -15,14 +16,19 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use axum::{
     Router,
-    body::{Body, to_bytes},
-    extract::Request,
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, uri::PathAndQuery},
-    response::{IntoResponse, Response},
+    http::{HeaderName, HeaderValue, Method, StatusCode, Uri, uri::PathAndQuery},
+    response::IntoResponse,
 };
 use enrollment::fields::FieldErrors;
-use lambda_runtime::{Diagnostic, LambdaEvent, tower::ServiceExt};
-use serde::{Deserialize, Serialize};
+use lambda_http::{
+    Adapter, Request,
+    request::LambdaRequest,
+    service_fn,
+    tower::{Service, ServiceExt},
+};
+use lambda_runtime::{Diagnostic, LambdaEvent};
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::jsend::ApiResponse;
 
@@ -33,11 +39,11 @@ const DEFAULT_ROUTE: &str = "$default";
 /// The method of a route that takes all methods.
 const ANY_METHOD: &str = "ANY";
 
-/// The fields that are read. All are optional, so that an event of another source gets an error that
-/// names the right one.
+/// The fields that are checked before `lambda_http` reads the event. All are optional, so that an event of
+/// another source gets an error that names the right one.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct GatewayEvent {
+struct GatewayEvent {
     version: Option<String>,
     route_key: Option<String>,
     raw_path: Option<String>,
@@ -60,39 +66,33 @@ struct HttpDescription {
     method: String,
 }
 
-/// The response in payload format 2.0.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct GatewayResponse {
-    status_code: u16,
-    headers: BTreeMap<String, String>,
-    body: String,
-    is_base64_encoded: bool,
-    /// Always empty; `cargo lambda watch` requires it.
-    cookies: [(); 0],
-}
-
+/// Handles one event, and returns the response in payload format 2.0.
+///
 /// `Err` means that the function is connected to something that is not an HTTP API with payload
 /// format 2.0. Everything that a client can cause has a response.
-pub async fn handle(
-    router: &Router,
-    event: LambdaEvent<GatewayEvent>,
-) -> Result<GatewayResponse, Diagnostic> {
-    let LambdaEvent { payload, context } = event;
-    let route = Route::of(&payload)?;
-    let response = match request(route, payload) {
-        Ok(mut request) => {
-            let trace_id = context.xray_trace_id.as_deref().map(HeaderValue::from_str);
-            if let Some(Ok(trace_id)) = trace_id {
-                request.headers_mut().insert("x-amzn-trace-id", trace_id);
+pub async fn handle(router: &Router, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
+    let LambdaEvent { mut payload, context } = event;
+    let checked = GatewayEvent::deserialize(&payload).map_err(|_| not_an_http_api())?;
+    let route = Route::of(&checked)?;
+    let target = Target::of(route, &checked);
+    // Of a request that is refused, nothing is read.
+    target.as_ref().unwrap_or(&Target::default()).write(&mut payload);
+    let request: LambdaRequest = serde_json::from_value(payload).map_err(|_| not_an_http_api())?;
+    let uri = target.map(|target| target.uri);
+    let service = service_fn(|mut request: Request| {
+        let (router, uri) = (router.clone(), uri.clone());
+        async move {
+            match uri {
+                Ok(uri) => {
+                    *request.uri_mut() = uri;
+                    router.oneshot(request).await
+                }
+                Err(refusal) => Ok(refusal.into_response()),
             }
-            request.extensions_mut().insert(context);
-            let Ok(response) = router.clone().oneshot(request).await;
-            response
         }
-        Err(refusal) => refusal.into_response(),
-    };
-    GatewayResponse::read(response).await
+    });
+    let Ok(response) = Adapter::from(service).call(LambdaEvent::new(request, context)).await;
+    serde_json::to_value(response).map_err(|error| error.to_string().into())
 }
 
 /// What decides the handler.
@@ -112,10 +112,7 @@ impl Route {
     fn of(event: &GatewayEvent) -> Result<Self, Diagnostic> {
         let http = event.request_context.as_ref().and_then(|context| context.http.as_ref());
         let (Some("2.0"), Some(http)) = (event.version.as_deref(), http) else {
-            return Err(unsupported(
-                "this function takes events of an API Gateway HTTP API with payload format 2.0; an \
-                 event of a REST API, a load balancer, a queue or a schedule is not one",
-            ));
+            return Err(not_an_http_api());
         };
         let key = event.route_key.as_deref().filter(|key| !key.is_empty());
         let key = key.unwrap_or(DEFAULT_ROUTE);
@@ -131,23 +128,62 @@ impl Route {
     }
 }
 
+fn not_an_http_api() -> Diagnostic {
+    unsupported(
+        "this function takes events of an API Gateway HTTP API with payload format 2.0; an event of a \
+         REST API, a load balancer, a queue or a schedule is not one",
+    )
+}
+
 fn unsupported(message: &str) -> Diagnostic {
     Diagnostic { error_type: "UnsupportedEvent".to_owned(), error_message: message.to_owned() }
 }
 
-fn request(route: Route, event: GatewayEvent) -> Result<Request, ApiResponse> {
-    let path = match route.path {
-        RoutePath::Template(template) => {
-            filled(&template, &event.path_parameters.unwrap_or_default())?
+/// The request as `lambda_http` is to build it: every part is valid.
+struct Target {
+    method: String,
+    uri: Uri,
+    headers: BTreeMap<String, String>,
+    body: Option<String>,
+}
+
+impl Default for Target {
+    fn default() -> Self {
+        let method = Method::GET.to_string();
+        Self { method, uri: Uri::default(), headers: BTreeMap::new(), body: None }
+    }
+}
+
+impl Target {
+    fn of(route: Route, event: &GatewayEvent) -> Result<Self, ApiResponse> {
+        let path = match route.path {
+            RoutePath::Template(template) => {
+                let none = BTreeMap::new();
+                filled(&template, event.path_parameters.as_ref().unwrap_or(&none))?
+            }
+            RoutePath::Raw(path) => encoded_path(&path),
+        };
+        Method::from_bytes(route.method.as_bytes())
+            .map_err(|_| bad_request("method", "is not a method of HTTP"))?;
+        let uri = uri(path, event.raw_query_string.as_deref().unwrap_or_default())?;
+        let headers = headers(event.headers.clone().unwrap_or_default())?;
+        check_body(event)?;
+        Ok(Self { method: route.method, uri, headers, body: event.body.clone() })
+    }
+
+    /// The URI is not among it: `lambda_http` would resolve `..` in its path, encoded or not.
+    fn write(&self, payload: &mut Value) {
+        payload["rawPath"] = json!("/");
+        payload["rawQueryString"] = json!("");
+        payload["headers"] = json!(self.headers);
+        payload["body"] = json!(self.body);
+        if self.body.is_none() {
+            payload["isBase64Encoded"] = json!(false);
         }
-        RoutePath::Raw(path) => encoded_path(&path),
-    };
-    let mut request = Request::new(body(event.body, event.is_base64_encoded.unwrap_or(false))?);
-    *request.method_mut() = Method::from_bytes(route.method.as_bytes())
-        .map_err(|_| bad_request("method", "is not a method of HTTP"))?;
-    *request.uri_mut() = uri(path, event.raw_query_string.as_deref().unwrap_or_default())?;
-    *request.headers_mut() = headers(event.headers.unwrap_or_default())?;
-    Ok(request)
+        payload["requestContext"]["http"]["method"] = json!(self.method);
+        // `lambda_http` makes a URL of the domain, and panics if it is not one.
+        payload["requestContext"]["domainName"] = Value::Null;
+    }
 }
 
 fn bad_request(field: &'static str, why: &str) -> ApiResponse {
@@ -218,49 +254,25 @@ fn uri(path: String, query: &str) -> Result<Uri, ApiResponse> {
     PathAndQuery::try_from(whole).map(Uri::from).map_err(|_| not_a_query())
 }
 
-fn headers(named: BTreeMap<String, String>) -> Result<HeaderMap, ApiResponse> {
-    named
-        .into_iter()
-        .map(|(name, value)| {
-            let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-            Some((name, HeaderValue::from_bytes(value.as_bytes()).ok()?))
-        })
-        .collect::<Option<_>>()
-        .ok_or_else(|| bad_request("headers", "have a name or a value that HTTP does not allow"))
-}
-
-fn body(text: Option<String>, is_base64: bool) -> Result<Body, ApiResponse> {
-    let text = text.unwrap_or_default();
-    if !is_base64 {
-        return Ok(Body::from(text));
+/// The headers without those of the connection, which the API does not use: they would become part of
+/// the same URL.
+fn headers(named: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, ApiResponse> {
+    let is_valid = |(name, value): (&String, &String)| {
+        HeaderName::from_bytes(name.as_bytes()).is_ok() && HeaderValue::from_str(value).is_ok()
+    };
+    if !named.iter().all(is_valid) {
+        return Err(bad_request("headers", "have a name or a value that HTTP does not allow"));
     }
-    aws_smithy_types::base64::decode(text)
-        .map(Body::from)
-        .map_err(|_| bad_request("body", "is not base64, as the event says"))
+    let is_of_connection = |name: &str| {
+        ["host", "x-forwarded-proto"].iter().any(|other| name.eq_ignore_ascii_case(other))
+    };
+    Ok(named.into_iter().filter(|(name, _)| !is_of_connection(name)).collect())
 }
 
-impl GatewayResponse {
-    async fn read(response: Response) -> Result<Self, Diagnostic> {
-        let (parts, body) = response.into_parts();
-        // The API's own responses, which are whole already.
-        let bytes = to_bytes(body, usize::MAX).await.map_err(|error| error.to_string())?;
-        let mut headers = BTreeMap::<String, String>::new();
-        for (name, value) in &parts.headers {
-            let value = String::from_utf8_lossy(value.as_bytes());
-            headers
-                .entry(name.as_str().to_owned())
-                .and_modify(|values| {
-                    values.push_str(", ");
-                    values.push_str(&value);
-                })
-                .or_insert_with(|| value.clone().into_owned());
-        }
-        Ok(Self {
-            status_code: parts.status.as_u16(),
-            headers,
-            body: String::from_utf8_lossy(&bytes).into_owned(),
-            is_base64_encoded: false,
-            cookies: [],
-        })
+fn check_body(event: &GatewayEvent) -> Result<(), ApiResponse> {
+    let text = event.body.as_deref().filter(|_| event.is_base64_encoded == Some(true));
+    match text.map(aws_smithy_types::base64::decode) {
+        Some(Err(_)) => Err(bad_request("body", "is not base64, as the event says")),
+        _ => Ok(()),
     }
 }

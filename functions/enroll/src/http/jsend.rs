@@ -15,7 +15,7 @@ use unavailable::Unavailable;
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
 /// A status and a `JSend` body.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct ApiResponse {
     status: StatusCode,
     body: Value,
