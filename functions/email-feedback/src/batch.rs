@@ -21,6 +21,7 @@ use email::{
 };
 use futures_util::{FutureExt, StreamExt, stream};
 use lambda::batch::panic_text;
+use time::OffsetDateTime;
 use unavailable::Unavailable;
 
 use crate::event::{self, MalformedEvent, Parsed};
@@ -57,9 +58,9 @@ pub struct Receiver<L, S> {
 
 impl<L: RecordFeedback, S: Suppress> Receiver<L, S> {
     /// Handles a batch, and returns the SQS message ids of the batch item failures.
-    pub async fn handle(&self, batch: Vec<Received>) -> Vec<String> {
+    pub async fn handle(&self, batch: Vec<Received>, now: OffsetDateTime) -> Vec<String> {
         stream::iter(batch)
-            .map(|message| self.guarded(message))
+            .map(|message| self.guarded(message, now))
             .buffer_unordered(MAX_CONCURRENT_EVENTS)
             .filter_map(async |given_back| given_back)
             .collect()
@@ -67,8 +68,12 @@ impl<L: RecordFeedback, S: Suppress> Receiver<L, S> {
     }
 
     /// The message's id if it is given back. A panic gives back its own message and no other.
-    async fn guarded(&self, Received { sqs_message_id, body }: Received) -> Option<String> {
-        match AssertUnwindSafe(self.take(&body)).catch_unwind().await {
+    async fn guarded(
+        &self,
+        Received { sqs_message_id, body }: Received,
+        now: OffsetDateTime,
+    ) -> Option<String> {
+        match AssertUnwindSafe(self.take(&body, now)).catch_unwind().await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => {
                 tracing::error!(event = "email_feedback_failed", sqs_message_id, %error, "an event is given back");
@@ -95,21 +100,28 @@ impl<L: RecordFeedback, S: Suppress> Receiver<L, S> {
     /// to the dead-letter queue after the last receive. Redelivery fixes a failed write. It does not
     /// fix a body that is not an event, which so becomes a dead letter for an operator. Taking an event
     /// twice is harmless, whatever was written before.
-    pub async fn take(&self, body: &str) -> Result<(), NotTaken> {
-        match event::parse(body)? {
+    pub async fn take(&self, body: &str, now: OffsetDateTime) -> Result<(), NotTaken> {
+        match event::parse(body, now)? {
             Parsed::Ignored => {
                 tracing::info!(event = "email_feedback", kind = "ignored");
                 Ok(())
             }
-            Parsed::Feedback { feedback, unreadable } => self.note(&feedback, unreadable).await,
+            Parsed::Feedback { feedback, unreadable } => {
+                self.note(&feedback, unreadable, now).await
+            }
         }
     }
 
-    async fn note(&self, feedback: &Feedback, unreadable: usize) -> Result<(), NotTaken> {
+    async fn note(
+        &self,
+        feedback: &Feedback,
+        unreadable: usize,
+        now: OffsetDateTime,
+    ) -> Result<(), NotTaken> {
         let suppressed = self.suppress(feedback).await.map_err(NotTaken::Suppressions)?;
         let recorded = match &feedback.job_id {
             Some(job_id) => {
-                Some(self.ledger.record(job_id, feedback).await.map_err(NotTaken::Ledger)?)
+                Some(self.ledger.record(job_id, feedback, now).await.map_err(NotTaken::Ledger)?)
             }
             None => None,
         };
