@@ -331,6 +331,15 @@ fn worker_and_hold_watch_may_turn_the_workers_event_source_and_no_other() {
 }
 
 #[test]
+fn email_queue_refuses_a_job_that_could_not_be_kept_as_a_dead_letter() {
+    let template = template();
+    let size = property(&template, "EmailQueue", "MaximumMessageSize").as_u64();
+    assert_eq!(size, u64::try_from(email::job::MAX_JOB_BYTES).ok());
+    let dead_letters = &template["Resources"]["EmailDeadLetterQueue"]["Properties"];
+    assert!(dead_letters["MaximumMessageSize"].is_null(), "SQS's own maximum, 1 MiB");
+}
+
+#[test]
 fn message_outlasts_a_day_long_outage_and_every_hold() {
     use std::time::Duration;
 

@@ -16,7 +16,7 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// Every third-party crate that production code depends on directly, and its purpose. Add a line for a
 /// new one only if it is maintained, has a permissive licence, and is worth its size in every function.
-const PRODUCTION_DEPENDENCIES: [(&str, &str); 38] = [
+const PRODUCTION_DEPENDENCIES: [(&str, &str); 39] = [
     ("askama", "email templates, checked at compile time"),
     ("aws-config", "region, credentials and endpoints, as in every AWS tool"),
     ("aws-sdk-cloudformation", "the command line finds the stack's outputs"),
@@ -33,13 +33,14 @@ const PRODUCTION_DEPENDENCIES: [(&str, &str); 38] = [
     ("aws_lambda_events", "the shape of SQS events"),
     ("axum", "routes of the API"),
     ("clap", "the command line's arguments and help"),
-    ("email_address", "RFC 5321 and 5322 grammar of addresses"),
     ("flate2", "`registrar audit` reads compressed logs"),
     ("futures-util", "several futures at once, without tasks"),
     ("hex", "digests as text"),
     ("hmac", "signatures of Stripe's webhooks"),
     ("http", "requests to Stripe"),
     ("hyper-util", "distinguishes a refused connection from a broken one"),
+    ("icu_normalizer", "names and titles in NFC; the tables are those that idna brings"),
+    ("idna", "Unicode domains of addresses as Punycode"),
     ("indicatif", "progress bars of the command line"),
     ("lambda_http", "events of API Gateway as HTTP requests, and the responses"),
     ("lambda_runtime", "the functions on Lambda"),
@@ -48,7 +49,7 @@ const PRODUCTION_DEPENDENCIES: [(&str, &str); 38] = [
     ("serde_dynamo", "table items"),
     ("serde_json", "JSON"),
     ("serde_urlencoded", "Stripe's request bodies"),
-    ("sha2", "digests of addresses; signatures of webhooks"),
+    ("sha2", "digests of addresses and of jobs; signatures of webhooks"),
     ("terminal_size", "the width of the command line's tables"),
     ("thiserror", "error types"),
     ("time", "times, and RFC 3339"),

@@ -45,6 +45,56 @@ async fn job_that_is_queued_twice_is_sent_once() {
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
+async fn job_whose_id_ses_cannot_carry_is_sent_and_its_events_lead_back_to_it() {
+    let stack = DeployedStack::shared().await;
+    let (id, to) = (format!("receipt.{}", unique_id("job")), address());
+    let job = plain_job(&id, &to).to_string();
+
+    // `"v": 1.0` and a byte order mark are read.
+    stack.enqueue(format!("\u{feff}{}", job.replace("\"v\":1}", "\"v\":1.0}"))).await;
+    stack.wait_for_email_to(&to).await;
+    // The same job, in another writing.
+    stack.enqueue(job).await;
+    stack.only_email_to(&to).await;
+    stack.wait_until_not_queued(&id).await;
+}
+
+#[tokio::test]
+#[ignore = "needs a deployed stack: make journeys"]
+async fn second_email_under_one_id_is_a_dead_letter_at_once_and_later() {
+    let stack = DeployedStack::shared().await;
+    let (id, to, other) = (unique_id("job"), address(), address());
+    let first = plain_job(&id, &to).to_string();
+    let second = plain_job(&id, &other).to_string();
+
+    stack.enqueue_together(&[first, second.clone()]).await;
+    let letter = stack.take_dead_letter(&id).await;
+    assert_eq!(letter.attribute("error_code"), "id_reused", "{letter:?}");
+    assert_eq!(letter.attribute("job_id"), id);
+    // If two workers receive them at once, either may be the first.
+    let (sent, unsent) = if letter.body == second { (&to, &other) } else { (&other, &to) };
+    stack.wait_for_email_to(sent).await;
+
+    stack.enqueue(letter.body.clone()).await;
+    let again = stack.take_dead_letter(&id).await;
+    assert_eq!(again.attribute("error_code"), "id_reused");
+    assert_eq!(again.body, letter.body);
+    stack.wait_until_not_queued(&id).await;
+    stack.only_email_to(sent).await;
+    assert!(stack.emails_to(unsent).await.is_empty());
+}
+
+#[tokio::test]
+#[ignore = "needs a deployed stack: make journeys"]
+async fn job_that_could_not_be_kept_as_a_dead_letter_is_refused_by_the_queue() {
+    let stack = DeployedStack::shared().await;
+    let mut job = plain_job(&unique_id("job"), &address());
+    job["text"] = "x".repeat(email::job::MAX_JOB_BYTES).into();
+    assert_eq!(stack.enqueue_refused(job.to_string()).await, "InvalidParameterValue");
+}
+
+#[tokio::test]
+#[ignore = "needs a deployed stack: make journeys"]
 async fn poison_message_is_a_dead_letter_and_does_not_stop_its_batch() {
     let stack = DeployedStack::shared().await;
     let recipients = [address(), address(), address()];
@@ -79,6 +129,7 @@ async fn job_that_can_never_be_sent_is_an_unchanged_dead_letter_with_a_reason() 
     let jobs = [
         ("malformed_job", job(&|job| job["v"] = 2.into())),
         ("malformed_job", job(&|job| job["to"] = "nobody".into())),
+        ("malformed_job", job(&|job| job["text"] = "\u{1}".into())),
         ("malformed_job", job(&|job| job["to"] = "a@example.com, b@example.com".into())),
         ("malformed_job", job(&|job| job["subject"] = "Two\r\nBcc: b@example.com".into())),
         ("malformed_job", job(&|job| _ = job.as_object_mut().unwrap().remove("text"))),

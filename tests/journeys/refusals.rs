@@ -61,6 +61,12 @@ async fn enrollment_with_a_missing_or_invalid_field_is_422_and_names_it() {
         ("name", json!({})),
         ("name", json!("")),
         ("name", json!("Ada\r\nBcc: b@example.com")),
+        ("name", json!("\u{200b}\u{200b}")),
+        ("name", json!("Ada\u{202e}gnp.exe")),
+        ("name", json!("Ada\u{ffff}")),
+        ("name", json!("Ada https://evil.example")),
+        ("email", json!("\u{e9}@example.com")),
+        ("email", json!("ada@example.invalid")),
     ];
     let missing = ["student_id", "course_id", "email", "name"].map(|field| (field, Value::Null));
 
@@ -121,6 +127,46 @@ async fn enrollment_again_with_other_details_is_409_and_changes_nothing() {
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
+async fn refusal_of_a_text_names_the_character() {
+    let stack = DeployedStack::shared().await;
+    for (title, character) in [("\u{ffff}Rust 101", "U+FFFF"), ("Rust\u{2028}101", "U+2028")] {
+        let course = json!({"title": title, "price": 0, "currency": "USD", "state": "open"});
+        let response =
+            stack.call(&stack.operator, "PUT", "/courses/poison", course.to_string()).await;
+        assert_fails(&response, 422, "title");
+        let why = response.body["data"]["title"].as_str().unwrap();
+        assert!(why.contains(character), "{why}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a deployed stack: make journeys"]
+async fn enrollment_again_with_the_same_name_and_address_in_another_form_is_200() {
+    let stack = DeployedStack::shared().await;
+    let course = stack.create_free_course("Forms").await;
+    let student = Student::named("Am\u{e9}lie");
+    let local = student.email.split('@').next().unwrap();
+    let written = Student { email: format!("{local}@b\u{fc}cher.example"), ..student.clone() };
+    let again = Student {
+        name: "Ame\u{301}lie".into(),
+        email: format!("{local}@XN--BCHER-KVA.Example"),
+        ..student.clone()
+    };
+
+    let first = stack.enroll(&written, &course).await;
+    assert_eq!(first.status, 201, "{:?}", first.body);
+    let second = stack.enroll(&again, &course).await;
+    assert_eq!((second.status, &second.body), (200, &first.body));
+    stack.only_email_to(&format!("{local}@xn--bcher-kva.example")).await;
+
+    let mut marked = String::from("\u{feff}");
+    marked.push_str(&again.enrollment_request(&course).to_string());
+    let third = stack.call(&stack.caller, "POST", "/enrollments", marked).await;
+    assert_eq!(third.status, 200, "a byte order mark: {:?}", third.body);
+}
+
+#[tokio::test]
+#[ignore = "needs a deployed stack: make journeys"]
 async fn reading_a_missing_resource_is_404_and_without_a_student_is_422() {
     let stack = DeployedStack::shared().await;
     let get = async |signer, path: &str| stack.call(signer, "GET", path, "").await;
@@ -141,6 +187,8 @@ async fn course_with_an_invalid_field_is_422_and_names_it() {
     let wrong = [
         ("title", json!("")),
         ("title", json!(1)),
+        ("title", json!("\u{ffff}Rust 101")),
+        ("title", json!("Rust\u{2028}101")),
         ("price", json!(-1)),
         ("price", json!("10")),
         ("price", json!(10.5)),

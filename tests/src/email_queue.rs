@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use aws_sdk_sqs::error::ProvideErrorMetadata;
+
 use crate::{
     DeployedStack, Student, emulator::QueuedMessage, eventually, feedback::feedback_event,
     unique_id,
@@ -19,6 +21,13 @@ impl DeployedStack {
             .await
             .expect("the queue accepts messages");
         sent.message_id.expect("a message has an id")
+    }
+
+    /// Puts a message on the email queue that the queue must refuse, and returns SQS's error code.
+    pub async fn enqueue_refused(&self, body: impl Into<String>) -> String {
+        let send = self.sqs.send_message().queue_url(self.output("EmailQueueUrl"));
+        let refusal = send.message_body(body).send().await.expect_err("the queue takes it");
+        refusal.code().unwrap_or_default().to_owned()
     }
 
     /// Puts messages on the email queue in one request, so that a worker may receive them in one batch.

@@ -1,7 +1,11 @@
 //! The email queue for producers.
 
 use aws_sdk_sqs::Client;
-use email::{Job, queue::EnqueueEmail};
+use email::{
+    Job,
+    job::{MAX_JOB_BYTES, MalformedJob},
+    queue::EnqueueEmail,
+};
 use unavailable::Unavailable;
 
 /// Puts email jobs on the SQS queue. Needs `sqs:SendMessage`.
@@ -19,13 +23,18 @@ impl EmailQueue {
 
 impl EnqueueEmail for EmailQueue {
     async fn enqueue_email(&self, job: &Job) -> Result<(), Unavailable> {
+        const ENQUEUE: &str = "sending the email job to the queue";
+        let body = job.to_body();
+        if body.len() > MAX_JOB_BYTES {
+            return Err(Unavailable::new(ENQUEUE, MalformedJob::TooLarge));
+        }
         self.client
             .send_message()
             .queue_url(&self.url)
-            .message_body(job.to_body())
+            .message_body(body)
             .send()
             .await
-            .map_err(|error| Unavailable::new("sending the email job to the queue", error))?;
+            .map_err(|error| Unavailable::new(ENQUEUE, error))?;
         Ok(())
     }
 }
@@ -64,6 +73,18 @@ mod tests {
             EmailQueue::new(mock_client!(aws_sdk_sqs, [&send]), "https://queue.example".to_owned());
         queue.enqueue_email(&job()).await.unwrap();
         assert_eq!(send.num_calls(), 1);
+    }
+
+    #[tokio::test]
+    async fn job_that_could_not_be_kept_as_a_dead_letter_is_not_sent() {
+        let send = mock!(Client::send_message).then_output(|| SendMessageOutput::builder().build());
+        let queue = EmailQueue::new(mock_client!(aws_sdk_sqs, [&send]), "q".to_owned());
+        let text = "x".repeat(MAX_JOB_BYTES);
+        let subject = "Hi".parse().unwrap();
+        let content = Content::Message(Message { subject, text, html: None });
+        let error = queue.enqueue_email(&Job { content, ..job() }).await.unwrap_err().to_string();
+        assert!(error.contains("the body is larger than 1040384 bytes"), "{error}");
+        assert_eq!(send.num_calls(), 0);
     }
 
     #[tokio::test]

@@ -22,7 +22,7 @@ pub mod attribute {
     pub const FIRST_ATTEMPT_AT: &str = "first_attempt_at";
     /// The time of the last attempt, in RFC 3339.
     pub const LAST_ATTEMPT_AT: &str = "last_attempt_at";
-    /// The number of attempts; for a body that is not a job, the receive count.
+    /// The number of attempts; for a body that is not a job or reuses an id, the receive count.
     pub const ATTEMPTS: &str = "attempts";
 }
 
@@ -32,11 +32,16 @@ pub const OUTCOME_UNKNOWN: &str = "outcome_unknown";
 /// The code of a dead letter that SQS itself moved: every worker that received it died.
 pub const TOO_MANY_RECEIVES: &str = "too_many_receives";
 
+/// The code of a dead letter with another email under an id that the ledger has seen: it was not sent.
+pub const ID_REUSED: &str = "id_reused";
+/// The code of a dead letter whose body is larger than [`MAX_JOB_BYTES`](crate::job::MAX_JOB_BYTES).
+pub const JOB_TOO_LARGE: &str = "job_too_large";
+
 /// Why a job is not retried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
-    /// The kind of reason, for machines: `malformed_job`, `unknown_template`, `invalid_data`,
-    /// `suppressed`, [`OUTCOME_UNKNOWN`], or the provider's own error code.
+    /// The kind of reason, for machines: `malformed_job`, [`JOB_TOO_LARGE`], [`ID_REUSED`],
+    /// `unknown_template`, `invalid_data`, `suppressed`, [`OUTCOME_UNKNOWN`], or the provider's own error code.
     pub code: String,
     /// The reason in words, for people.
     pub text: String,
@@ -50,7 +55,11 @@ impl Reason {
 
 impl From<&MalformedJob> for Reason {
     fn from(why: &MalformedJob) -> Self {
-        Self::new("malformed_job", why.to_string())
+        let code = match why {
+            MalformedJob::TooLarge => JOB_TOO_LARGE,
+            _ => "malformed_job",
+        };
+        Self::new(code, why.to_string())
     }
 }
 

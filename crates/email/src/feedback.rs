@@ -2,7 +2,8 @@
 //!
 //! Events are best effort: one may come late, twice, out of order, or never. So nothing waits for them,
 //! and they move the [ledger](crate::ledger) only forward: kinds have ranks, and the highest rank wins
-//! in whatever order events arrive. Any event proves one thing: the provider had accepted the email, so
+//! in whatever order events arrive. One kind of bounce can be an
+//! [automatic reply](Event::may_be_reply), and weighs less than a delivery. Any event proves one thing: the provider had accepted the email, so
 //! an attempt without an answer was a send.
 
 use std::future::Future;
@@ -26,6 +27,9 @@ pub struct Feedback {
     pub recipients: Vec<EmailAddress>,
     pub event: Event,
 }
+
+/// A bounce in the provider's words that can be an automatic reply.
+pub const REPLY: &str = "Transient/General";
 
 /// What happened to an email.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +76,20 @@ impl Event {
         }
     }
 
+    /// Whether the event is a bounce that SES typically makes of an automatic reply, such as a note that the
+    /// recipient is out of the office (AWS re:Post, "What are soft bounces on Amazon SES", subtype `General`).
+    /// After a delivery it is taken for such a reply.
+    pub fn may_be_reply(&self) -> bool {
+        matches!(self, Self::Bounced { for_good: false, detail } if detail == REPLY)
+    }
+
+    /// The states that this event replaces. Unless it [`may_be_reply`](Self::may_be_reply), it also replaces
+    /// [`State::Bounced`] if that came of an event in the words [`REPLY`].
+    pub fn outranks(&self) -> impl Iterator<Item = State> {
+        let may_be_reply = self.may_be_reply();
+        self.state().outranks().filter(move |state| !may_be_reply || *state != State::Delivered)
+    }
+
     /// Why nothing more may be sent to the recipients; `None` if it may.
     pub fn suppresses(&self) -> Option<SuppressionCause> {
         match self {
@@ -95,11 +113,12 @@ pub enum Recorded {
 
 /// Records events in the ledger.
 pub trait RecordFeedback {
-    /// Moves the job forward if the event outranks the job's state. After an `Err` the event must be
-    /// delivered again.
+    /// Moves the job forward if the event outranks the job's state. The entry's expiry counts from `now`: an
+    /// event's own times can be anything. After an `Err` the event must be delivered again.
     fn record(
         &self,
         job_id: &JobId,
         feedback: &Feedback,
+        now: OffsetDateTime,
     ) -> impl Future<Output = Result<Recorded, Unavailable>> + Send;
 }

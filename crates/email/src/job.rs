@@ -5,25 +5,39 @@
 //! {"v":1, "id":"0198…", "to":"ada@example.com", "subject":"Hello", "text":"…", "html":"…"}
 //! ```
 //!
-//! Any service of the platform may enqueue. `id` is the idempotency key: of two jobs with the same id,
-//! one is sent. A job cannot choose the sender. Unknown fields are ignored.
+//! Any service of the platform may enqueue. `id` is the idempotency key: a job that is enqueued twice is
+//! sent once, and a different job under the same id is not sent. A job cannot choose the sender. Unknown
+//! fields are ignored, and so is a byte order mark.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::{
     address::{EmailAddress, InvalidEmailAddress},
     message::{InvalidSubject, Message},
+    text::{UnwantedCharacter, check_carried, normalized, without_byte_order_mark},
 };
 
 /// The contract's version: the value of `v`.
-pub const VERSION: u64 = 1;
+pub const VERSION: f64 = 1.0;
+
+/// SQS's maximum for a message, body and attributes together: 1 MiB (Amazon SQS API Reference,
+/// `SendMessage`).
+pub const MAX_MESSAGE_BYTES: usize = 1_048_576;
+
+/// The room that a dead letter needs beside its body, for its attributes.
+pub const DEAD_LETTER_ROOM: usize = 8_192;
+
+/// The maximum size of a job's body: a larger one could not be kept as a dead letter with its reason. The
+/// queue itself refuses it (`MaximumMessageSize` in template.yaml).
+pub const MAX_JOB_BYTES: usize = MAX_MESSAGE_BYTES - DEAD_LETTER_ROOM;
 
 /// An idempotency key: 1 to 128 of `A-Z a-z 0-9 - _ .`.
 ///
-/// It becomes the value of a tag on the email, and providers allow few characters there.
+/// It becomes the value of a tag on the email, encoded if the provider does not allow its characters there.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct JobId(String);
@@ -75,6 +89,20 @@ impl fmt::Display for JobId {
     }
 }
 
+/// The digest of a job's email: recipient and content, without the id. Two jobs with one id and different
+/// digests are two emails.
+///
+/// It is stored for as long as the ledger keeps a job, so its definition must not change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ContentDigest(String);
+
+impl fmt::Display for ContentDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// One email to one recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
@@ -101,6 +129,8 @@ pub enum Content {
 /// Why a body is not a job. Messages name the field and never repeat its value.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MalformedJob {
+    #[error("the body is larger than {MAX_JOB_BYTES} bytes")]
+    TooLarge,
     /// The body is not JSON.
     #[error("the body is not JSON (line {line}, column {column})")]
     NotJson {
@@ -128,6 +158,12 @@ pub enum MalformedJob {
     To(#[from] InvalidEmailAddress),
     #[error("`subject` {0}")]
     Subject(#[from] InvalidSubject),
+    #[error("`{field}` {why}")]
+    Character {
+        field: &'static str,
+        /// The character and its kind.
+        why: UnwantedCharacter,
+    },
     #[error("neither `template` nor `subject` is present")]
     NoContent,
     #[error("both `template` and `subject` are present")]
@@ -142,12 +178,16 @@ impl Job {
     /// `Err` is final: the same body never parses, so redelivery does not help. The message belongs in
     /// the dead-letter queue.
     pub fn parse(body: &str) -> Result<Self, MalformedJob> {
-        let value: Value = serde_json::from_str(body)
+        if body.len() > MAX_JOB_BYTES {
+            return Err(MalformedJob::TooLarge);
+        }
+        let value: Value = serde_json::from_str(without_byte_order_mark(body))
             .map_err(|e| MalformedJob::NotJson { line: e.line(), column: e.column() })?;
         let Value::Object(mut fields) = value else { return Err(MalformedJob::NotAnObject) };
         match fields.get("v") {
             None => return Err(MalformedJob::Missing("v")),
-            Some(v) if v.as_u64() != Some(VERSION) => return Err(MalformedJob::UnknownVersion),
+            // JSON has one type of number: 1.0 is 1.
+            Some(v) if v.as_f64() != Some(VERSION) => return Err(MalformedJob::UnknownVersion),
             Some(_) => {}
         }
         let id = required(&mut fields, "id")?.parse()?;
@@ -155,21 +195,69 @@ impl Job {
         Ok(Self { id, to, content: Content::parse(&mut fields)? })
     }
 
-    /// The body from which [`Job::parse`] reads the same job.
+    /// The digest of its email.
+    pub fn digest(&self) -> ContentDigest {
+        let mut digest = Sha256::new();
+        add(&mut digest, self.to.as_str());
+        match &self.content {
+            Content::Template { name, data } => {
+                add(&mut digest, "template");
+                add(&mut digest, name);
+                add(&mut digest, &sorted(&Value::Object(data.clone())).to_string());
+            }
+            Content::Message(Message { subject, text, html }) => {
+                add(&mut digest, "message");
+                add(&mut digest, subject.as_str());
+                add(&mut digest, text);
+                if let Some(html) = html {
+                    add(&mut digest, html);
+                }
+            }
+        }
+        ContentDigest(hex::encode(digest.finalize()))
+    }
+
+    /// The body from which [`Job::parse`] reads the same job, in characters that the queue carries.
     pub fn to_body(&self) -> String {
         let Self { id, to, content } = self;
         match content {
             Content::Template { name, data } => {
-                json!({"v": VERSION, "id": id, "to": to, "template": name, "data": data})
+                json!({"v": 1, "id": id, "to": to, "template": name, "data": data})
             }
             Content::Message(Message { subject, text, html: None }) => {
-                json!({"v": VERSION, "id": id, "to": to, "subject": subject.as_str(), "text": text})
+                json!({"v": 1, "id": id, "to": to, "subject": subject.as_str(), "text": text})
             }
             Content::Message(Message { subject, text, html: Some(html) }) => {
-                json!({"v": VERSION, "id": id, "to": to, "subject": subject.as_str(), "text": text, "html": html})
+                json!({"v": 1, "id": id, "to": to, "subject": subject.as_str(), "text": text, "html": html})
             }
         }
         .to_string()
+        // JSON does not require these two to be escaped; the others that the queue does not carry it does.
+        .replace('\u{fffe}', "\\ufffe")
+        .replace('\u{ffff}', "\\uffff")
+    }
+}
+
+/// Adds a text and its length, so that no two lists of texts are the same bytes. Normal form C, because a producer
+/// may write a text in one form and, after an update, in another.
+fn add(digest: &mut Sha256, text: &str) {
+    let text = normalized(text);
+    digest.update(text.len().to_string());
+    digest.update(":");
+    digest.update(text.as_bytes());
+}
+
+/// The value with its fields in the order of their names: their order means nothing in JSON.
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(sorted).collect(),
+        Value::Object(fields) => {
+            let mut fields: Vec<_> =
+                fields.iter().map(|(name, value)| (name.clone(), sorted(value))).collect();
+            fields.sort_by(|(one, _), (other, _)| one.cmp(other));
+            Value::Object(fields.into_iter().collect())
+        }
+        scalar => scalar.clone(),
     }
 }
 
@@ -178,17 +266,38 @@ impl Content {
         match (optional(fields, "template")?, optional(fields, "subject")?) {
             (Some(name), None) => match fields.remove("data") {
                 None => Err(MalformedJob::Missing("data")),
-                Some(Value::Object(data)) => Ok(Self::Template { name, data }),
+                Some(Value::Object(data)) => {
+                    data.values().try_for_each(check_texts)?;
+                    Ok(Self::Template { name, data })
+                }
                 Some(_) => Err(MalformedJob::WrongType { field: "data", expected: "an object" }),
             },
             (None, Some(subject)) => Ok(Self::Message(Message {
                 subject: subject.parse()?,
-                text: required(fields, "text")?,
-                html: optional(fields, "html")?,
+                text: carried("text", required(fields, "text")?)?,
+                html: optional(fields, "html")?.map(|html| carried("html", html)).transpose()?,
             })),
             (None, None) => Err(MalformedJob::NoContent),
             (Some(_), Some(_)) => Err(MalformedJob::TwoContents),
         }
+    }
+}
+
+/// A body's text, which may have many lines.
+fn carried(field: &'static str, text: String) -> Result<String, MalformedJob> {
+    check_carried(&text).map_err(|why| MalformedJob::Character { field, why })?;
+    Ok(text)
+}
+
+/// Every text in the data of a template.
+fn check_texts(data: &Value) -> Result<(), MalformedJob> {
+    match data {
+        Value::String(text) => {
+            check_carried(text).map_err(|why| MalformedJob::Character { field: "data", why })
+        }
+        Value::Array(items) => items.iter().try_for_each(check_texts),
+        Value::Object(fields) => fields.values().try_for_each(check_texts),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
     }
 }
 
@@ -239,7 +348,7 @@ mod tests {
             (r#"{"v":1}"#, "`id` is missing"),
             (r#"{"v":1,"id":7}"#, "`id` is not a string"),
             (r#"{"v":1,"id":"a b"}"#, "`id` is not 1 to 128 of the characters A-Z a-z 0-9 - _ ."),
-            (r#"{"v":1,"id":"a","to":"ada"}"#, "`to` is not an email address"),
+            (r#"{"v":1,"id":"a","to":"ada"}"#, "`to` is not an email address: it has no @"),
             (
                 r#"{"v":1,"id":"a","to":"ada@example.com"}"#,
                 "neither `template` nor `subject` is present",
@@ -255,19 +364,92 @@ mod tests {
             ),
             (
                 r#"{"v":1,"id":"a","to":"ada@example.com","subject":"a\nb","text":""}"#,
-                "`subject` has a line break or another control character",
+                "`subject` has a line break or another control character (U+000A)",
             ),
             (r#"{"v":1,"id":"a","to":"ada@example.com","subject":"s"}"#, "`text` is missing"),
+            (
+                r#"{"v":1,"id":"a","to":"ada@example.com","subject":"s","text":"\u0001"}"#,
+                "`text` has a line break or another control character (U+0001)",
+            ),
+            (
+                r#"{"v":1,"id":"a","to":"ada@example.com","subject":"s","text":"","html":"\uffff"}"#,
+                "`html` has a character that the email queue cannot carry (U+FFFF)",
+            ),
+            (
+                r#"{"v":1,"id":"a","to":"ada@example.com","template":"t","data":{"x":["\ufffe"]}}"#,
+                "`data` has a character that the email queue cannot carry (U+FFFE)",
+            ),
+            (r#"{"v":"1"}"#, "`v` is not 1, the only known version of the contract"),
+            (r#"{"v":1.5}"#, "`v` is not 1, the only known version of the contract"),
+            (&" ".repeat(MAX_JOB_BYTES + 1), "the body is larger than 1040384 bytes"),
         ] {
             assert_eq!(Job::parse(body).unwrap_err().to_string(), why, "{body}");
         }
+    }
+
+    #[test]
+    fn version_as_any_number_and_a_byte_order_mark_are_read() {
+        let job = |v: &str| {
+            let rest = r#""id":"a","to":"ada@example.com","subject":"s","text":"t""#;
+            format!(r#"{{"v":{v},{rest}}}"#)
+        };
+        let expected = Job::parse(&job("1")).unwrap();
+        for body in [job("1.0"), job("1e0"), job("10e-1"), format!("\u{feff}{}", job("1"))] {
+            assert_eq!(Job::parse(&body).as_ref(), Ok(&expected), "{body}");
+        }
+    }
+
+    #[test]
+    fn digest_is_of_the_email_and_not_of_its_writing() {
+        let digest = |body: &str| Job::parse(body).unwrap().digest();
+        let one = digest(
+            r#"{"v":1,"id":"a","to":"ada@example.com","template":"t","data":{"x":"1","y":{"b":1,"a":2}}}"#,
+        );
+        let same = digest(
+            r#"{"data":{"y":{"a":2,"b":1},"x":"1"},"template":"t","to":"ada@EXAMPLE.com","id":"b","v":1.0}"#,
+        );
+        assert_eq!(one, same);
+        let plain = |to: &str, subject: &str, text: &str, html: &str| {
+            digest(&format!(
+                r#"{{"v":1,"id":"a","to":"{to}@example.com","subject":"{subject}","text":"{text}","html":{html}}}"#
+            ))
+        };
+        let first = plain("ada", "s", "t", "null");
+        assert_eq!(first, plain("ada", "s", "t", "null"));
+        assert_eq!(plain("ada", "s", "e\u{301}", "null"), plain("ada", "s", "\u{e9}", "null"));
+        for other in [
+            plain("bob", "s", "t", "null"),
+            plain("ada", "s2", "t", "null"),
+            plain("ada", "s", "t2", "null"),
+            plain("ada", "s", "t", r#""""#),
+            plain("ada", "st", "", "null"),
+            one,
+        ] {
+            assert_ne!(first, other);
+        }
+        // Entries of the ledger have it: it must stay the same.
+        assert_eq!(
+            first.to_string(),
+            "1d980c918b0ac957f20b90beb09502735d0c2591fb3ead005c6d56a6124f58dd"
+        );
+    }
+
+    #[test]
+    fn written_job_has_only_characters_that_the_queue_carries() {
+        let text = "\0\u{1f}\u{7f}\u{fffe}\u{ffff}\\\u{ffff}".to_owned();
+        let subject = "s".parse().unwrap();
+        let content = Content::Message(Message { subject, text: text.clone(), html: None });
+        let job = Job { id: "a".parse().unwrap(), to: "ada@example.com".parse().unwrap(), content };
+        let body = job.to_body();
+        assert_eq!(check_carried(&body), Ok(()));
+        assert_eq!(serde_json::from_str::<Value>(&body).unwrap()["text"], text);
     }
 
     proptest! {
         #[test]
         fn any_body_parses_without_a_panic_and_errors_repeat_no_value(body in ".{0,200}") {
             if let Err(error) = Job::parse(&body) {
-                prop_assert!(error.to_string().len() < 100);
+                prop_assert!(error.to_string().len() < 140);
             }
         }
 
@@ -276,8 +458,8 @@ mod tests {
             id in "[A-Za-z0-9._-]{1,128}",
             local in "[a-z0-9]{1,20}",
             subject in "[ -~]{0,80}x",
-            text in ".*",
-            html in proptest::option::of(".*"),
+            text in "[\\t\\r\\n -~é\u{fffd}😀]*",
+            html in proptest::option::of("[\\n -~é]*"),
             templated: bool,
         ) {
             let content = if templated {

@@ -12,7 +12,8 @@
 //! ```
 //!
 //! A worker claims a job by a conditional write before it asks for a permit, so a duplicate delivery,
-//! a resumed job or a redrive sends nothing twice. Two things still can: a crash between the provider's
+//! a resumed job or a redrive sends nothing twice. The entry keeps the digest of the email: another email
+//! under the same id is never granted a claim. Two things still can: a crash between the provider's
 //! answer and the ledger's write, and a lost answer. A job that is sent at most once is then `unknown`
 //! until an event or an operator settles it.
 
@@ -22,7 +23,10 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use unavailable::Unavailable;
 
-use crate::{dead_letter::Reason, job::JobId};
+use crate::{
+    dead_letter::Reason,
+    job::{ContentDigest, JobId},
+};
 
 /// How long an entry is kept after its last change.
 pub const LEDGER_RETENTION: Duration = Duration::from_hours(90 * 24);
@@ -149,6 +153,8 @@ pub struct Claim {
     /// Unique per claim. If the client repeats a write because its answer was lost, the repetition finds
     /// its own token and is not mistaken for another worker's.
     pub token: String,
+    /// The email that is to be sent under this id.
+    pub content: ContentDigest,
     pub at: OffsetDateTime,
     /// When the claim ends by itself: later than the worker can still send.
     pub until: OffsetDateTime,
@@ -177,6 +183,9 @@ pub enum Claimed {
         /// When that claim ends by itself.
         until: OffsetDateTime,
     },
+    /// The id belongs to another email, whatever became of that one. An entry from before digests were
+    /// kept belongs to any email.
+    IdReused,
 }
 
 /// A claim that was granted.

@@ -20,6 +20,7 @@ pub mod retry;
 pub mod suppression;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod text;
 
 pub use address::EmailAddress;
 pub use job::{Job, JobId};

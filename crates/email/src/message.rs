@@ -2,21 +2,23 @@
 
 use std::str::FromStr;
 
-/// A subject line: 1 to 998 bytes (the line limit of RFC 5322, 2.1.1) without control characters, so
-/// that it cannot smuggle in a header.
+use crate::text::{UnwantedCharacter, check_line, is_visible, normalized};
+
+/// A subject line: 1 to 998 bytes (the line limit of RFC 5322, 2.1.1), in normal form C, without control
+/// characters, so that it cannot smuggle in a header, and without invisible ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject(String);
 
 /// Why a text is not a [`Subject`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSubject {
-    /// Empty, or white space only.
+    /// Empty, or nothing of it can be seen.
     #[error("is empty")]
     Empty,
     #[error("is longer than 998 bytes")]
     TooLong,
-    #[error("has a line break or another control character")]
-    ControlCharacter,
+    #[error(transparent)]
+    Character(#[from] UnwantedCharacter),
 }
 
 impl Subject {
@@ -31,15 +33,12 @@ impl FromStr for Subject {
     type Err = InvalidSubject;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.trim().is_empty() {
-            Err(InvalidSubject::Empty)
-        } else if text.len() > Self::MAX_BYTES {
-            Err(InvalidSubject::TooLong)
-        } else if text.chars().any(char::is_control) {
-            Err(InvalidSubject::ControlCharacter)
-        } else {
-            Ok(Self(text.to_owned()))
+        let text = normalized(text);
+        if text.len() > Self::MAX_BYTES {
+            return Err(InvalidSubject::TooLong);
         }
+        check_line(&text)?;
+        if is_visible(&text) { Ok(Self(text.into_owned())) } else { Err(InvalidSubject::Empty) }
     }
 }
 
@@ -56,15 +55,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_subject_is_one_line() {
+    fn a_subject_is_one_visible_line() {
         assert!("Welcome to Rust 101".parse::<Subject>().is_ok());
+        assert_eq!("Caf\u{65}\u{301}".parse::<Subject>().unwrap().as_str(), "Caf\u{e9}");
+        let control = "has a line break or another control character";
         for (text, why) in [
-            ("  ", InvalidSubject::Empty),
-            ("a\nb", InvalidSubject::ControlCharacter),
-            ("a\r\nBcc: eve@example.com", InvalidSubject::ControlCharacter),
-            (&"x".repeat(999), InvalidSubject::TooLong),
+            ("  ", "is empty"),
+            ("\u{2800}", "is empty"),
+            ("a\nb", &format!("{control} (U+000A)")),
+            ("a\r\nBcc: eve@example.com", &format!("{control} (U+000D)")),
+            ("a\u{2028}b", "has a line or paragraph separator (U+2028)"),
+            ("a\u{202e}b", "has a character that changes the direction of text (U+202E)"),
+            (&"x".repeat(999), "is longer than 998 bytes"),
         ] {
-            assert_eq!(text.parse::<Subject>(), Err(why));
+            assert_eq!(text.parse::<Subject>().unwrap_err().to_string(), why, "{text:?}");
         }
     }
 }

@@ -27,8 +27,8 @@ checked_text! {
 }
 
 checked_text! {
-    /// A course's title: one line of 1 to 200 characters, trimmed.
-    Title, InvalidLine, |text| text::line(text, 200)
+    /// A course's title: one line of 1 to 200 characters, trimmed, in normal form C.
+    Title, InvalidLine, |text| text::line(text, 200), stored: |text| text::stored_line(text, 200)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,7 +111,7 @@ mod tests {
     fn every_wrong_field_is_named() {
         let errors =
             read(json!({"title": "", "price": 100_000_000, "currency": "usd"})).unwrap_err();
-        assert_eq!(errors["title"], "is empty");
+        assert_eq!(errors["title"], "is empty, or has nothing that can be seen");
         assert_eq!(errors["price"], "is more than 99999999, the most that can be charged at once");
         assert_eq!(
             errors["currency"],
@@ -122,6 +122,21 @@ mod tests {
             read(json!({"price": 1.5})).unwrap_err()["price"],
             "is not a whole number from 0"
         );
+    }
+
+    #[test]
+    fn title_that_no_email_can_carry_is_refused_and_an_earlier_one_is_read() {
+        for (title, why) in [
+            ("\u{ffff}Rust 101", "has a character that the email queue cannot carry (U+FFFF)"),
+            ("Rust\u{2028}101", "has a line or paragraph separator (U+2028)"),
+        ] {
+            let body = json!({"title": title, "price": 0, "currency": "USD", "state": "open"});
+            assert_eq!(read(body.clone()).unwrap_err()["title"], why);
+            let mut stored = body;
+            stored["course_id"] = json!("rust-101");
+            let course: Course = serde_json::from_value(stored).unwrap();
+            assert_eq!(course.title.as_str(), title);
+        }
     }
 
     #[test]

@@ -37,9 +37,9 @@ impl<'a> Fields<'a> {
         if self.object.get(field).is_none_or(Value::is_null) { None } else { self.text(field) }
     }
 
-    /// A required whole number, 0 or more.
+    /// A required whole number, 0 or more. JSON has one type of number: 49.0 is 49.
     pub fn whole_number(&mut self, field: &'static str) -> Option<u64> {
-        self.read(field, "is not a whole number from 0", Value::as_u64, Ok)
+        self.read(field, "is not a whole number from 0", whole, Ok)
     }
 
     /// Returns the value, or all errors if there are any.
@@ -70,6 +70,16 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// Up to 2^53, below which every whole number has a form of its own as a float.
+fn whole(value: &Value) -> Option<u64> {
+    const MAX: f64 = 9_007_199_254_740_992.0;
+    value.as_u64().or_else(|| {
+        let number = value.as_f64().filter(|n| n.fract() == 0.0 && (0.0..=MAX).contains(n))?;
+        // Adding zero takes the sign off a negative zero.
+        format!("{:.0}", number + 0.0).parse().ok()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -91,5 +101,21 @@ mod tests {
         assert_eq!(errors["b"], "invalid digit found in string");
         assert_eq!(errors["c"], "is missing");
         assert_eq!(errors["d"], "is not a whole number from 0");
+    }
+
+    #[test]
+    fn whole_number_may_be_written_as_a_float() {
+        for (value, expected) in [
+            (json!(49.0), Some(49)),
+            (json!(0.0), Some(0)),
+            (json!(-0.0), Some(0)),
+            (json!(4.9e3), Some(4900)),
+            (json!(49.5), None),
+            (json!(-1.0), None),
+            (json!(1e300), None),
+            (json!("49"), None),
+        ] {
+            assert_eq!(whole(&value), expected, "{value}");
+        }
     }
 }

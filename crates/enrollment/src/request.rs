@@ -39,7 +39,8 @@ impl EnrollRequest {
         fields.finish(request)
     }
 
-    /// The fields in which this request differs from the one that made the enrollment.
+    /// The fields in which this request differs from the one that made the enrollment. Names are in normal form
+    /// and domains in lower case, in requests and in what is read from a table, so that a difference in form is none.
     pub(crate) fn differences(&self, enrollment: &Enrollment) -> FieldErrors {
         const WHY: &str = "is not the one that this student was enrolled with";
         reasons([
@@ -82,6 +83,35 @@ mod tests {
 
     use super::*;
 
+    fn request(email: &str, name: &str) -> EnrollRequest {
+        let body = json!({"student_id": "s", "course_id": "c", "email": email, "name": name});
+        EnrollRequest::from_fields(body.as_object().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn name_in_another_form_and_domain_in_another_case_are_the_same() {
+        let course =
+            json!({"course_id": "c", "title": "T", "price": 0, "currency": "USD", "state": "open"});
+        let course: Course = serde_json::from_value(course).unwrap();
+        let first = request("ada@b\u{fc}cher.Example", "Am\u{e9}lie");
+        let enrollment =
+            Enrollment::new(first.student.clone(), &course, None, time::OffsetDateTime::UNIX_EPOCH);
+        // As an earlier version stored it.
+        let mut stored = serde_json::to_value(&enrollment).unwrap();
+        stored["name"] = json!("Ame\u{301}lie");
+        stored["email"] = json!("ada@XN--bcher-kva.EXAMPLE");
+        for enrollment in [enrollment, serde_json::from_value(stored).unwrap()] {
+            for (email, name) in [
+                ("ada@B\u{dc}CHER.example", "Ame\u{301}lie"),
+                ("ada@xn--bcher-kva.example", " Am\u{e9}lie"),
+            ] {
+                assert_eq!(request(email, name).differences(&enrollment), FieldErrors::new());
+            }
+            let other = request("Ada@b\u{fc}cher.example", "Amelie").differences(&enrollment);
+            assert!(other.keys().eq(["email", "name"]));
+        }
+    }
+
     #[test]
     fn every_wrong_field_is_named() {
         let Value::Object(object) = json!({"student_id": 7, "email": "ada", "name": "Ada"}) else {
@@ -92,7 +122,7 @@ mod tests {
             serde_json::to_value(errors).unwrap(),
             json!({
                 "course_id": "is missing",
-                "email": "is not an email address",
+                "email": "is not an email address: it has no @",
                 "student_id": "is not a string",
             })
         );

@@ -18,9 +18,16 @@ checked_text! {
     }
 }
 
+/// Of a name, in characters.
+const MAX_LENGTH: usize = 200;
+
 checked_text! {
-    /// A person's name: one line of 1 to 200 characters, trimmed.
-    PersonName, InvalidLine, |text| text::line(text, 200)
+    /// A person's name: one line of 1 to 200 characters without a link, trimmed, in normal form C.
+    PersonName, InvalidLine, |text| {
+        let name = text::line(text, MAX_LENGTH)?;
+        if text::has_link(&name) { Err(InvalidLine::Link) } else { Ok(name) }
+    },
+    stored: |text| text::stored_line(text, MAX_LENGTH)
 }
 
 /// A student, as given by the trusted caller.
@@ -47,8 +54,13 @@ mod tests {
     #[test]
     fn person_name_is_a_trimmed_single_line() {
         assert_eq!(" Ada Lovelace ".parse::<PersonName>().unwrap().as_str(), "Ada Lovelace");
-        assert_eq!("Ada\nBcc".parse::<PersonName>(), Err(InvalidLine::ControlCharacter));
+        let control = "Ada\nBcc".parse::<PersonName>().unwrap_err().to_string();
+        assert_eq!(control, "has a line break or another control character (U+000A)");
+        assert_eq!("Win at evil.example/x".parse::<PersonName>(), Err(InvalidLine::Link));
         assert_eq!(" ".parse::<PersonName>(), Err(InvalidLine::Empty));
+        // A table keeps what an earlier version accepted.
+        let stored: PersonName = serde_json::from_str(r#""Win at evil.example/x\u202e""#).unwrap();
+        assert_eq!(stored.as_str(), "Win at evil.example/x\u{202e}");
         assert_eq!("é".repeat(201).parse::<PersonName>(), Err(InvalidLine::TooLong(200)));
     }
 }

@@ -22,6 +22,7 @@ use email::{
 };
 use futures_util::{FutureExt, StreamExt, stream};
 use lambda::{batch::panic_text, log_events};
+use time::OffsetDateTime;
 use tracing::Instrument;
 use unavailable::Unavailable;
 
@@ -59,11 +60,11 @@ pub struct Receiver<L, S> {
 
 impl<L: RecordFeedback, S: Suppress> Receiver<L, S> {
     /// Handles a batch, and returns the SQS message ids of the batch item failures.
-    pub async fn handle(&self, batch: Vec<Received>) -> Vec<String> {
+    pub async fn handle(&self, batch: Vec<Received>, now: OffsetDateTime) -> Vec<String> {
         stream::iter(batch)
             .map(|message| {
                 let span = tracing::info_span!("event", sqs_message_id = message.sqs_message_id);
-                self.guarded(message).instrument(span)
+                self.guarded(message, now).instrument(span)
             })
             .buffer_unordered(MAX_CONCURRENT_EVENTS)
             .filter_map(async |returned| returned)
@@ -73,8 +74,12 @@ impl<L: RecordFeedback, S: Suppress> Receiver<L, S> {
 
     /// Handles a message, and returns its id if it is a batch item failure. A panic returns this message
     /// only.
-    async fn guarded(&self, Received { sqs_message_id, body }: Received) -> Option<String> {
-        match AssertUnwindSafe(self.handle_body(&body)).catch_unwind().await {
+    async fn guarded(
+        &self,
+        Received { sqs_message_id, body }: Received,
+        now: OffsetDateTime,
+    ) -> Option<String> {
+        match AssertUnwindSafe(self.handle_body(&body, now)).catch_unwind().await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => {
                 tracing::error!(event = log_events::EMAIL_FEEDBACK_FAILED, sqs_message_id, %error, "an event was not handled; it is returned to the queue");
@@ -101,21 +106,28 @@ impl<L: RecordFeedback, S: Suppress> Receiver<L, S> {
     /// moves it to the dead-letter queue after the last receive. A redelivery retries a failed write. A body
     /// that is not an event fails every time, and becomes a dead letter for an operator. Handling an event
     /// twice is harmless, also if the first time was interrupted.
-    pub async fn handle_body(&self, body: &str) -> Result<(), NotHandled> {
-        match event::parse(body)? {
+    pub async fn handle_body(&self, body: &str, now: OffsetDateTime) -> Result<(), NotHandled> {
+        match event::parse(body, now)? {
             Parsed::Ignored => {
                 tracing::info!(event = log_events::EMAIL_FEEDBACK, kind = "ignored");
                 Ok(())
             }
-            Parsed::Feedback { feedback, unreadable } => self.record(&feedback, unreadable).await,
+            Parsed::Feedback { feedback, unreadable } => {
+                self.record(&feedback, unreadable, now).await
+            }
         }
     }
 
-    async fn record(&self, feedback: &Feedback, unreadable: usize) -> Result<(), NotHandled> {
+    async fn record(
+        &self,
+        feedback: &Feedback,
+        unreadable: usize,
+        now: OffsetDateTime,
+    ) -> Result<(), NotHandled> {
         let suppressed = self.suppress(feedback).await.map_err(NotHandled::Suppressions)?;
         let recorded = match &feedback.job_id {
             Some(job_id) => {
-                Some(self.ledger.record(job_id, feedback).await.map_err(NotHandled::Ledger)?)
+                Some(self.ledger.record(job_id, feedback, now).await.map_err(NotHandled::Ledger)?)
             }
             None => None,
         };

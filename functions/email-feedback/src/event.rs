@@ -16,9 +16,10 @@ use adapters::ses_tags;
 use email::{
     EmailAddress, JobId,
     feedback::{Event, Feedback},
+    text::without_byte_order_mark,
 };
 use serde_json::Value;
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
 /// The content of a message.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,14 +56,15 @@ pub enum MalformedEvent {
     },
 }
 
-/// Reads an event from the body of a queue message.
+/// Reads an event from the body of a queue message. A time that is not one, such as a 31st of February, is taken
+/// for `now`: what happened matters more than when.
 ///
 /// # Errors
 ///
 /// `Err` is final: the same body never parses. Redelivery only raises the receive count until the message
 /// is a dead letter.
-pub fn parse(body: &str) -> Result<Parsed, MalformedEvent> {
-    let json: Value = serde_json::from_str(body)
+pub fn parse(body: &str, now: OffsetDateTime) -> Result<Parsed, MalformedEvent> {
+    let json: Value = serde_json::from_str(without_byte_order_mark(body))
         .map_err(|e| MalformedEvent::NotJson { line: e.line(), column: e.column() })?;
     let (event, at, recipients) = match text(&json, "detail.eventType")? {
         "Delivery" => (Event::Delivered, "detail.delivery.timestamp", "detail.delivery.recipients"),
@@ -81,8 +83,8 @@ pub fn parse(body: &str) -> Result<Parsed, MalformedEvent> {
     let feedback = Feedback {
         job_id: job_id(&json),
         ses_message_id: text(&json, "detail.mail.messageId")?.to_owned(),
-        sent_at: time(&json, "detail.mail.timestamp")?,
-        at: time(&json, at)?,
+        sent_at: time(&json, "detail.mail.timestamp", now)?,
+        at: time(&json, at, now)?,
         recipients,
         event,
     };
@@ -123,7 +125,8 @@ fn reject(json: &Value) -> Result<Event, MalformedEvent> {
 
 /// The email's job, from the worker's tag.
 fn job_id(json: &Value) -> Option<JobId> {
-    json.pointer("/detail/mail/tags")?.get(ses_tags::JOB_ID)?.get(0)?.as_str()?.parse().ok()
+    let tag = json.pointer("/detail/mail/tags")?.get(ses_tags::JOB_ID)?.get(0)?.as_str()?;
+    ses_tags::job_id(tag)
 }
 
 /// The recipients of an event, and the number of unreadable ones. A list has addresses or objects with an
@@ -169,9 +172,15 @@ fn text<'a>(json: &'a Value, field: &'static str) -> Result<&'a str, MalformedEv
     optional_text(json, field)?.ok_or(MalformedEvent::Missing(field))
 }
 
-fn time(json: &Value, field: &'static str) -> Result<OffsetDateTime, MalformedEvent> {
-    OffsetDateTime::parse(text(json, field)?, &Rfc3339)
-        .map_err(|_| MalformedEvent::Wrong { field, expected: "a time (RFC 3339)" })
+fn time(
+    json: &Value,
+    field: &'static str,
+    now: OffsetDateTime,
+) -> Result<OffsetDateTime, MalformedEvent> {
+    let read = OffsetDateTime::parse(text(json, field)?, &Rfc3339);
+    // In UTC, a year may lie beyond those that RFC 3339 can write.
+    let utc = read.ok().and_then(|at| at.checked_to_offset(UtcOffset::UTC));
+    Ok(utc.filter(|at| (0..=9999).contains(&at.year())).unwrap_or(now))
 }
 
 fn list<'a>(json: &'a Value, field: &'static str) -> Result<&'a Vec<Value>, MalformedEvent> {

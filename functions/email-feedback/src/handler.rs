@@ -22,7 +22,7 @@ where
     S: Suppress,
 {
     let batch = event.payload.records.into_iter().map(received).collect::<Result<_, _>>()?;
-    Ok(batch::response(receiver.handle(batch).await))
+    Ok(batch::response(receiver.handle(batch, lambda::clock::now()).await))
 }
 
 fn received(mut message: SqsMessage) -> Result<Received, NoMessageId> {

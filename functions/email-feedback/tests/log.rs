@@ -75,7 +75,7 @@ async fn logged(before: State, body: impl ToString) -> Vec<String> {
     ledger.rows().insert("job-1", Row::attempted(before, OffsetDateTime::UNIX_EPOCH));
     let receiver = Receiver { ledger, suppressions: MemorySuppressions::default() };
     let message = Received { sqs_message_id: "m-0".to_owned(), body: body.to_string() };
-    receiver.handle(vec![message]).with_subscriber(log.clone()).await;
+    receiver.handle(vec![message], OffsetDateTime::UNIX_EPOCH).with_subscriber(log.clone()).await;
     let lines = log.0.lock().unwrap().clone();
     for line in &lines {
         assert!(!line.to_lowercase().contains("example.com"), "{line}");

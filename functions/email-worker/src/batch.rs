@@ -9,7 +9,7 @@
 use std::{collections::HashMap, panic::AssertUnwindSafe};
 
 use email::{
-    dead_letter::{Attempts, Reason},
+    dead_letter::Reason,
     hold::HoldRecord,
     job::{Job, JobId},
     retry,
@@ -38,16 +38,14 @@ impl<P: Parts> Worker<P> {
             batch.stop(HELD_FOR);
         }
         let concurrent = CLAIMS_AHEAD.saturating_add(max_outstanding(&invocation.pacer));
-        let verdicts: Vec<(Vec<Received>, Verdict)> = stream::iter(group_by_job(messages))
-            .map(|group| {
-                let span = group.span();
-                guarded(&batch, group).instrument(span)
-            })
+        let verdicts: Vec<Vec<(Vec<Received>, Verdict)>> = stream::iter(group_by_job(messages))
+            .map(|group| handle_group(&batch, group))
             .buffer_unordered(concurrent)
             .collect()
             .await;
         let postponed: Vec<Postponed> = verdicts
             .into_iter()
+            .flatten()
             .flat_map(|(messages, verdict)| messages.into_iter().map(move |m| (m, verdict)))
             .filter_map(|(message, verdict)| match verdict {
                 Verdict::Acknowledge => None,
@@ -80,13 +78,16 @@ fn max_outstanding(pacer: &Driver) -> usize {
     usize::try_from(pacer.share().max_outstanding()).unwrap_or(usize::MAX)
 }
 
-/// The messages of one job, or one message that is not a job. Only the first message is handled.
-struct Group {
+/// The messages with one job id, or one message that is not a job.
+struct Group(Vec<Email>);
+
+/// The messages of one email. Only the first message is handled.
+struct Email {
     parsed: Result<Job, Reason>,
     messages: Vec<Received>,
 }
 
-impl Group {
+impl Email {
     /// The span with the ids, so that every log line of a job has them.
     fn span(&self) -> tracing::Span {
         let job_id = self.parsed.as_ref().ok().map(|job| job.id.as_str());
@@ -94,34 +95,53 @@ impl Group {
     }
 }
 
-/// Groups the messages by job id. The verdict on the first message of a group applies to all of them.
+/// Groups the messages by job id, in their order, and within a group by email. The verdict on the first
+/// message of an email applies to all of its messages.
 fn group_by_job(messages: Vec<Received>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::with_capacity(messages.len());
     let mut places: HashMap<JobId, usize> = HashMap::new();
     for message in messages {
         let parsed = Job::parse(&message.body).map_err(|why| Reason::from(&why));
-        if let Ok(job) = &parsed {
-            if let Some(&place) = places.get(&job.id) {
-                groups[place].messages.push(message);
-                continue;
-            }
-            places.insert(job.id.clone(), groups.len());
+        let Ok(job) = &parsed else {
+            groups.push(Group(vec![Email { parsed, messages: vec![message] }]));
+            continue;
+        };
+        let place = *places.entry(job.id.clone()).or_insert(groups.len());
+        if place == groups.len() {
+            groups.push(Group(Vec::new()));
         }
-        groups.push(Group { parsed, messages: vec![message] });
+        let Group(emails) = &mut groups[place];
+        match emails.iter_mut().find(|email| email.parsed == parsed) {
+            Some(email) => email.messages.push(message),
+            None => emails.push(Email { parsed, messages: vec![message] }),
+        }
     }
     groups
 }
 
-/// If handling a group panics, its messages are returned. The rest of the batch is not affected.
+/// Handles the emails of a group one after the other, so that the first one claims their id.
+async fn handle_group<P: Parts>(
+    batch: &BatchInProgress<'_, P>,
+    Group(emails): Group,
+) -> Vec<(Vec<Received>, Verdict)> {
+    let mut verdicts = Vec::with_capacity(emails.len());
+    for email in emails {
+        let span = email.span();
+        verdicts.push(guarded(batch, email).instrument(span).await);
+    }
+    verdicts
+}
+
+/// If handling an email panics, its messages are returned. The rest of the batch is not affected.
 async fn guarded<P: Parts>(
     batch: &BatchInProgress<'_, P>,
-    group: Group,
+    email: Email,
 ) -> (Vec<Received>, Verdict) {
-    let first = &group.messages[0];
+    let first = &email.messages[0];
     let step = AssertUnwindSafe(async {
-        match &group.parsed {
+        match &email.parsed {
             Ok(job) => deliver(batch, job, first).await,
-            Err(reason) => keep_malformed(batch, first, reason).await,
+            Err(reason) => batch.keep_unclaimed(first, None, reason).await,
         }
     });
     let verdict = step.catch_unwind().await.unwrap_or_else(|panic| {
@@ -132,22 +152,7 @@ async fn guarded<P: Parts>(
         );
         batch.later(first, first.receives)
     });
-    (group.messages, verdict)
-}
-
-/// A body that is not a job becomes a dead letter without a retry.
-async fn keep_malformed<P: Parts>(
-    batch: &BatchInProgress<'_, P>,
-    message: &Received,
-    reason: &Reason,
-) -> Verdict {
-    let last_at = batch.invocation.now();
-    let first_at = message.first_received_at.unwrap_or(last_at);
-    let attempts = Attempts { count: message.receives, first_at, last_at };
-    match batch.keep_dead_letter(message, None, reason, attempts).await {
-        Ok(()) => Verdict::Acknowledge,
-        Err(()) => batch.later(message, message.receives),
-    }
+    (email.messages, verdict)
 }
 
 #[cfg(test)]

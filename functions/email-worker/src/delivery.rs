@@ -4,11 +4,11 @@
 //! job ──claim──> claimed ──permit──> attempt ──> accepted             sent, acknowledge
 //!   ├ sent, failed already │             ├─────> rejected             dead letter, failed, acknowledge
 //!   │   acknowledge        │             ├─────> transient, unknown   give back, later
-//!   └ claimed by another   │             ├─────> throttled            give all back, later
-//!       give back          │             ├─────> held                 hold, give all back, later
-//!                          │             └─────> ambiguous            at least once: give back, until the
-//!                          ├ suppressed, cannot be written                claim ends
-//!                          │   dead letter, failed, acknowledge       at most once: dead letter, unknown,
+//!   ├ claimed by another   │             ├─────> throttled            give all back, later
+//!   │   give back          │             ├─────> held                 hold, give all back, later
+//!   └ id of another email  │             └─────> ambiguous            at least once: give back, until the
+//!       dead letter,       ├ suppressed, cannot be written                claim ends
+//!       acknowledge        │   dead letter, failed, acknowledge       at most once: dead letter, unknown,
 //!                          └ an earlier attempt was never settled,        acknowledge
 //!                              and at most once: as ambiguous
 //! ```
@@ -16,7 +16,7 @@
 use std::time::Duration;
 
 use email::{
-    dead_letter::{Attempts, OUTCOME_UNKNOWN, Reason},
+    dead_letter::{Attempts, ID_REUSED, OUTCOME_UNKNOWN, Reason},
     guarantee::Guarantee,
     hold::{self, HoldCause},
     job::{Content, Job},
@@ -55,6 +55,7 @@ pub(crate) async fn deliver<P: Parts>(
     let claim = Claim {
         job_id: job.id.clone(),
         token: format!("{}/{}", batch.invocation.id, message.sqs_message_id),
+        content: job.digest(),
         at: now,
         until: batch.invocation.deadline + CLAIM_MARGIN,
     };
@@ -64,6 +65,12 @@ pub(crate) async fn deliver<P: Parts>(
             Delivery { batch, job, message, claim, grant, guarantee }.send().await
         }
         Ok(Claimed::AlreadySent | Claimed::AlreadyFailed) => Verdict::Acknowledge,
+        // Acknowledging it would lose an email in silence.
+        Ok(Claimed::IdReused) => {
+            let text = "another email has this id; enqueue this one under an id of its own";
+            let reason = Reason::new(ID_REUSED, text);
+            batch.keep_unclaimed(message, Some(&job.id), &reason).await
+        }
         // Most claims are released long before they end by themselves.
         Ok(Claimed::InProgress { until }) => {
             Verdict::GiveBack(time_to(until, now).min(MAX_CLAIMED_DELAY))

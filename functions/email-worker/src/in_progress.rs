@@ -70,6 +70,22 @@ impl<'a, P: Parts> BatchInProgress<'a, P> {
         Verdict::GiveBack(delay.mul_f64(1.0 + self.invocation.jitter(message) / 4.0))
     }
 
+    /// A message without a claim that can never be sent becomes a dead letter at once.
+    pub(crate) async fn keep_unclaimed(
+        &self,
+        message: &Received,
+        job_id: Option<&JobId>,
+        reason: &Reason,
+    ) -> Verdict {
+        let last_at = self.invocation.now();
+        let first_at = message.first_received_at.unwrap_or(last_at);
+        let attempts = Attempts { count: message.receives, first_at, last_at };
+        match self.keep_dead_letter(message, job_id, reason, attempts).await {
+            Ok(()) => Verdict::Acknowledge,
+            Err(()) => self.later(message, message.receives),
+        }
+    }
+
     /// `Err` means that the dead letter may not have been stored: the message must be returned to the
     /// queue.
     pub(crate) async fn keep_dead_letter(

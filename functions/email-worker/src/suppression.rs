@@ -30,8 +30,12 @@ impl KnownSuppressions {
 
     /// Whether SES suppresses the recipient now.
     async fn is_listed(&self, recipient: &EmailAddress) -> Result<bool, Unavailable> {
-        let listed =
-            self.ses.get_suppressed_destination().email_address(recipient.as_str()).send().await;
+        let listed = self
+            .ses
+            .get_suppressed_destination()
+            .email_address(recipient.for_provider())
+            .send()
+            .await;
         match listed {
             Ok(_) => Ok(true),
             Err(error) if error.as_service_error().is_some_and(Refusal::is_not_found_exception) => {

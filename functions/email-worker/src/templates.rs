@@ -158,7 +158,10 @@ mod tests {
         )
         .unwrap_err();
         assert_eq!(reason.code, "invalid_data");
-        assert_eq!(reason.text, "the subject has a line break or another control character");
+        assert_eq!(
+            reason.text,
+            "the subject has a line break or another control character (U+000D)"
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use email::{
     Job, JobId,
-    dead_letter::{TOO_MANY_RECEIVES, attribute},
+    dead_letter::{JOB_TOO_LARGE, TOO_MANY_RECEIVES, attribute},
     job::MalformedJob,
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -68,7 +68,11 @@ impl Letter {
     }
 
     pub(crate) fn error_code(&self) -> &str {
-        self.attribute(attribute::ERROR_CODE).unwrap_or(TOO_MANY_RECEIVES)
+        self.attribute(attribute::ERROR_CODE).unwrap_or(match self.job {
+            // Beside a large body there is no room for attributes.
+            Err(MalformedJob::TooLarge) => JOB_TOO_LARGE,
+            _ => TOO_MANY_RECEIVES,
+        })
     }
 
     /// Why it is a dead letter, in words.
@@ -77,6 +81,7 @@ impl Letter {
             TOO_MANY_RECEIVES => {
                 "SQS moved it after too many receives: no worker reported a reason"
             }
+            JOB_TOO_LARGE => "the body leaves no room for the attributes of a dead letter",
             _ => "",
         })
     }

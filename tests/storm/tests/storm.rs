@@ -137,7 +137,7 @@ fn messages(jobs: usize) -> Vec<String> {
         } else {
             r#""template":"enrollment-confirmation","data":{"student_name":"Ada","course_title":"Rust"}"#
         };
-        let job = format!(r#"{{"v":1,"id":"job-{n}","to":"ada@example.com",{content}}}"#);
+        let job = format!(r#"{{"v":1,"id":"job.{n}","to":"ada@example.com",{content}}}"#);
         if n % 20 == 19 {
             messages.push(job.clone());
         }

@@ -11,7 +11,8 @@ use aws_sdk_dynamodb::{
 use email::{
     JobId,
     dead_letter::Reason,
-    feedback::{Feedback, RecordFeedback, Recorded},
+    feedback::{Feedback, REPLY, RecordFeedback, Recorded},
+    job::ContentDigest,
     ledger::{
         Claim, Claimed, Entry, Grant, KnowsEmail, LEDGER_RETENTION, Ledger, Reopen, Reopened,
         State, Timeline, Used,
@@ -37,6 +38,9 @@ struct Found {
     /// In milliseconds since 1970.
     #[serde(default)]
     claimed_until: i64,
+    /// Missing in entries of earlier versions.
+    #[serde(default)]
+    content_digest: Option<ContentDigest>,
 }
 
 /// The entry that a granted claim returns.
@@ -72,14 +76,17 @@ impl Ledger for EmailsTable {
             .update(&claim.job_id, claim.at)
             .update_expression(
                 "SET #state = :sending, claim_token = :token, claimed_until = :until, \
+                 content_digest = :content, \
                  last_attempt_at = :at, first_attempt_at = if_not_exists(first_attempt_at, :at), \
                  expires_at = :expires_at \
                  ADD attempts :one",
             )
             .condition_expression(
-                "attribute_not_exists(job_id) OR claim_token = :token \
-                 OR (#state = :sending AND claimed_until <= :now)",
+                "(attribute_not_exists(content_digest) OR content_digest = :content) \
+                 AND (attribute_not_exists(job_id) OR claim_token = :token \
+                 OR (#state = :sending AND claimed_until <= :now))",
             )
+            .expression_attribute_values(":content", text(&claim.content))
             .expression_attribute_values(":sending", text("sending"))
             .expression_attribute_values(":token", text(&claim.token))
             .expression_attribute_values(":until", milliseconds(claim.until))
@@ -101,7 +108,7 @@ impl Ledger for EmailsTable {
                 }))
             }
             Err(UpdateItemError::ConditionalCheckFailedException(refusal)) => {
-                refused(read(CLAIM, refusal.item.unwrap_or_default())?)
+                refused(claim, read(CLAIM, refusal.item.unwrap_or_default())?)
             }
             Err(error) => Err(Unavailable::new(CLAIM, error)),
         }
@@ -158,9 +165,9 @@ impl Ledger for EmailsTable {
             )
             .condition_expression(format!(
                 "attribute_not_exists(job_id) OR {}",
-                outranked(State::Sent)
+                outranked(State::Sent.outranks())
             ))
-            .set_expression_attribute_values(Some(outranked_values(State::Sent)))
+            .set_expression_attribute_values(Some(outranked_values(State::Sent.outranks())))
             .expression_attribute_values(":sent", text("sent"))
             .expression_attribute_values(":expires_at", expires_at(at))
             .expression_attribute_values(":ses_message_id", text(ses_message_id))
@@ -255,31 +262,46 @@ impl Reopen for EmailsTable {
 }
 
 impl RecordFeedback for EmailsTable {
-    async fn record(&self, job_id: &JobId, feedback: &Feedback) -> Result<Recorded, Unavailable> {
+    async fn record(
+        &self,
+        job_id: &JobId,
+        feedback: &Feedback,
+        now: OffsetDateTime,
+    ) -> Result<Recorded, Unavailable> {
         const RECORD: &str = "recording an email's feedback";
-        let state = feedback.event.state();
+        let event = &feedback.event;
+        let state = event.state();
         let mut set = "SET #state = :state, feedback_at = :at, expires_at = :expires_at, \
                        ses_message_id = if_not_exists(ses_message_id, :ses_message_id), \
                        sent_at = if_not_exists(sent_at, :sent_at)"
             .to_owned();
-        if feedback.event.detail().is_some() {
+        let mut remove = "claim_token, claimed_until, announced, error_code, reason, failed_at, \
+                          message_id"
+            .to_owned();
+        if event.detail().is_some() {
             set.push_str(", feedback = :detail");
+        } else {
+            remove.push_str(", feedback");
+        }
+        let mut condition = outranked(event.outranks());
+        let mut values = outranked_values(event.outranks());
+        if !event.may_be_reply() {
+            condition.push_str(" OR (#state = :bounced AND feedback = :reply)");
+            values.insert(":bounced".to_owned(), text(State::Bounced.name()));
+            values.insert(":reply".to_owned(), text(REPLY));
         }
         let mut update = self
-            .update(job_id, feedback.at)
-            .update_expression(format!(
-                "{set} REMOVE claim_token, claimed_until, announced, error_code, reason, failed_at, \
-                 message_id"
-            ))
-            .condition_expression(outranked(state))
-            .set_expression_attribute_values(Some(outranked_values(state)))
+            .update(job_id, now)
+            .update_expression(format!("{set} REMOVE {remove}"))
+            .condition_expression(condition)
+            .set_expression_attribute_values(Some(values))
             .expression_attribute_values(":state", text(state.name()))
-            .expression_attribute_values(":expires_at", expires_at(feedback.at))
+            .expression_attribute_values(":expires_at", expires_at(now))
             .expression_attribute_values(":at", timestamp(feedback.at)?)
             .expression_attribute_values(":ses_message_id", text(&feedback.ses_message_id))
             .expression_attribute_values(":sent_at", timestamp(feedback.sent_at)?)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        if let Some(detail) = feedback.event.detail() {
+        if let Some(detail) = event.detail() {
             update = update.expression_attribute_values(":detail", text(detail));
         }
         match update.send().await.map_err(SdkError::into_service_error) {
@@ -330,18 +352,21 @@ fn expires_at(at: OffsetDateTime) -> AttributeValue {
     number((at + LEDGER_RETENTION).unix_timestamp())
 }
 
-/// The condition that this state outranks the entry's. Its values are [`outranked_values`].
-fn outranked(by: State) -> String {
+/// The condition that the entry's state is one of these. Its values are [`outranked_values`].
+fn outranked(states: impl Iterator<Item = State>) -> String {
     let states: Vec<String> =
-        by.outranks().map(|state| format!("#state = :from_{}", state.name())).collect();
+        states.map(|state| format!("#state = :from_{}", state.name())).collect();
     states.join(" OR ")
 }
 
-fn outranked_values(by: State) -> HashMap<String, AttributeValue> {
-    by.outranks().map(|state| (format!(":from_{}", state.name()), text(state.name()))).collect()
+fn outranked_values(states: impl Iterator<Item = State>) -> HashMap<String, AttributeValue> {
+    states.map(|state| (format!(":from_{}", state.name()), text(state.name()))).collect()
 }
 
-fn refused(found: Found) -> Result<Claimed, Unavailable> {
+fn refused(claim: &Claim, found: Found) -> Result<Claimed, Unavailable> {
+    if found.content_digest.as_ref().is_some_and(|content| *content != claim.content) {
+        return Ok(Claimed::IdReused);
+    }
     match found.state {
         State::Failed | State::Unknown => Ok(Claimed::AlreadyFailed),
         State::Sending => Ok(Claimed::InProgress { until: end_of_claim(&found)? }),
@@ -371,17 +396,25 @@ mod tests {
         operation::update_item::UpdateItemOutput, types::error::ConditionalCheckFailedException,
     };
     use aws_smithy_mocks::{Rule, mock, mock_client};
-    use email::feedback::Event;
+    use email::{Job, feedback::Event};
     use serde_json::json;
+    use time::format_description::well_known::Rfc3339;
 
     use super::*;
 
     const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
+    fn digest(text: &str) -> ContentDigest {
+        let body =
+            json!({"v": 1, "id": "a-1", "to": "ada@example.com", "subject": "Hi", "text": text});
+        Job::parse(&body.to_string()).unwrap().digest()
+    }
+
     fn claim() -> Claim {
         Claim {
             job_id: "a-1".parse().unwrap(),
             token: "mine".to_owned(),
+            content: digest("Hello"),
             at: NOW,
             until: NOW + Duration::from_secs(90),
         }
@@ -433,6 +466,43 @@ mod tests {
             ),
         ] {
             assert_eq!(table(&refused_with(item)).claim(&claim()).await.unwrap(), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn claim_on_an_id_of_another_email_is_refused_whatever_became_of_that_one() {
+        let (same, other) = (digest("Hello"), digest("Something else"));
+        for state in State::ALL {
+            let item = |content: &ContentDigest| json!({"state": state, "claimed_until": 5_000, "content_digest": content});
+            let claimed = async |item| table(&refused_with(item)).claim(&claim()).await.unwrap();
+            assert_eq!(claimed(item(&other)).await, Claimed::IdReused);
+            assert_ne!(claimed(item(&same)).await, Claimed::IdReused);
+            let earlier_version = json!({"state": state, "claimed_until": 5_000});
+            assert_ne!(claimed(earlier_version).await, Claimed::IdReused);
+        }
+    }
+
+    #[tokio::test]
+    async fn entrys_expiry_counts_from_our_clock_whatever_the_events_times_are() {
+        let id: JobId = "a-1".parse().unwrap();
+        let date = |text| OffsetDateTime::parse(text, &Rfc3339).unwrap();
+        let (first, last) = (date("0000-01-01T00:00:00Z"), date("9999-12-31T23:59:59Z"));
+        for at in [first, last, NOW - Duration::from_hours(24 * 300)] {
+            let feedback = Feedback {
+                job_id: Some(id.clone()),
+                ses_message_id: "m-1".to_owned(),
+                sent_at: at,
+                at,
+                recipients: Vec::new(),
+                event: Event::Complained { detail: "abuse".to_owned() },
+            };
+            let update = mock!(Client::update_item)
+                .match_requests(|request| {
+                    let values = request.expression_attribute_values().unwrap();
+                    values[":expires_at"] == number(90 * 24 * 3_600)
+                })
+                .then_output(|| UpdateItemOutput::builder().build());
+            assert_eq!(table(&update).record(&id, &feedback, NOW).await.unwrap(), Recorded::Moved);
         }
     }
 
@@ -506,14 +576,17 @@ mod tests {
                     && values[":detail"] == text("Permanent/General")
             })
             .then_output(|| UpdateItemOutput::builder().build());
-        assert_eq!(table(&update).record(&id, &feedback).await.unwrap(), Recorded::Moved);
+        assert_eq!(table(&update).record(&id, &feedback, NOW).await.unwrap(), Recorded::Moved);
         let further = refused_with(json!({"state": "complained"}));
-        assert_eq!(table(&further).record(&id, &feedback).await.unwrap(), Recorded::Nothing);
+        assert_eq!(table(&further).record(&id, &feedback, NOW).await.unwrap(), Recorded::Nothing);
         let unknown = mock!(Client::update_item).then_error(|| {
             let refusal = ConditionalCheckFailedException::builder().build();
             UpdateItemError::ConditionalCheckFailedException(refusal)
         });
-        assert_eq!(table(&unknown).record(&id, &feedback).await.unwrap(), Recorded::UnknownJob);
+        assert_eq!(
+            table(&unknown).record(&id, &feedback, NOW).await.unwrap(),
+            Recorded::UnknownJob
+        );
     }
 
     #[test]

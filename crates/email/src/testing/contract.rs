@@ -10,7 +10,7 @@ use unavailable::Unavailable;
 use crate::{
     dead_letter::Reason,
     feedback::{Event, Feedback, RecordFeedback, Recorded},
-    job::JobId,
+    job::{Job, JobId},
     ledger::{Claim, Claimed, Ledger, Reopen, Reopened, State, Timeline, Used},
 };
 
@@ -18,7 +18,17 @@ const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 const CLAIM_LASTS: Duration = Duration::from_secs(90);
 
 fn claim(job_id: &JobId, token: &str, at: OffsetDateTime) -> Claim {
-    Claim { job_id: job_id.clone(), token: token.to_owned(), at, until: at + CLAIM_LASTS }
+    claim_of("Hello", job_id, token, at)
+}
+
+/// A claim on a job whose email has that text.
+fn claim_of(text: &str, job_id: &JobId, token: &str, at: OffsetDateTime) -> Claim {
+    let body = format!(
+        r#"{{"v":1,"id":"{job_id}","to":"ada@example.com","subject":"Hi","text":"{text}"}}"#
+    );
+    let content = Job::parse(&body).expect("the body is a job").digest();
+    let (job_id, token, until) = (job_id.clone(), token.to_owned(), at + CLAIM_LASTS);
+    Claim { job_id, token, content, at, until }
 }
 
 fn feedback(job_id: &JobId, event: Event) -> Feedback {
@@ -115,24 +125,72 @@ pub async fn states_only_move_forward(
     job: &JobId,
 ) -> Result<(), Unavailable> {
     let delivered = feedback(job, Event::Delivered);
-    assert_eq!(ledger.record(job, &delivered).await?, Recorded::UnknownJob);
+    assert_eq!(ledger.record(job, &delivered, NOW).await?, Recorded::UnknownJob);
     assert_eq!(ledger.reopen(job, NOW).await?, Reopened::Ready, "no worker has claimed it");
 
     let claim = claim(job, "a token", NOW);
     ledger.claim(&claim).await?;
     let until = claim.until;
     assert_eq!(ledger.reopen(job, NOW).await?, Reopened::InProgress { until });
-    assert_eq!(ledger.record(job, &delivered).await?, Recorded::Moved);
+    assert_eq!(ledger.record(job, &delivered, NOW).await?, Recorded::Moved);
     ledger.mark_sent(job, "m-late", NOW).await?;
     ledger.mark_failed(&claim, &Reason::new("MessageRejected", "no"), NOW).await?;
     let entry = ledger.find(job).await?.expect("the job was claimed");
     assert_eq!((entry.state, entry.ses_message_id.as_deref()), (State::Delivered, Some("m-event")));
 
     let complained = feedback(job, Event::Complained { detail: "abuse".to_owned() });
-    assert_eq!(ledger.record(job, &complained).await?, Recorded::Moved);
-    assert_eq!(ledger.record(job, &delivered).await?, Recorded::Nothing);
+    assert_eq!(ledger.record(job, &complained, NOW).await?, Recorded::Moved);
+    assert_eq!(ledger.record(job, &delivered, NOW).await?, Recorded::Nothing);
     assert_eq!(ledger.claim(&claim).await?, Claimed::AlreadySent);
     assert_eq!(ledger.reopen(job, NOW).await?, Reopened::Accepted(State::Complained));
+    Ok(())
+}
+
+/// An id belongs to the first email that is claimed under it, whatever becomes of that one.
+pub async fn an_id_belongs_to_one_email(
+    ledger: &(impl Ledger + Reopen),
+    job: &JobId,
+) -> Result<(), Unavailable> {
+    let other = |at| claim_of("Something else", job, "other", at);
+    let first = claim(job, "first", NOW);
+    ledger.claim(&first).await?;
+    assert_eq!(ledger.claim(&other(NOW)).await?, Claimed::IdReused, "during the first claim");
+    ledger.release(&first, Used::Attempted).await?;
+    assert_eq!(ledger.claim(&other(NOW)).await?, Claimed::IdReused, "although the job is free");
+    ledger.claim(&first).await?;
+    ledger.mark_failed(&first, &Reason::new("MessageRejected", "no"), NOW).await?;
+    assert_eq!(ledger.claim(&other(NOW)).await?, Claimed::IdReused, "after a dead letter");
+    ledger.reopen(job, NOW).await?;
+    assert_eq!(ledger.claim(&other(NOW)).await?, Claimed::IdReused, "after a redrive");
+    ledger.claim(&first).await?;
+    ledger.mark_sent(job, "m-1", NOW).await?;
+    assert_eq!(ledger.claim(&other(NOW)).await?, Claimed::IdReused, "after the first was sent");
+    assert_eq!(ledger.claim(&claim(job, "again", NOW)).await?, Claimed::AlreadySent);
+    Ok(())
+}
+
+/// A bounce that can be an automatic reply is one if the email was delivered, in either order.
+pub async fn an_automatic_reply_is_not_a_bounce(
+    ledger: &(impl Ledger + RecordFeedback + Timeline),
+    [one, other]: [&JobId; 2],
+) -> Result<(), Unavailable> {
+    let bounce = |detail: &str, for_good| Event::Bounced { for_good, detail: detail.to_owned() };
+    let (reply, delivered) = (bounce("Transient/General", false), Event::Delivered);
+    for (job, order) in [(one, [&delivered, &reply]), (other, [&reply, &delivered])] {
+        ledger.claim(&claim(job, "a token", NOW)).await?;
+        for event in order {
+            ledger.record(job, &feedback(job, event.clone()), NOW).await?;
+        }
+        let entry = ledger.find(job).await?.expect("the job was claimed");
+        assert_eq!((entry.state, entry.feedback), (State::Delivered, None));
+        for full in [bounce("Transient/MailboxFull", false), bounce("Permanent/General", true)] {
+            ledger.record(job, &feedback(job, full), NOW).await?;
+            ledger.record(job, &feedback(job, reply.clone()), NOW).await?;
+            let entry = ledger.find(job).await?.expect("the job was claimed");
+            let expected = (State::Bounced, Some("Transient/MailboxFull"));
+            assert_eq!((entry.state, entry.feedback.as_deref()), expected);
+        }
+    }
     Ok(())
 }
 
@@ -150,13 +208,15 @@ mod tests {
     fn memory_ledger_keeps_every_rule() {
         let ledger = MemoryLedger::default();
         let job = |n: u8| format!("job-{n}").parse::<JobId>().unwrap();
-        let (one, two, three, four, five) = (job(1), job(2), job(3), job(4), job(5));
+        let [one, two, three, four, five, six, seven, eight] = [1, 2, 3, 4, 5, 6, 7, 8].map(job);
         let mut rules = pin!(async {
             one_claim_is_in_force(&ledger, &one).await?;
             a_claim_that_has_ended_changes_nothing(&ledger, &two).await?;
             a_release_frees_the_job(&ledger, &three).await?;
             an_announced_attempt_is_reported(&ledger, &four).await?;
-            states_only_move_forward(&ledger, &five).await
+            states_only_move_forward(&ledger, &five).await?;
+            an_id_belongs_to_one_email(&ledger, &six).await?;
+            an_automatic_reply_is_not_a_bounce(&ledger, [&seven, &eight]).await
         });
         loop {
             match rules.as_mut().poll(&mut Context::from_waker(Waker::noop())) {

@@ -4,7 +4,10 @@ use std::sync::Mutex;
 
 use unavailable::Unavailable;
 
-use super::calls::{Calls, lock};
+use super::{
+    calls::{Calls, lock},
+    services::sqs_refusal,
+};
 use crate::dead_letter::{Attempts, DeadLetter, DeadLetters, Reason};
 
 /// A dead letter that was stored.
@@ -33,6 +36,9 @@ impl MemoryDeadLetters {
 
 impl DeadLetters for MemoryDeadLetters {
     async fn keep(&self, letter: DeadLetter<'_>) -> Result<(), Unavailable> {
+        if let Some((code, why)) = sqs_refusal(letter.body, []) {
+            return Err(Unavailable::new("keep", format!("{code}: {why}")));
+        }
         let keep = || {
             lock(&self.letters).push(KeptLetter {
                 body: letter.body.to_owned(),

@@ -11,10 +11,11 @@ use unavailable::Unavailable;
 use super::calls::{Calls, lock};
 use crate::{
     dead_letter::Reason,
-    feedback::{Feedback, RecordFeedback, Recorded},
-    job::JobId,
+    feedback::{Feedback, REPLY, RecordFeedback, Recorded},
+    job::{ContentDigest, JobId},
     ledger::{
-        Claim, Claimed, Entry, Grant, KnowsEmail, Ledger, Reopen, Reopened, State, Timeline, Used,
+        Claim, Claimed, Entry, Grant, KnowsEmail, LEDGER_RETENTION, Ledger, Reopen, Reopened,
+        State, Timeline, Used,
     },
 };
 
@@ -31,6 +32,8 @@ pub struct Row {
     pub last_attempt_at: Option<OffsetDateTime>,
     pub claim_token: Option<String>,
     pub claimed_until: Option<OffsetDateTime>,
+    /// `None` for a job of a version that kept none.
+    pub content: Option<ContentDigest>,
     /// The token of the claim whose attempt was announced and has not been settled.
     pub announced: Option<String>,
     pub sent_at: Option<OffsetDateTime>,
@@ -39,6 +42,8 @@ pub struct Row {
     pub reason: Option<Reason>,
     pub feedback_at: Option<OffsetDateTime>,
     pub feedback: Option<String>,
+    /// Set by an event only, whose own time must not count.
+    pub expires_at: Option<OffsetDateTime>,
 }
 
 impl Row {
@@ -51,6 +56,7 @@ impl Row {
             last_attempt_at: None,
             claim_token: None,
             claimed_until: None,
+            content: None,
             announced: None,
             sent_at: None,
             ses_message_id: None,
@@ -58,6 +64,7 @@ impl Row {
             reason: None,
             feedback_at: None,
             feedback: None,
+            expires_at: None,
         }
     }
 
@@ -136,6 +143,9 @@ impl Rows {
     pub fn claim(&mut self, claim: &Claim) -> Claimed {
         let row = match self.0.get_mut(claim.job_id.as_str()) {
             Some(row) => {
+                if row.content.as_ref().is_some_and(|content| *content != claim.content) {
+                    return Claimed::IdReused;
+                }
                 if row.claim_token.as_ref() != Some(&claim.token) && !row.is_free(claim.at) {
                     return match row.state {
                         State::Failed | State::Unknown => Claimed::AlreadyFailed,
@@ -149,6 +159,7 @@ impl Rows {
         };
         row.state = State::Sending;
         row.claim_token = Some(claim.token.clone());
+        row.content = Some(claim.content.clone());
         row.claimed_until = Some(milliseconds(claim.until));
         row.last_attempt_at = Some(claim.at);
         row.attempts += 1;
@@ -205,19 +216,21 @@ impl Rows {
         }
     }
 
-    pub fn record(&mut self, job_id: &JobId, feedback: &Feedback) -> Recorded {
+    pub fn record(&mut self, job_id: &JobId, feedback: &Feedback, now: OffsetDateTime) -> Recorded {
         let state = feedback.event.state();
         let Some(row) = self.0.get_mut(job_id.as_str()) else { return Recorded::UnknownJob };
-        if !state.outranks().any(|outranked| outranked == row.state) {
+        let was_reply = row.state == State::Bounced && row.feedback.as_deref() == Some(REPLY);
+        let replaces = feedback.event.outranks().any(|outranked| outranked == row.state)
+            || (was_reply && !feedback.event.may_be_reply());
+        if !replaces {
             return Recorded::Nothing;
         }
         row.settle(state);
         row.feedback_at = Some(feedback.at);
         row.ses_message_id.get_or_insert_with(|| feedback.ses_message_id.clone());
         row.sent_at.get_or_insert(feedback.sent_at);
-        if let Some(detail) = feedback.event.detail() {
-            row.feedback = Some(detail.to_owned());
-        }
+        row.feedback = feedback.event.detail().map(str::to_owned);
+        row.expires_at = Some(now + LEDGER_RETENTION);
         Recorded::Moved
     }
 
@@ -312,8 +325,13 @@ impl Reopen for MemoryLedger {
 }
 
 impl RecordFeedback for MemoryLedger {
-    async fn record(&self, job_id: &JobId, feedback: &Feedback) -> Result<Recorded, Unavailable> {
-        self.call("record", job_id, |rows| rows.record(job_id, feedback)).await
+    async fn record(
+        &self,
+        job_id: &JobId,
+        feedback: &Feedback,
+        now: OffsetDateTime,
+    ) -> Result<Recorded, Unavailable> {
+        self.call("record", job_id, |rows| rows.record(job_id, feedback, now)).await
     }
 }
 

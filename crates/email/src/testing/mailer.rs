@@ -2,9 +2,13 @@
 
 use std::{fmt, sync::Mutex};
 
-use super::calls::{Calls, lock};
+use super::{
+    calls::{Calls, lock},
+    services::ses_address_refusal,
+};
 use crate::{
     address::EmailAddress,
+    dead_letter::Reason,
     job::JobId,
     mailer::{Mailer, Outcome},
     message::Message,
@@ -64,9 +68,12 @@ impl MemoryMailer {
 }
 
 impl Mailer for MemoryMailer {
-    async fn send(&self, id: &JobId, _: &EmailAddress, _: &Message) -> Outcome {
+    async fn send(&self, id: &JobId, to: &EmailAddress, _: &Message) -> Outcome {
         lock(&self.attempts).push(id.to_string());
-        let outcome = (self.decide)(id);
+        let outcome = match ses_address_refusal(&to.for_provider()) {
+            Some((code, why)) => Outcome::Rejected(Reason::new(code, why)),
+            None => (self.decide)(id),
+        };
         self.calls.pause().await;
         outcome
     }

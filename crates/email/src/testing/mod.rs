@@ -11,6 +11,7 @@ pub mod holds;
 pub mod ledger;
 pub mod mailer;
 pub mod provider;
+pub mod services;
 pub mod suppressions;
 
 pub use calls::{Call, Calls, Fate};
@@ -20,4 +21,5 @@ pub use holds::{MemoryEventSource, MemoryHolds};
 pub use ledger::{MemoryLedger, Row, Rows};
 pub use mailer::MemoryMailer;
 pub use provider::MemoryProvider;
+pub use services::{ses_address_refusal, ses_tag_refusal, sqs_refusal};
 pub use suppressions::MemorySuppressions;

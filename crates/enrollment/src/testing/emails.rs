@@ -2,8 +2,10 @@
 
 use email::{
     Job, JobId,
+    job::MAX_JOB_BYTES,
     ledger::{Entry, KnowsEmail, Timeline},
     queue::EnqueueEmail,
+    text::check_carried,
 };
 use unavailable::Unavailable;
 
@@ -66,6 +68,11 @@ impl Drop for Claim<'_> {
 
 impl EnqueueEmail for World {
     async fn enqueue_email(&self, job: &Job) -> Result<(), Unavailable> {
+        // As SQS and the queue's own limit do.
+        let body = job.to_body();
+        if body.len() > MAX_JOB_BYTES || check_carried(&body).is_err() {
+            return Err(Unavailable::new("enqueueing an email", "InvalidMessageContents"));
+        }
         self.call(Dependency::EmailQueue, |state| state.queue.push_back(job.clone())).await
     }
 }

@@ -15,6 +15,8 @@ use time::OffsetDateTime;
 use super::*;
 
 const JOB: &str = "job-1";
+/// Our clock.
+const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 const RECIPIENT: &str = "Ada@example.com";
 const ADDRESS: &str = "ada@example.com";
 
@@ -82,7 +84,7 @@ fn messages(bodies: impl IntoIterator<Item = String>) -> Vec<Received> {
 }
 
 async fn handle(world: &World, bodies: impl IntoIterator<Item = String>) -> Vec<String> {
-    let mut returned = world.handle(messages(bodies)).await;
+    let mut returned = world.handle(messages(bodies), NOW).await;
     returned.sort();
     returned
 }
@@ -101,6 +103,35 @@ async fn each_kind_of_event_is_recorded_and_only_permanent_bounces_and_complaint
         assert!(handle(&world, [body(&event, Some(JOB))]).await.is_empty());
         assert_eq!(world.state(), state);
         assert_eq!(world.causes().get(ADDRESS).copied(), cause);
+    }
+}
+
+#[tokio::test]
+async fn an_automatic_reply_to_a_delivered_email_is_not_a_bounce() {
+    for order in
+        [[Event::Delivered, bounced("Transient")], [bounced("Transient"), Event::Delivered]]
+    {
+        let world = world(State::Sent);
+        for event in order {
+            handle(&world, [body(&event, Some(JOB))]).await;
+        }
+        assert_eq!(world.state(), State::Delivered);
+        assert!(world.causes().is_empty());
+        handle(&world, [body(&bounced("Permanent"), Some(JOB))]).await;
+        assert_eq!(world.state(), State::Bounced);
+    }
+}
+
+#[tokio::test]
+async fn expiry_counts_from_our_clock_whatever_the_event_says() {
+    for at in ["2026-01-25T00:00:00Z", "0000-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "never"] {
+        let world = world(State::Sent);
+        let mut event: Value = serde_json::from_str(&body(&complained(), Some(JOB))).unwrap();
+        event["detail"]["complaint"]["timestamp"] = at.into();
+        assert!(handle(&world, [event.to_string()]).await.is_empty());
+        assert_eq!(world.state(), State::Complained);
+        let expires_at = world.ledger.rows().get(JOB).unwrap().expires_at;
+        assert_eq!(expires_at, Some(NOW + email::ledger::LEDGER_RETENTION), "{at}");
     }
 }
 
@@ -207,7 +238,7 @@ fn run<T>(test: impl Future<Output = T>) -> T {
 async fn deliver(world: &World, mut waiting: Vec<Received>, batch: usize) {
     while !waiting.is_empty() {
         let taken: Vec<_> = waiting.drain(..batch.min(waiting.len())).collect();
-        let returned = world.handle(taken.clone()).await;
+        let returned = world.handle(taken.clone(), NOW).await;
         waiting.extend(taken.into_iter().filter(|m| returned.contains(&m.sqs_message_id)));
     }
 }
@@ -223,7 +254,9 @@ proptest! {
         ledger_fails in prop::sample::select(vec![0, 2, 3, 5]),
         suppressions_fail in prop::sample::select(vec![0, 2, 3, 5]),
     ) {
-        let expected = reported.iter().map(Event::state).max_by_key(|state| state.outranks().count());
+        // An automatic reply weighs less than a delivery.
+        let weight = |event: &&Event| (event.outranks().count(), !event.may_be_reply());
+        let expected = reported.iter().max_by_key(weight).map(Event::state);
         let cause = if reported.contains(&complained()) {
             Some(SuppressionCause::Complaint)
         } else {

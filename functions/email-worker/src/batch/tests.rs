@@ -102,6 +102,83 @@ async fn duplicate_job_is_sent_once_and_both_messages_get_the_same_verdict() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn another_email_under_the_same_id_is_a_dead_letter_at_once_and_later() {
+    let email = |sqs_message_id: &str, to: &str, text: &str| {
+        let body = format!(
+            r#"{{"v":1,"id":"w-42","to":"{to}@example.com","subject":"A","text":"{text}"}}"#
+        );
+        message(sqs_message_id, &body)
+    };
+    let (a, b) = (email("m-a", "ada", "a"), email("m-b", "bob", "b"));
+    let same_recipient = email("m-c", "ada", "c");
+    for outcome in [accepted(), transient(), Outcome::Ambiguous] {
+        let world = world().answering("w-42", outcome.clone());
+        let again = Received { sqs_message_id: "m-a2".to_owned(), ..a.clone() };
+        let batch = vec![a.clone(), b.clone(), same_recipient.clone(), again];
+        let returned = handle(&world, batch).await.len();
+        assert_eq!(returned, if outcome == accepted() { 0 } else { 2 });
+        assert_eq!(world.sent(), ["w-42"]);
+        let letters = world.letters();
+        let ids: Vec<_> = letters.iter().map(|letter| letter.sqs_message_id.as_str()).collect();
+        assert_eq!(ids, ["m-b", "m-c"]);
+        for letter in &letters {
+            assert_eq!(letter.reason.code, "id_reused");
+            assert_eq!(letter.job_id.as_deref(), Some("w-42"));
+        }
+        assert_eq!(letters[0].body, b.body);
+
+        assert!(handle(&world, vec![b.clone()]).await.is_empty());
+        assert_eq!(world.letters().len(), 3, "never acknowledged in silence");
+        assert_eq!(world.sent(), ["w-42"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn email_under_a_reused_id_is_returned_until_it_is_a_dead_letter() {
+    let world = world();
+    handle(&world, vec![job("a")]).await;
+    let other = message("m-b", &job("a").body.replace("Hello", "Something else"));
+    world.dead_letters.calls.fail();
+    assert_eq!(handle(&world, vec![other.clone()]).await, ["m-b"]);
+    world.dead_letters.calls.succeed();
+    assert!(handle(&world, vec![other]).await.is_empty());
+    assert_eq!(world.letters().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn job_whose_ledger_entry_is_of_an_earlier_version_is_sent() {
+    let world = world();
+    let row = Row { content: None, ..Row::claimed("another's", MIDNIGHT, MIDNIGHT) };
+    world.ledger.rows().insert("a", row);
+    assert!(handle(&world, vec![job("a")]).await.is_empty());
+    assert_eq!(world.sent(), ["a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn job_that_is_too_large_to_be_kept_with_its_reason_is_a_dead_letter_now() {
+    let world = world();
+    let body = job("a").body.replace("Hello", &"x".repeat(email::job::MAX_JOB_BYTES));
+    assert!(handle(&world, vec![message("m-a", &body)]).await.is_empty());
+    let [letter] = &world.letters()[..] else { panic!("{}", world.letters().len()) };
+    assert_eq!(letter.reason.code, "job_too_large");
+    assert_eq!(letter.reason.text, "the body is larger than 1040384 bytes");
+    assert_eq!(letter.body, body);
+    assert!(world.sent().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn job_id_with_dots_number_as_a_float_and_byte_order_mark_are_sent() {
+    let world = world();
+    let body = r#"{"v":1,"id":"receipt.42","to":"ada@example.com","subject":"Your receipt","text":"Thank you"}"#;
+    let with_mark = format!("\u{feff}{}", body.replace("receipt.42", "b"));
+    let float = body.replace("receipt.42", "c").replace("\"v\":1", "\"v\":1.0");
+    let batch = [("m-1", body), ("m-2", &with_mark), ("m-3", &float)];
+    let batch = batch.map(|(id, body)| message(id, body)).to_vec();
+    assert!(handle(&world, batch).await.is_empty());
+    assert_eq!(world.sent(), ["receipt.42", "b", "c"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn job_that_cannot_be_rendered_is_a_dead_letter_and_uses_no_permit() {
     let unknown = r#"{"v":1,"id":"x","to":"ada@example.com","template":"novel","data":{}}"#;
     let world = world();

@@ -75,8 +75,8 @@ impl Mailer for Ses {
         let sent = self
             .client
             .send_email()
-            .from_email_address(self.sender.as_str())
-            .destination(Destination::builder().to_addresses(to.as_str()).build())
+            .from_email_address(self.sender.for_provider())
+            .destination(Destination::builder().to_addresses(to.for_provider()).build())
             .content(content)
             .configuration_set_name(&self.configuration_set)
             .email_tags(tag)
@@ -105,7 +105,8 @@ fn content(
         .subject(utf8(message.subject.as_str())?)
         .body(body)
         .build();
-    let tag = MessageTag::builder().name(ses_tags::JOB_ID).value(id.as_str()).build()?;
+    let tag =
+        MessageTag::builder().name(ses_tags::JOB_ID).value(ses_tags::job_id_tag(id)).build()?;
     Ok((EmailContent::builder().simple(simple).build(), tag))
 }
 

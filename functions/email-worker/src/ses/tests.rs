@@ -5,7 +5,11 @@ use aws_sdk_sesv2::{
     types::SendQuota,
 };
 use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
-use email::{dead_letter::Reason, hold::HoldCause};
+use email::{
+    dead_letter::Reason,
+    hold::HoldCause,
+    testing::{ses_address_refusal, ses_tag_refusal},
+};
 
 use super::*;
 
@@ -22,6 +26,10 @@ fn refused(status: u16, code: &'static str, message: &'static str) -> Rule {
 }
 
 async fn send(rule: &Rule) -> Outcome {
+    send_as("a-1", "ada@example.com", rule).await
+}
+
+async fn send_as(id: &str, to: &str, rule: &Rule) -> Outcome {
     let client = mock_client!(aws_sdk_sesv2, RuleMode::Sequential, [rule], |config| config
         .retry_config(RetryConfig::disabled()));
     let ses = Ses::new(client, "courses@example.com".parse().unwrap(), "events".to_owned());
@@ -30,8 +38,7 @@ async fn send(rule: &Rule) -> Outcome {
         text: "Hello".to_owned(),
         html: Some("<p>Hello".to_owned()),
     };
-    let outcome =
-        ses.send(&"a-1".parse().unwrap(), &"ada@example.com".parse().unwrap(), &message).await;
+    let outcome = ses.send(&id.parse().unwrap(), &to.parse().unwrap(), &message).await;
     assert_eq!(rule.num_calls(), 1, "one permit is one HTTP attempt");
     outcome
 }
@@ -51,6 +58,28 @@ async fn the_request_has_sender_recipient_set_and_tag() {
         })
         .then_output(|| SendEmailOutput::builder().message_id("m-1").build());
     assert_eq!(send(&rule).await, Outcome::Accepted { ses_message_id: "m-1".to_owned() });
+}
+
+#[tokio::test]
+async fn tag_and_recipient_are_written_as_ses_takes_them() {
+    for (id, to) in [
+        ("receipt.42", "ada@example.com"),
+        ("b64-x", "a..b@docomo.ne.jp"),
+        ("...", "ab.@ezweb.ne.jp"),
+        ("a-1", "ada@b\u{fc}cher.example"),
+    ] {
+        let rule = mock!(Client::send_email)
+            .match_requests(move |request| {
+                let tag = &request.email_tags()[0];
+                let to = &request.destination().unwrap().to_addresses()[0];
+                ses_tag_refusal(tag.name(), tag.value()).is_none()
+                    && ses_address_refusal(to).is_none()
+                    && ses_tags::job_id(tag.value()).unwrap().as_str() == id
+            })
+            .then_output(|| SendEmailOutput::builder().message_id("m-1").build());
+        let accepted = Outcome::Accepted { ses_message_id: "m-1".to_owned() };
+        assert_eq!(send_as(id, to, &rule).await, accepted, "{id} {to}");
+    }
 }
 
 #[tokio::test]

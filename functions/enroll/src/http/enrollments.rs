@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{extract::State, http::StatusCode};
 use email::{
     JobId,
-    ledger::{Entry, Timeline},
+    ledger::{Entry, LEDGER_RETENTION, Timeline},
 };
 use enrollment::{
     EnrollError, EnrollRequest, Enrolled, Enrollment, Ports, enrollment::EnrollmentState,
@@ -54,7 +54,8 @@ pub(super) async fn show<A: ApiAdapters>(
         data["payment"] = payment_json(payment);
     }
     if let Some(job_id) = current_email(&enrollment) {
-        data["email"] = timeline(ports.ledger.find(&job_id).await?);
+        let entry = ports.ledger.find(&job_id).await?;
+        data["email"] = timeline(entry, &enrollment, clock::now());
     }
     Ok(ApiResponse::success(StatusCode::OK, data))
 }
@@ -99,9 +100,18 @@ fn current_email(enrollment: &Enrollment) -> Option<JobId> {
     }
 }
 
-/// The ledger's entry; `queued` until a worker takes the job.
-fn timeline(entry: Option<Entry>) -> Value {
-    entry.map_or_else(|| json!({"state": "queued"}), |entry| json!(entry))
+/// The ledger's entry; without one, `queued` until a worker takes the job, or `expired` if the enrollment is
+/// older than the ledger's memory.
+fn timeline(entry: Option<Entry>, enrollment: &Enrollment, now: OffsetDateTime) -> Value {
+    let paid_at = enrollment.payment.as_ref().map(|payment| payment.started_at);
+    let since = paid_at.map_or(enrollment.created_at, |at| at.max(enrollment.created_at));
+    match entry {
+        Some(entry) => json!(entry),
+        // The notice of a refund is queued after the refund.
+        None if enrollment.state == EnrollmentState::Refunding => json!({"state": "queued"}),
+        None if now - since > LEDGER_RETENTION => json!({"state": "expired"}),
+        None => json!({"state": "queued"}),
+    }
 }
 
 impl From<EnrollError> for ApiResponse {
@@ -137,5 +147,36 @@ impl From<EnrollError> for ApiResponse {
             }
             EnrollError::Unavailable(error) => error.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn enrollment_older_than_the_ledgers_memory_does_not_say_queued() {
+        let day = Duration::from_hours(24);
+        let created_at = OffsetDateTime::UNIX_EPOCH;
+        let course =
+            json!({"course_id": "c", "title": "T", "price": 0, "currency": "USD", "state": "open"});
+        let student = json!({"student_id": "s", "email": "ada@example.com", "name": "Ada"});
+        let enrollment = Enrollment::new(
+            serde_json::from_value(student).unwrap(),
+            &serde_json::from_value(course).unwrap(),
+            None,
+            created_at,
+        );
+        let state = |state, days: u32| {
+            let enrollment = Enrollment { state, ..enrollment.clone() };
+            timeline(None, &enrollment, created_at + day * days)["state"].clone()
+        };
+        assert_eq!(state(EnrollmentState::Active, 0), "queued");
+        assert_eq!(state(EnrollmentState::Active, 90), "queued");
+        assert_eq!(state(EnrollmentState::Active, 91), "expired");
+        assert_eq!(state(EnrollmentState::Refunded, 91), "expired");
+        assert_eq!(state(EnrollmentState::Refunding, 91), "queued");
     }
 }

@@ -33,7 +33,9 @@ impl<S: Send + Sync> FromRequest<S> for JsonObject {
                     status => fail(status, "did not arrive whole".to_owned()),
                 }
             })?;
-        match serde_json::from_slice(&bytes) {
+        // A byte order mark, which some tools write first (RFC 8259, section 8.1).
+        let json = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        match serde_json::from_slice(json) {
             Ok(Value::Object(object)) => Ok(Self(object)),
             Ok(_) => Err(fail(StatusCode::BAD_REQUEST, "is not a JSON object".to_owned())),
             Err(error) => Err(fail(

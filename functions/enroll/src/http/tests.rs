@@ -147,7 +147,7 @@ async fn error_that_the_caller_can_fix_names_the_field() {
         ("{".to_owned(), 400, "body", "is not JSON (line 1, column 1)"),
         ("[]".to_owned(), 400, "body", "is not a JSON object"),
         (" ".repeat(65_537), 413, "body", "is larger than 65536 bytes"),
-        (with("email", json!("ada")), 422, "email", "is not an email address"),
+        (with("email", json!("ada")), 422, "email", "is not an email address: it has no @"),
         (with("name", json!(7)), 422, "name", "is not a string"),
         (with("student_id", Value::Null), 422, "student_id", "is missing"),
         (with("course_id", json!("none")), 404, "course_id", "there is no course none"),
@@ -159,6 +159,57 @@ async fn error_that_the_caller_can_fix_names_the_field() {
         assert_eq!(response, json!({"status": "fail", "data": {field: why}}), "{shown}");
     }
     assert!(api.world.enrollments().is_empty());
+}
+
+#[tokio::test]
+async fn text_that_cannot_be_shown_or_sent_is_422_and_its_character_is_named() {
+    let api = free();
+    for (field, value, character) in [
+        ("name", "\u{200b}\u{200b}", "U+200B"),
+        ("name", "Ada\u{202e}gnp.exe", "U+202E"),
+        ("name", "Ada\u{ffff}", "U+FFFF"),
+        ("name", "Ada https://evil.example", "link"),
+        ("email", "\u{e9}@example.com", "U+00E9"),
+        ("email", "ada@exam_ple.com", "U+005F"),
+    ] {
+        let mut body = ada();
+        body[field] = json!(value);
+        let (status, response) = api.call("POST", "/enrollments", body).await;
+        assert_eq!(status, 422, "{value:?}");
+        let why = response["data"][field].as_str().unwrap();
+        assert!(why.contains(character), "{value:?}: {why}");
+    }
+    for (title, character) in [("\u{ffff}Rust 101", "U+FFFF"), ("Rust\u{2028}101", "U+2028")] {
+        let course = json!({"title": title, "price": 0, "currency": "USD", "state": "open"});
+        let (status, response) = api.call("PUT", "/courses/poison", course).await;
+        assert_eq!(status, 422, "{title:?}");
+        assert!(response["data"]["title"].as_str().unwrap().contains(character), "{response}");
+    }
+    assert!(api.world.enrollments().is_empty());
+}
+
+#[tokio::test]
+async fn same_name_and_domain_in_another_form_are_the_same_enrollment() {
+    let api = free();
+    let as_written = |email: &str, name: &str| {
+        let mut body = ada();
+        body["email"] = json!(email);
+        body["name"] = json!(name);
+        body
+    };
+    let first = as_written("ada@b\u{fc}cher.example", "Am\u{e9}lie");
+    assert_eq!(api.call("POST", "/enrollments", first).await.0, 201);
+    let again = as_written("ada@BU\u{308}CHER.Example", "Ame\u{301}lie");
+    let (status, body) = api.call("POST", "/enrollments", again).await;
+    assert_eq!(status, 200);
+    assert_eq!(body["data"]["enrollment"]["email"], "ada@xn--bcher-kva.example");
+    assert_eq!(api.world.jobs()[0].to.as_str(), "ada@xn--bcher-kva.example");
+}
+
+#[tokio::test]
+async fn body_that_begins_with_a_byte_order_mark_is_read() {
+    let body = format!("\u{feff}{}", ada());
+    assert_eq!(free().call("POST", "/enrollments", body).await.0, 201);
 }
 
 #[tokio::test]

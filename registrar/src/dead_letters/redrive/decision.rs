@@ -2,7 +2,11 @@
 
 use std::fmt;
 
-use email::{JobId, dead_letter::OUTCOME_UNKNOWN, ledger::State};
+use email::{
+    JobId,
+    dead_letter::{ID_REUSED, OUTCOME_UNKNOWN},
+    ledger::State,
+};
 use time::OffsetDateTime;
 
 use crate::{
@@ -17,6 +21,8 @@ pub(crate) enum LeftReason {
     Malformed(String),
     /// The email may have been sent, and the operator has not allowed a second one.
     MayHaveBeenSent,
+    /// Another email has the job's id.
+    IdReused,
     /// A worker's claim is in force.
     InProgress { until: OffsetDateTime },
     /// This command has already redriven the job, by another letter.
@@ -35,6 +41,10 @@ impl fmt::Display for LeftReason {
                 f,
                 "it may have been sent; to send it anyway, select it by --id or by \
                  --reason {OUTCOME_UNKNOWN}"
+            ),
+            Self::IdReused => f.write_str(
+                "another email has its id, and it would become a dead letter again; enqueue it under \
+                 an id of its own (`show` prints it), then purge this letter",
             ),
             Self::InProgress { until } => write!(
                 f,
@@ -75,6 +85,10 @@ pub(super) fn decide<'a>(
         Err(why) => return Decision::Leave(LeftReason::Malformed(why.to_string())),
         Ok(job_id) => job_id,
     };
+    // The ledger's entry is about the other email: its state must not delete this one.
+    if letter.error_code() == ID_REUSED {
+        return Decision::Leave(LeftReason::IdReused);
+    }
     // An older letter of a job may be about an earlier attempt than the ledger's entry.
     let may_be_second = letter.error_code() == OUTCOME_UNKNOWN || state == Some(State::Unknown);
     if may_be_second && !selection.allows_second_email() {
@@ -123,6 +137,17 @@ mod tests {
             decide(&unknown, &named, Some(State::Bounced)),
             Decision::Delete(State::Bounced)
         );
+    }
+
+    #[test]
+    fn letter_whose_id_belongs_to_another_email_is_left_whatever_became_of_that_one() {
+        let reused = letter("m", "a", ID_REUSED);
+        for selection in [Selection::All, Selection::Ids(vec!["a".to_owned()])] {
+            for state in State::ALL.map(Some).into_iter().chain([None]) {
+                let decision = decide(&reused, &selection, state);
+                assert_eq!(decision, Decision::Leave(LeftReason::IdReused));
+            }
+        }
     }
 
     #[test]

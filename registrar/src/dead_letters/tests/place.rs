@@ -144,11 +144,12 @@ impl Place {
     /// The workers take the jobs on the email queue, and send what the ledger lets them.
     pub(super) fn work(&self) {
         for body in lock(&self.jobs).drain(..) {
-            let job_id = Job::parse(&body).unwrap().id;
+            let job = Job::parse(&body).unwrap();
+            let (job_id, content) = (job.id.clone(), job.digest());
             let token = "a worker's".to_owned();
             let until = NOW + Duration::from_secs(90);
             let mut rows = self.ledger.rows();
-            let claim = Claim { job_id: job_id.clone(), token, at: NOW, until };
+            let claim = Claim { job_id: job_id.clone(), token, content, at: NOW, until };
             if let Claimed::Granted(_) = rows.claim(&claim) {
                 rows.mark_sent(&job_id, "m", NOW);
                 lock(&self.sent).push(job_id);

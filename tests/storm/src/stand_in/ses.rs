@@ -2,6 +2,8 @@
 
 use std::{sync::Mutex, time::Duration};
 
+use adapters::ses_tags;
+use email::testing::{ses_address_refusal, ses_tag_refusal};
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
@@ -73,6 +75,8 @@ impl Provider {
     pub async fn send(&self, from: Sender, request: Value) -> HttpResponse {
         let Treatment { counted_at, response_after, reply } =
             locked(&self.weather).treat(self.clock.now());
+        let refusal = refusal(&request);
+        let reply = if refusal.is_some() { Reply::Reject } else { reply };
         let mut uncounted = Uncounted(Some((self, from, job_id(&request), reply)));
         self.clock.wait_until(counted_at).await;
         let index = uncounted.count();
@@ -80,7 +84,10 @@ impl Provider {
         if let Some(index) = index {
             locked(&self.arrivals)[index].responded = true;
         }
-        response(reply)
+        match refusal {
+            Some((code, message)) => refused(StatusCode::BAD_REQUEST, code, &message),
+            None => response(reply),
+        }
     }
 
     fn count_now(&self, from: Sender, job_id: String, reply: Reply) -> usize {
@@ -115,11 +122,22 @@ pub(super) fn account() -> HttpResponse {
     HttpResponse::ok(&json!({"SendQuota": quota, "SendingEnabled": true}))
 }
 
-/// The value of the tag `job_id`, which the worker gives every email.
+/// The job of the tag that the worker gives every email.
 fn job_id(request: &Value) -> String {
     let tags = request["EmailTags"].as_array().into_iter().flatten();
-    let id = tags.filter(|tag| tag["Name"] == "job_id").find_map(|tag| tag["Value"].as_str());
-    id.unwrap_or_default().to_owned()
+    let mut values = tags.filter(|tag| tag["Name"] == ses_tags::JOB_ID);
+    let id = values.find_map(|tag| ses_tags::job_id(tag["Value"].as_str()?));
+    id.map(String::from).unwrap_or_default()
+}
+
+/// Why SES would refuse the request whatever the weather is.
+fn refusal(request: &Value) -> Option<(&'static str, String)> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let tags = request["EmailTags"].as_array().into_iter().flatten();
+    let mut tags = tags.map(|tag| (text(&tag["Name"]), text(&tag["Value"])));
+    let recipients = request["Destination"]["ToAddresses"].as_array().into_iter().flatten();
+    tags.find_map(|(name, value)| ses_tag_refusal(&name, &value))
+        .or_else(|| recipients.map(text).find_map(|to| ses_address_refusal(&to)))
 }
 
 fn response(reply: Reply) -> HttpResponse {
@@ -135,6 +153,10 @@ fn response(reply: Reply) -> HttpResponse {
         }
         Reply::Reject => (StatusCode::BAD_REQUEST, "MessageRejected", "The email is rejected."),
     };
+    refused(status, code, message)
+}
+
+fn refused(status: StatusCode, code: &'static str, message: &str) -> HttpResponse {
     HttpResponse::json(status, &json!({"message": message})).with_header("x-amzn-errortype", code)
 }
 
@@ -159,6 +181,26 @@ mod tests {
         assert!(!arrivals[0].responded);
         assert!(sending.await.is_ok());
         assert!(provider.arrivals()[0].responded);
+    }
+
+    #[tokio::test]
+    async fn request_that_ses_would_refuse_is_counted_and_refused() {
+        let request = |tag: &str, to: &str| {
+            json!({
+                "EmailTags": [{"Name": "job_id", "Value": tag}],
+                "Destination": {"ToAddresses": [to]},
+            })
+        };
+        for (tag, to, is_ok) in [
+            ("a-1", "ada@example.com", true),
+            ("receipt.42", "ada@example.com", false),
+            ("a-1", "a..b@docomo.ne.jp", false),
+        ] {
+            let provider = provider();
+            assert_eq!(provider.send(SENDER, request(tag, to)).await.is_ok(), is_ok, "{tag} {to}");
+            let reply = if is_ok { Reply::Accept } else { Reply::Reject };
+            assert_eq!(provider.arrivals()[0].reply, reply);
+        }
     }
 
     #[test]

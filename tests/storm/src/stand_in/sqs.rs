@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use email::{job::MAX_JOB_BYTES, testing::sqs_refusal};
+use hyper::StatusCode;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
@@ -65,10 +67,16 @@ impl Queue {
     }
 
     /// Puts messages on the queue.
+    ///
+    /// # Panics
+    ///
+    /// If the queue would refuse one.
     pub fn put(&self, bodies: impl IntoIterator<Item = Body>) {
         let mut contents = self.contents();
         let visible_at = Instant::now();
         for body in bodies {
+            assert_eq!(sqs_refusal(&body, []), None);
+            assert!(body.len() <= MAX_JOB_BYTES, "the queue's MaximumMessageSize");
             let id = contents.put;
             contents.put += 1;
             contents.order.insert((visible_at, id));
@@ -158,6 +166,17 @@ impl Queue {
             body: text(&request["MessageBody"]),
             error_code: text(&request["MessageAttributes"]["error_code"]["StringValue"]),
         };
+        let attributes = request["MessageAttributes"].as_object().into_iter().flatten();
+        let attributes: Vec<_> = attributes
+            .map(|(name, value)| (name, text(&value["DataType"]), text(&value["StringValue"])))
+            .collect();
+        let attributes = attributes
+            .iter()
+            .map(|(name, kind, value)| (name.as_str(), kind.as_str(), value.as_str()));
+        if let Some((code, message)) = sqs_refusal(&letter.body, attributes) {
+            let error = json!({"__type": format!("com.amazonaws.sqs#{code}"), "message": message});
+            return HttpResponse::json(StatusCode::BAD_REQUEST, &error);
+        }
         let mut contents = self.contents();
         contents.dead_letters.push(letter);
         HttpResponse::ok(&json!({"MessageId": format!("dead-{}", contents.dead_letters.len())}))
