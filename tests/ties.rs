@@ -117,6 +117,18 @@ fn every_alarm_parameter_output_template_and_log_event_is_in_its_doc() {
 }
 
 #[test]
+fn every_table_and_function_has_an_output_with_its_name() {
+    let template = read("template.yaml");
+    let outputs = names(&template, "Outputs", None);
+    for of_type in ["AWS::DynamoDB::Table", "AWS::Serverless::Function"] {
+        for name in names(&template, "Resources", Some(of_type)) {
+            let output = format!("{name}Name");
+            assert!(outputs.contains(&output.as_str()), "template.yaml has no output {output}");
+        }
+    }
+}
+
+#[test]
 fn every_sample_event_is_read_by_a_test() {
     let files = rust_files(&["functions"]);
     for file in fs::read_dir(format!("{ROOT}/events")).unwrap() {
