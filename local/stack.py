@@ -118,7 +118,8 @@ class _Aws:
 
     def environment(self, function: str) -> dict[str, str]:
         configuration = self._lambda.get_function_configuration(FunctionName=function)
-        variables: dict[str, str] = configuration["Environment"]["Variables"]
+        # A function without variables has no environment.
+        variables: dict[str, str] = configuration.get("Environment", {}).get("Variables", {})
         return variables
 
     def set_concurrency(self, worker: str) -> None:

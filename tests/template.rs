@@ -142,6 +142,41 @@ fn each_signed_route_is_granted_by_exactly_one_policy() {
     assert_eq!(granted, signed);
 }
 
+/// Whether an IAM pattern covers a text: `*` stands for any characters, a `/` among them.
+fn covers(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((before, after)) => text.strip_prefix(before).is_some_and(|rest| {
+            rest.char_indices()
+                .map(|(at, _)| at)
+                .chain([rest.len()])
+                .any(|at| covers(after, &rest[at..]))
+        }),
+    }
+}
+
+#[test]
+fn no_policy_covers_a_route_of_the_other_by_a_wildcard() {
+    let template = template();
+    let routes = |policy| -> Vec<String> {
+        statements(property(&template, policy, "PolicyDocument"))
+            .into_iter()
+            .flat_map(|statement| each(&statement["Resource"]))
+            .map(|resource| resource["Fn::Sub"].as_str().unwrap())
+            .map(|arn| arn.split_once("${HttpApi}/$default/").unwrap().1.to_owned())
+            .collect()
+    };
+    let (callers, operators) = (routes("CallerPolicy"), routes("OperatorPolicy"));
+    for (granted, others) in [(&callers, &operators), (&operators, &callers)] {
+        for pattern in granted {
+            let covered = others.iter().find(|route| covers(pattern, &route.replace('*', "id")));
+            assert_eq!(covered, None, "{pattern} covers it, because `*` also stands for `/`");
+        }
+    }
+    assert!(covers("GET/courses/*", "GET/courses/id/price"));
+    assert!(!covers("GET/courses/*/price", "GET/courses/id"));
+}
+
 #[test]
 fn reserved_concurrency_is_the_event_sources_maximum_concurrency() {
     let template = template();
@@ -311,9 +346,23 @@ fn hold_watch_role_grants_what_its_function_calls_and_no_more() {
 #[test]
 fn each_schedule_may_invoke_its_own_function_only() {
     let template = template();
-    for function in ["Resumer", "HoldWatch"] {
+    let schedules: Vec<_> = resources(&template, "AWS::IAM::Role")
+        .filter_map(|(role, _)| role.strip_suffix("ScheduleRole"))
+        .collect();
+    assert!(schedules.contains(&"Resumer") && schedules.contains(&"HoldWatch"), "{schedules:?}");
+    for function in schedules {
         let run = expected(&[("lambda:InvokeFunction", &format!("{function}Function"))]);
         assert_eq!(role_actions(&template, &format!("{function}ScheduleRole")), run);
+    }
+}
+
+#[test]
+fn every_role_of_a_function_is_compared_with_a_list() {
+    let template = template();
+    let this_file = include_str!("template.rs");
+    for (role, _) in resources(&template, "AWS::IAM::Role") {
+        let compared = this_file.contains(&format!("role_actions(&template, \"{role}\")"));
+        assert!(compared || role.ends_with("ScheduleRole"), "no test lists the actions of {role}");
     }
 }
 
