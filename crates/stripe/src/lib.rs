@@ -3,6 +3,8 @@
 
 pub mod client;
 pub mod secret;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod webhook;
 
 mod object;

@@ -1,0 +1,62 @@
+//! Payment methods (Stripe API reference, "Payment Methods").
+
+use serde_json::Value;
+
+use super::{
+    cards::{self, Card},
+    errors::{Mode, Problem},
+    exchange::Request,
+    objects::PaymentMethod,
+    store::Store,
+};
+
+/// Puts a card into the account, as Stripe.js would: the payment method may be used once.
+pub(super) fn add(store: &mut Store, id: String, live: bool, card: Card, number: &str) {
+    let (created, number) = (store.seconds(), number.to_owned());
+    let method = PaymentMethod { id: id.clone(), live, created, number, card, used_with: None };
+    store.methods.insert(id, method);
+}
+
+/// `POST /v1/payment_methods` with a test card's number.
+pub(super) fn create(store: &mut Store, request: &Request, live: bool) -> Result<Value, Problem> {
+    let missing = |param: &str| {
+        Problem::invalid(format!("Missing required param: {param}."))
+            .code("parameter_missing")
+            .param(param)
+    };
+    request.param("type").filter(|kind| *kind == "card").ok_or_else(|| missing("type"))?;
+    let number = request.param("card[number]").ok_or_else(|| missing("card"))?;
+    let number: String = number.chars().filter(char::is_ascii_digit).collect();
+    let Some((card, number)) = cards::of_number(&number).filter(|_| !live) else {
+        let problem = Problem::new(402, "card_error", "Your card number is incorrect.");
+        return Err(problem.code("incorrect_number").param("number").executed());
+    };
+    let id = store.id("pm");
+    add(store, id.clone(), live, card, number);
+    Ok(store.methods[&id].json())
+}
+
+/// The payment method of a parameter. A shared test id, such as `pm_card_visa`, becomes a payment
+/// method of its own each time, so it may be used often (Stripe docs, "Test your integration").
+pub(super) fn resolve(store: &mut Store, id: &str, live: bool) -> Result<String, Problem> {
+    let shared = cards::of_shared(id);
+    if let Some((card, number)) = shared.filter(|_| !live) {
+        let id = store.id("pm");
+        add(store, id.clone(), live, card, number);
+        return Ok(id);
+    }
+    let Some(method) = store.methods.get(id).filter(|method| method.live == live) else {
+        let exists_in_other = shared.is_some() || store.methods.contains_key(id);
+        let mode = Mode { key_is_live: live, exists_in_other };
+        return Err(Problem::missing(400, "payment_method", "PaymentMethod", id, mode));
+    };
+    if method.used_with.is_some() { Err(used()) } else { Ok(id.to_owned()) }
+}
+
+/// "A payment method that isn't attached to a customer can be used once" (Stripe API reference,
+/// "Attach a `PaymentMethod` to a Customer"). The error has no code, and a message for developers.
+pub(super) fn used() -> Problem {
+    Problem::conflict(
+        "The provided PaymentMethod was previously used with a PaymentIntent without Customer attachment, shared with a connected account without Customer attachment, or was detached from a Customer. It may not be used again. To use a PaymentMethod multiple times, you must attach it to a Customer first.",
+    )
+}

@@ -1,0 +1,25 @@
+//! A stand-in for Stripe that is as unkind as the real one: [`Account`], without
+//! sockets.
+//!
+//! It follows Stripe's documentation; each rule names its page. What no page says is decided against
+//! the caller, and the comment says so.
+
+mod account;
+mod cards;
+mod currencies;
+mod errors;
+mod exchange;
+mod faults;
+mod intents;
+mod keys;
+mod methods;
+mod objects;
+mod refunds;
+mod store;
+
+pub use account::{Access, Account, Call, Counts};
+pub use cards::{Card, Decline};
+pub use exchange::{Request, Response};
+pub use faults::{Fault, NotAFault, Rule};
+pub use keys::KEPT_FOR;
+pub use store::Event;

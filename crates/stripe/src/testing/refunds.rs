@@ -1,0 +1,134 @@
+//! Refunds (Stripe API reference, "Refunds"; Stripe docs, "Refund and cancel payments").
+
+use serde_json::Value;
+
+use super::{
+    cards::Card,
+    errors::{Mode, Problem},
+    exchange::Request,
+    objects::Refund,
+    store::{Store, list},
+};
+
+/// `POST /v1/refunds`, of a payment intent or a charge, in full or in part.
+pub(super) fn create(store: &mut Store, request: &Request, live: bool) -> Result<Value, Problem> {
+    let charge_id = match (request.param("payment_intent"), request.param("charge")) {
+        (Some(id), _) => paid_charge(store, id, live)?,
+        (None, Some(id)) => id.to_owned(),
+        (None, None) => {
+            let message = "One of the following params should be provided for this request: payment_intent or charge.";
+            return Err(Problem::invalid(message));
+        }
+    };
+    let mode = Mode { key_is_live: live, exists_in_other: false };
+    let missing = Problem::missing(400, "charge", "charge", &charge_id, mode);
+    let Some(charge) = store.charges.get(&charge_id).filter(|charge| charge.is_paid) else {
+        return Err(missing);
+    };
+    let left = charge.amount - charge.refunded;
+    if left == 0 {
+        // Stripe docs, "Error codes", `charge_already_refunded`.
+        let problem = Problem::conflict(format!("Charge {charge_id} has already been refunded."));
+        return Err(problem.code("charge_already_refunded"));
+    }
+    let amount = match request.param("amount").map(str::parse) {
+        None => left,
+        Some(Ok(amount)) if amount > 0 => amount,
+        Some(_) => {
+            let problem = Problem::invalid("Invalid positive integer").param("amount");
+            return Err(problem.code("parameter_invalid_integer"));
+        }
+    };
+    if amount > left {
+        let message = format!(
+            "Refund amount ({amount}) is greater than unrefunded amount on charge ({left})"
+        );
+        return Err(Problem::conflict(message).param("amount"));
+    }
+    let (card, intent_id) = (charge.card, charge.intent.clone());
+    let (id, created) = (store.id("re"), store.seconds());
+    let intent = &store.intents[&intent_id];
+    let refund = Refund {
+        id: id.clone(),
+        charge: charge_id.clone(),
+        intent: intent_id,
+        live,
+        created,
+        amount,
+        currency: intent.currency.clone(),
+        metadata: request.metadata(),
+        status: if card == Card::RefundPending { "pending" } else { "succeeded" },
+        failure_reason: None,
+    };
+    let object = refund.json();
+    store.refunds.insert(id, refund);
+    if let Some(charge) = store.charges.get_mut(&charge_id) {
+        charge.refunded += amount;
+    }
+    store.emit("refund.created", live, &object);
+    store.emit_charge(&charge_id, "refunded");
+    Ok(object)
+}
+
+/// `GET /v1/refunds/:id`.
+pub(super) fn retrieve(store: &Store, id: &str, live: bool) -> Result<Value, Problem> {
+    let mode = Mode { key_is_live: live, exists_in_other: store.refunds.contains_key(id) };
+    let refund = store.refunds.get(id).filter(|refund| refund.live == live);
+    refund.map(Refund::json).ok_or_else(|| Problem::missing(404, "id", "refund", id, mode))
+}
+
+/// `GET /v1/refunds`, of a payment intent or of all.
+pub(super) fn page(store: &Store, request: &Request, live: bool, limit: usize) -> Value {
+    let of = request.param("payment_intent");
+    let refunds = store.refunds.values().rev().filter(|refund| refund.live == live);
+    let refunds = refunds.filter(|refund| of.is_none_or(|intent| refund.intent == intent));
+    list("/v1/refunds", refunds.map(Refund::json), limit)
+}
+
+/// A pending refund succeeded. Whether it was pending.
+pub(super) fn settle(store: &mut Store, id: &str) -> bool {
+    let Some(refund) = store.refunds.get_mut(id).filter(|refund| refund.status == "pending") else {
+        return false;
+    };
+    refund.status = "succeeded";
+    updated(store, id);
+    true
+}
+
+/// A refund failed, which it can after it was reported as succeeded: "the customer's bank returns the
+/// funds to us and we add them back to your Stripe account balance" (Stripe docs, "Refund and cancel
+/// payments", "Failed refunds"). Whether it had not failed before.
+pub(super) fn fail(store: &mut Store, id: &str, reason: &str) -> bool {
+    let Some(refund) = store.refunds.get_mut(id).filter(|refund| refund.status != "failed") else {
+        return false;
+    };
+    refund.status = "failed";
+    refund.failure_reason = Some(reason.to_owned());
+    let (charge, amount) = (refund.charge.clone(), refund.amount);
+    if let Some(charge) = store.charges.get_mut(&charge) {
+        charge.refunded -= amount;
+    }
+    updated(store, id);
+    let (live, object) = (store.refunds[id].live, store.refunds[id].json());
+    store.emit("refund.failed", live, &object);
+    true
+}
+
+fn updated(store: &mut Store, id: &str) {
+    let (live, object) = (store.refunds[id].live, store.refunds[id].json());
+    store.emit("refund.updated", live, &object);
+    store.emit("charge.refund.updated", live, &object);
+}
+
+fn paid_charge(store: &mut Store, intent: &str, live: bool) -> Result<String, Problem> {
+    let exists_in_other = store.intents.contains_key(intent);
+    let mode = Mode { key_is_live: live, exists_in_other };
+    let missing = Problem::missing(400, "payment_intent", "payment_intent", intent, mode);
+    let latest = store.intent(intent, live).map_err(|_| missing)?.latest_charge.clone();
+    let paid = latest.filter(|id| store.charges.get(id).is_some_and(|charge| charge.is_paid));
+    paid.ok_or_else(|| {
+        let message =
+            format!("This PaymentIntent ({intent}) does not have a successful charge to refund.");
+        Problem::conflict(message).param("payment_intent")
+    })
+}
