@@ -1,12 +1,14 @@
-//! A stand-in for Stripe that is as unkind as the real one: [`Account`], without
-//! sockets.
+//! A stand-in for Stripe that is as unkind as the real one: [`Account`] without sockets, [`Server`] over
+//! HTTP.
 //!
 //! It follows Stripe's documentation; each rule names its page. What no page says is decided against
 //! the caller, and the comment says so.
 
 mod account;
 mod cards;
+mod control;
 mod currencies;
+mod delivery;
 mod errors;
 mod exchange;
 mod faults;
@@ -15,11 +17,14 @@ mod keys;
 mod methods;
 mod objects;
 mod refunds;
+mod server;
 mod store;
 
 pub use account::{Access, Account, Call, Counts};
 pub use cards::{Card, Decline};
+pub use delivery::Webhook;
 pub use exchange::{Request, Response};
 pub use faults::{Fault, NotAFault, Rule};
 pub use keys::KEPT_FOR;
+pub use server::Server;
 pub use store::Event;
