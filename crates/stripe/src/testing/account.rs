@@ -1,7 +1,7 @@
 //! One Stripe account: authentication, idempotency, faults, routes. The rest of the stand-in is what a
 //! request does once it is executed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
@@ -22,15 +22,6 @@ use crate::{secret::Secret, webhook};
 
 /// How long a refund that a test card promises to change stays as it is.
 const REFUND_SETTLES_AFTER: Duration = Duration::minutes(1);
-
-/// What an API key may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// A secret key.
-    Full,
-    /// A restricted key without the permission for any endpoint.
-    None,
-}
 
 /// A call that was received, for tests that look at what was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,21 +45,23 @@ pub struct Account {
     store: Store,
     /// The mode of the account's own key.
     live: bool,
-    api_keys: BTreeMap<String, Access>,
+    api_keys: BTreeSet<String>,
     keys: Keys,
     faults: Faults,
-    /// Requests that take effect later, in order of arrival.
-    parked: Vec<Parked>,
+    /// What happens later by itself.
+    due: Vec<(OffsetDateTime, Due)>,
     calls: Vec<Call>,
     taken: usize,
 }
 
 #[derive(Debug, Clone)]
-struct Parked {
-    at: OffsetDateTime,
-    request: Request,
-    /// The mode of its key, where Stripe already works on it.
-    in_progress: Option<bool>,
+enum Due {
+    /// The request arrives.
+    Arrival(Request),
+    /// The request, on which Stripe works already, takes effect in this mode.
+    Effect(Request, bool),
+    /// A refund changes, as its test card promises.
+    Refund(String),
 }
 
 /// The counts of all intents with some metadata.
@@ -92,18 +85,18 @@ impl Account {
         Self {
             store: Store::new(now),
             live: is_live(api_key),
-            api_keys: BTreeMap::from([(api_key.to_owned(), Access::Full)]),
+            api_keys: BTreeSet::from([api_key.to_owned()]),
             keys: Keys::default(),
             faults: Faults::default(),
-            parked: Vec::new(),
+            due: Vec::new(),
             calls: Vec::new(),
             taken: 0,
         }
     }
 
-    /// One more key.
-    pub fn add_api_key(&mut self, key: &str, access: Access) {
-        self.api_keys.insert(key.to_owned(), access);
+    /// One more key. A restricted one, `rk_…`, has no permission for anything.
+    pub fn add_api_key(&mut self, key: &str) {
+        self.api_keys.insert(key.to_owned());
     }
 
     /// The key is rolled: from now on it gets 401.
@@ -113,9 +106,14 @@ impl Account {
 
     /// Sets the clock. What was due meanwhile happens, in order.
     pub fn set_now(&mut self, now: OffsetDateTime) {
-        while let Some(at) = self.next_due().filter(|at| *at <= now) {
+        while let Some(index) = self.next_due().filter(|index| self.due[*index].0 <= now) {
+            let (at, due) = self.due.remove(index);
             self.store.now = at.max(self.store.now);
-            self.happen();
+            match due {
+                Due::Arrival(request) => drop(self.answer(None, &request)),
+                Due::Effect(request, live) => drop(self.execute(None, &request, live)),
+                Due::Refund(id) => refunds::change(&mut self.store, &id),
+            }
         }
         self.store.now = now;
     }
@@ -151,7 +149,7 @@ impl Account {
         let problem = match fault {
             Some(Fault::SilenceBefore) => return None,
             Some(Fault::Late(by)) => {
-                self.park(by, request, None);
+                self.due.push((self.store.now + by, Due::Arrival(request.clone())));
                 return None;
             }
             Some(Fault::RateLimit) => Some(Problem::rate_limit()),
@@ -177,16 +175,14 @@ impl Account {
     /// Authentication, then idempotency, then execution.
     fn answer(&mut self, fault: Option<Fault>, request: &Request) -> Option<Response> {
         let api_key = request.secret_key();
-        let access = api_key.as_ref().and_then(|key| self.api_keys.get(key)).copied();
-        let live = api_key.as_deref().is_some_and(is_live);
-        match access.filter(|_| fault != Some(Fault::Unauthorized)) {
-            None => return Some(Problem::unauthorized(api_key.as_deref()).response()),
-            Some(Access::None) => return Some(Problem::forbidden().response()),
-            Some(Access::Full) if fault == Some(Fault::Forbidden) => {
-                return Some(Problem::forbidden().response());
-            }
-            Some(Access::Full) => {}
+        let known = api_key.as_ref().filter(|key| self.api_keys.contains(*key));
+        let Some(known) = known.filter(|_| fault != Some(Fault::Unauthorized)) else {
+            return Some(Problem::unauthorized(api_key.as_deref()).response());
+        };
+        if known.starts_with("rk_") || fault == Some(Fault::Forbidden) {
+            return Some(Problem::forbidden().response());
         }
+        let live = is_live(known);
         // "All POST requests accept idempotency keys. Don't send them in GET and DELETE requests."
         let key = request.headers.get("idempotency-key").filter(|_| request.method == "POST");
         if let Some(key) = key
@@ -205,7 +201,7 @@ impl Account {
             self.keys.begin(live, key, request, self.store.now);
         }
         if let Some(Fault::Slow(by)) = fault {
-            self.park(by, request, Some(live));
+            self.due.push((self.store.now + by, Due::Effect(request.clone(), live)));
             return None;
         }
         Some(self.execute(fault, request, live))
@@ -257,7 +253,12 @@ impl Account {
             }
             ("POST", ["v1", "payment_intents", id, "cancel"]) => intents::cancel(store, id, live),
             ("POST", ["v1", "payment_methods"]) => methods::create(store, request, live),
-            ("POST", ["v1", "refunds"]) => refunds::create(store, request, live),
+            ("POST", ["v1", "refunds"]) => {
+                let refund = refunds::create(store, request, live)?;
+                let id = refund["id"].as_str().unwrap_or_default().to_owned();
+                self.due.push((store.now + REFUND_SETTLES_AFTER, Due::Refund(id)));
+                Ok(refund)
+            }
             ("GET", ["v1", "refunds"]) => Ok(refunds::page(store, request, live, limit)),
             ("GET", ["v1", "refunds", id]) => refunds::retrieve(store, id, live),
             (method, _) => {
@@ -392,72 +393,36 @@ impl Account {
         charges.filter(move |charge| charge.is_paid && charge.intent == intent)
     }
 
-    /// The metadata that a request is about: its own, or its intent's.
-    fn metadata_of(&self, request: &Request) -> BTreeMap<String, String> {
-        let id = match request.segments().as_slice() {
+    /// The id of the intent that a request is about.
+    fn subject(&self, request: &Request) -> Option<String> {
+        match request.segments().as_slice() {
             ["v1", "payment_intents", id, ..] => Some((*id).to_owned()),
             ["v1", "refunds", id] => {
                 self.store.refunds.get(*id).map(|refund| refund.intent.clone())
             }
             _ => request.param("payment_intent").map(str::to_owned),
-        };
-        let intent = id.and_then(|id| self.store.intents.get(&id));
-        intent.map_or_else(|| request.metadata(), |intent| intent.metadata.clone())
+        }
     }
 
-    fn park(&mut self, by: Duration, request: &Request, in_progress: Option<bool>) {
-        let at = self.store.now + by;
-        self.parked.push(Parked { at, request: request.clone(), in_progress });
+    /// The metadata that a request is about: its own, or its intent's.
+    fn metadata_of(&self, request: &Request) -> BTreeMap<String, String> {
+        let intent = self.subject(request).and_then(|id| self.store.intents.get(&id));
+        intent.map_or_else(|| request.metadata(), |intent| intent.metadata.clone())
     }
 
     /// Whether Stripe works on another request for the same intent.
     fn is_locked(&self, request: &Request) -> bool {
-        let intent = |request: &Request| match request.segments().as_slice() {
-            ["v1", "payment_intents", id, ..] => Some((*id).to_owned()),
-            _ => request.param("payment_intent").map(str::to_owned),
-        };
-        let wanted = intent(request);
-        let mut busy = self.parked.iter().filter(|parked| parked.in_progress.is_some());
-        wanted.is_some() && busy.any(|parked| intent(&parked.request) == wanted)
+        let intent = self.subject(request);
+        let busy = self.due.iter().filter_map(|(_, due)| match due {
+            Due::Effect(other, _) => self.subject(other),
+            _ => None,
+        });
+        intent.is_some_and(|intent| busy.into_iter().any(|other| other == intent))
     }
 
-    /// When something is due next: a parked request, or a refund of a test card.
-    fn next_due(&self) -> Option<OffsetDateTime> {
-        let refunds = self.due_refunds().map(|(at, _)| at);
-        self.parked.iter().map(|parked| parked.at).chain(refunds).min()
-    }
-
-    /// Refunds that a test card promises to change, once.
-    fn due_refunds(&self) -> impl Iterator<Item = (OffsetDateTime, (String, bool))> {
-        self.store.refunds.values().filter_map(|refund| {
-            let fails = match (self.store.charges.get(&refund.charge)?.card, refund.status) {
-                (Card::RefundPending, "pending") => false,
-                (Card::RefundFails, "succeeded") => true,
-                _ => return None,
-            };
-            let created = OffsetDateTime::from_unix_timestamp(refund.created).ok()?;
-            Some((created + REFUND_SETTLES_AFTER, (refund.id.clone(), fails)))
-        })
-    }
-
-    /// What is due happens.
-    fn happen(&mut self) {
-        let now = self.store.now;
-        let due: Vec<_> = self.due_refunds().filter(|(at, _)| *at <= now).collect();
-        for (_, (id, fails)) in due {
-            if fails {
-                refunds::fail(&mut self.store, &id, "expired_or_canceled_card");
-            } else {
-                refunds::settle(&mut self.store, &id);
-            }
-        }
-        while let Some(index) = self.parked.iter().position(|parked| parked.at <= now) {
-            let parked = self.parked.remove(index);
-            match parked.in_progress {
-                Some(live) => drop(self.execute(None, &parked.request, live)),
-                None => drop(self.answer(None, &parked.request)),
-            }
-        }
+    fn next_due(&self) -> Option<usize> {
+        let due = self.due.iter().enumerate();
+        due.min_by_key(|(_, (at, _))| *at).map(|(index, _)| index)
     }
 
     fn request_id(&mut self) -> String {

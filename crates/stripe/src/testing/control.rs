@@ -9,18 +9,17 @@
 //! | `POST clock` | `advance`, in seconds |
 //! | `POST faults` | `fault`; `method` with `path`; `name` with `value` of the metadata; `times`, 0 for always |
 //! | `POST clear-faults`, `POST ping` | |
-//! | `POST dice` | `seed`, `per_mille`, `faults` with commas |
-//! | `POST add-key`, `POST revoke-key` | `key`; `restricted` |
 //! | `POST webhook` | `url`, `secret` |
-//! | `GET counts`, `GET intents` | `name` and `value` of the metadata |
-//! | `GET refunds` | `intent` |
-//! | `GET events`, `GET calls` | |
+//! | `GET counts` | `name` and `value` of the metadata |
+//! | `GET events` | |
+//!
+//! A test in the process of the server has [`Account`] itself.
 
 use serde_json::{Value, json};
 use time::Duration;
 
 use super::{
-    account::{Access, Account},
+    account::Account,
     exchange::{Request, Response},
     faults::{Fault, Rule},
 };
@@ -71,23 +70,8 @@ fn act(account: &mut Account, request: &Request) -> Result<Value, String> {
             account.clear_faults();
             true
         }
-        "dice" => {
-            let faults = text("faults")?.split(',').map(fault).collect::<Result<Vec<_>, _>>()?;
-            account.roll_dice(number(text("seed")?)?, number(text("per_mille")?)?, &faults);
-            true
-        }
         "ping" => {
             account.ping();
-            true
-        }
-        "add-key" => {
-            let is_restricted = request.param("restricted") == Some("true");
-            let access = if is_restricted { Access::None } else { Access::Full };
-            account.add_api_key(text("key")?, access);
-            true
-        }
-        "revoke-key" => {
-            account.revoke_api_key(text("key")?);
             true
         }
         "counts" => {
@@ -100,25 +84,11 @@ fn act(account: &mut Account, request: &Request) -> Result<Value, String> {
                 "refunds": counts.refunds,
             }));
         }
-        "intents" => return Ok(json!(account.intents(text("name")?, text("value")?))),
-        "refunds" => return Ok(json!(account.refunds(text("intent")?))),
         "events" => {
             let events = account.events().iter();
             return Ok(events
                 .filter_map(|event| serde_json::from_str::<Value>(&event.body).ok())
                 .collect());
-        }
-        "calls" => {
-            let calls = account.calls().iter().map(|call| {
-                json!({
-                    "method": call.method,
-                    "path": call.path,
-                    "idempotency_key": call.key,
-                    "status": call.status,
-                    "replayed": call.is_replay,
-                })
-            });
-            return Ok(calls.collect());
         }
         path => return Err(format!("nothing is at {path}")),
     };

@@ -33,19 +33,30 @@ impl Problem {
 
     /// An object that does not exist, or only in the other mode (Stripe docs, "Error codes",
     /// `resource_missing`). The status is 404 for an object of the path and 400 for a parameter.
-    pub(super) fn missing(status: u16, param: &str, object: &str, id: &str, mode: Mode) -> Self {
-        let (exists, used) = if mode.key_is_live { ("test", "live") } else { ("live", "test") };
-        let hint = if mode.exists_in_other {
-            format!(
-                "; a similar object exists in {exists} mode, but a {used} mode key was used to make this request."
-            )
-        } else {
-            String::new()
-        };
-        Self::new(status, "invalid_request_error", format!("No such {object}: '{id}'{hint}"))
+    pub(super) fn missing(status: u16, param: &str, id: &str) -> Self {
+        let object = if param == "payment_method" { "PaymentMethod" } else { param };
+        Self::new(status, "invalid_request_error", format!("No such {object}: '{id}'"))
             .code("resource_missing")
             .param(param)
             .executed()
+    }
+
+    /// The same for an object that exists in the other mode than the key's, if it does.
+    pub(super) fn or_other_mode(mut self, exists: bool, live: bool) -> Self {
+        let (other, used) = if live { ("test", "live") } else { ("live", "test") };
+        if exists && let Some(message) = self.error["message"].as_str() {
+            self.error["message"] = json!(format!(
+                "{message}; a similar object exists in {other} mode, but a {used} mode key was used to make this request."
+            ));
+        }
+        self
+    }
+
+    /// A parameter that must be there.
+    pub(super) fn required(param: &str) -> Self {
+        Self::invalid(format!("Missing required param: {param}."))
+            .code("parameter_missing")
+            .param(param)
     }
 
     pub(super) fn code(mut self, code: &str) -> Self {
@@ -120,11 +131,4 @@ impl Problem {
         let message = "The provided key 'rk_***' does not have the required permissions for this endpoint. Having more permissions would allow this request to continue.";
         Self::new(403, "invalid_request_error", message).code("more_permissions_required")
     }
-}
-
-/// The mode of a key, and whether the object that it asks for exists in the other.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Mode {
-    pub(super) key_is_live: bool,
-    pub(super) exists_in_other: bool,
 }

@@ -14,37 +14,19 @@ use super::{
 };
 
 /// Parameters of creation that this stand-in knows or may ignore.
-const PARAMS: [&str; 12] = [
-    "amount",
-    "automatic_payment_methods",
-    "capture_method",
-    "confirm",
-    "confirmation_method",
-    "currency",
-    "description",
-    "metadata",
-    "payment_method",
-    "payment_method_types",
-    "receipt_email",
-    "statement_descriptor_suffix",
-];
+const PARAMS: &str = "amount automatic_payment_methods capture_method confirm confirmation_method currency description metadata payment_method payment_method_types receipt_email statement_descriptor_suffix";
 
 /// `POST /v1/payment_intents`.
 pub(super) fn create(store: &mut Store, request: &Request, live: bool) -> Result<Value, Problem> {
-    let missing = |param: &str| {
-        Problem::invalid(format!("Missing required param: {param}."))
-            .code("parameter_missing")
-            .param(param)
-    };
     for (name, _) in &request.params {
-        let root = name.split('[').next().unwrap_or_default();
-        if !PARAMS.contains(&root) {
+        let root = name.split('[').next();
+        if !PARAMS.split(' ').any(|known| Some(known) == root) {
             let problem = Problem::invalid(format!("Received unknown parameter: {name}"));
             return Err(problem.code("parameter_unknown").param(name));
         }
     }
-    let amount = request.param("amount").ok_or_else(|| missing("amount"))?;
-    let currency = request.param("currency").ok_or_else(|| missing("currency"))?;
+    let amount = request.param("amount").ok_or_else(|| Problem::required("amount"))?;
+    let currency = request.param("currency").ok_or_else(|| Problem::required("currency"))?;
     let amount = currencies::check(amount, currency)?;
     let types = request.params.iter().filter(|(name, _)| name.starts_with("payment_method_types["));
     let mut method_types: Vec<_> = types.map(|(_, value)| value.clone()).collect();
@@ -70,7 +52,6 @@ pub(super) fn create(store: &mut Store, request: &Request, live: bool) -> Result
         status,
         last_error: Value::Null,
         latest_charge: None,
-        canceled_at: None,
         confirmations: 0,
     };
     store.intents.insert(id.clone(), intent);
@@ -143,7 +124,6 @@ pub(super) fn confirm(
 /// `requires_payment_method`, `requires_capture`, `requires_confirmation`, `requires_action` or, in rare
 /// cases, `processing`" (Stripe API reference, "Cancel a `PaymentIntent`"); not in `processing` here.
 pub(super) fn cancel(store: &mut Store, id: &str, live: bool) -> Result<Value, Problem> {
-    let now = store.seconds();
     let intent = store.intent(id, live)?;
     if matches!(intent.status, Status::Succeeded | Status::Canceled | Status::Processing) {
         let status = intent.status.name();
@@ -153,7 +133,6 @@ pub(super) fn cancel(store: &mut Store, id: &str, live: bool) -> Result<Value, P
         return Err(unexpected(intent, &message));
     }
     intent.status = Status::Canceled;
-    intent.canceled_at = Some(now);
     store.emit_intent(id, "canceled");
     retrieve(store, id, live)
 }

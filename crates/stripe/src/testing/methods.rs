@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     cards::{self, Card},
-    errors::{Mode, Problem},
+    errors::Problem,
     exchange::Request,
     objects::PaymentMethod,
     store::Store,
@@ -19,13 +19,9 @@ pub(super) fn add(store: &mut Store, id: String, live: bool, card: Card, number:
 
 /// `POST /v1/payment_methods` with a test card's number.
 pub(super) fn create(store: &mut Store, request: &Request, live: bool) -> Result<Value, Problem> {
-    let missing = |param: &str| {
-        Problem::invalid(format!("Missing required param: {param}."))
-            .code("parameter_missing")
-            .param(param)
-    };
-    request.param("type").filter(|kind| *kind == "card").ok_or_else(|| missing("type"))?;
-    let number = request.param("card[number]").ok_or_else(|| missing("card"))?;
+    let kind = request.param("type").filter(|kind| *kind == "card");
+    kind.ok_or_else(|| Problem::required("type"))?;
+    let number = request.param("card[number]").ok_or_else(|| Problem::required("card"))?;
     let number: String = number.chars().filter(char::is_ascii_digit).collect();
     let Some((card, number)) = cards::of_number(&number).filter(|_| !live) else {
         let problem = Problem::new(402, "card_error", "Your card number is incorrect.");
@@ -46,9 +42,8 @@ pub(super) fn resolve(store: &mut Store, id: &str, live: bool) -> Result<String,
         return Ok(id);
     }
     let Some(method) = store.methods.get(id).filter(|method| method.live == live) else {
-        let exists_in_other = shared.is_some() || store.methods.contains_key(id);
-        let mode = Mode { key_is_live: live, exists_in_other };
-        return Err(Problem::missing(400, "payment_method", "PaymentMethod", id, mode));
+        let exists = shared.is_some() || store.methods.contains_key(id);
+        return Err(Problem::missing(400, "payment_method", id).or_other_mode(exists, live));
     };
     if method.used_with.is_some() { Err(used()) } else { Ok(id.to_owned()) }
 }

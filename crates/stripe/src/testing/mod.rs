@@ -20,7 +20,7 @@ mod refunds;
 mod server;
 mod store;
 
-pub use account::{Access, Account, Call, Counts};
+pub use account::{Account, Call, Counts};
 pub use cards::{Card, Decline};
 pub use delivery::Webhook;
 pub use exchange::{Request, Response};

@@ -44,7 +44,6 @@ pub(super) struct Intent {
     pub(super) status: Status,
     pub(super) last_error: Value,
     pub(super) latest_charge: Option<String>,
-    pub(super) canceled_at: Option<i64>,
     pub(super) confirmations: u32,
 }
 
@@ -54,18 +53,16 @@ impl Intent {
     }
 
     pub(super) fn json(&self) -> Value {
-        let is_paid = self.status == Status::Succeeded;
+        let received = if self.status == Status::Succeeded { self.amount } else { 0 };
         let next_action = (self.status == Status::RequiresAction)
             .then(|| json!({"type": "use_stripe_sdk", "use_stripe_sdk": {"type": "three_d_secure_redirect"}}));
         json!({
             "id": self.id,
             "object": "payment_intent",
             "amount": self.amount,
-            "amount_received": if is_paid { self.amount } else { 0 },
-            "canceled_at": self.canceled_at,
+            "amount_received": received,
             "capture_method": "automatic",
             "client_secret": self.client_secret(),
-            "confirmation_method": "automatic",
             "created": self.created,
             "currency": self.currency,
             "customer": null,

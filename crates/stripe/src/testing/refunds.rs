@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     cards::Card,
-    errors::{Mode, Problem},
+    errors::Problem,
     exchange::Request,
     objects::Refund,
     store::{Store, list},
@@ -20,10 +20,8 @@ pub(super) fn create(store: &mut Store, request: &Request, live: bool) -> Result
             return Err(Problem::invalid(message));
         }
     };
-    let mode = Mode { key_is_live: live, exists_in_other: false };
-    let missing = Problem::missing(400, "charge", "charge", &charge_id, mode);
     let Some(charge) = store.charges.get(&charge_id).filter(|charge| charge.is_paid) else {
-        return Err(missing);
+        return Err(Problem::missing(400, "charge", &charge_id));
     };
     let left = charge.amount - charge.refunded;
     if left == 0 {
@@ -72,9 +70,8 @@ pub(super) fn create(store: &mut Store, request: &Request, live: bool) -> Result
 
 /// `GET /v1/refunds/:id`.
 pub(super) fn retrieve(store: &Store, id: &str, live: bool) -> Result<Value, Problem> {
-    let mode = Mode { key_is_live: live, exists_in_other: store.refunds.contains_key(id) };
     let refund = store.refunds.get(id).filter(|refund| refund.live == live);
-    refund.map(Refund::json).ok_or_else(|| Problem::missing(404, "id", "refund", id, mode))
+    refund.map(Refund::json).ok_or_else(|| Problem::missing(404, "refund", id))
 }
 
 /// `GET /v1/refunds`, of a payment intent or of all.
@@ -83,6 +80,16 @@ pub(super) fn page(store: &Store, request: &Request, live: bool, limit: usize) -
     let refunds = store.refunds.values().rev().filter(|refund| refund.live == live);
     let refunds = refunds.filter(|refund| of.is_none_or(|intent| refund.intent == intent));
     list("/v1/refunds", refunds.map(Refund::json), limit)
+}
+
+/// A refund changes as its test card promises, unless a test has changed it.
+pub(super) fn change(store: &mut Store, id: &str) {
+    let refund = &store.refunds[id];
+    match (store.charges[&refund.charge].card, refund.status) {
+        (Card::RefundPending, "pending") => drop(settle(store, id)),
+        (Card::RefundFails, "succeeded") => drop(fail(store, id, "expired_or_canceled_card")),
+        _ => {}
+    }
 }
 
 /// A pending refund succeeded. Whether it was pending.
@@ -121,9 +128,8 @@ fn updated(store: &mut Store, id: &str) {
 }
 
 fn paid_charge(store: &mut Store, intent: &str, live: bool) -> Result<String, Problem> {
-    let exists_in_other = store.intents.contains_key(intent);
-    let mode = Mode { key_is_live: live, exists_in_other };
-    let missing = Problem::missing(400, "payment_intent", "payment_intent", intent, mode);
+    let exists = store.intents.contains_key(intent);
+    let missing = Problem::missing(400, "payment_intent", intent).or_other_mode(exists, live);
     let latest = store.intent(intent, live).map_err(|_| missing)?.latest_charge.clone();
     let paid = latest.filter(|id| store.charges.get(id).is_some_and(|charge| charge.is_paid));
     paid.ok_or_else(|| {

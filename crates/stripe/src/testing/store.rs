@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::{
-    errors::{Mode, Problem},
+    errors::Problem,
     objects::{Charge, Intent, PaymentMethod, Refund},
 };
 
@@ -63,8 +63,8 @@ impl Store {
 
     /// An intent of the path, for a key of that mode.
     pub(super) fn intent(&mut self, id: &str, live: bool) -> Result<&mut Intent, Problem> {
-        let mode = Mode { key_is_live: live, exists_in_other: self.intents.contains_key(id) };
-        let missing = Problem::missing(404, "intent", "payment_intent", id, mode);
+        let exists = self.intents.contains_key(id);
+        let missing = Problem::missing(404, "payment_intent", id).or_other_mode(exists, live);
         self.intents.get_mut(id).filter(|intent| intent.live == live).ok_or(missing)
     }
 
@@ -86,14 +86,13 @@ impl Store {
     }
 
     pub(super) fn emit_intent(&mut self, id: &str, what: &str) {
-        let Some(intent) = self.intents.get(id) else { return };
-        let (live, object) = (intent.live, intent.json());
+        let (live, object) = (self.intents[id].live, self.intents[id].json());
         self.emit(&format!("payment_intent.{what}"), live, &object);
     }
 
     pub(super) fn emit_charge(&mut self, id: &str, what: &str) {
-        let Some(charge) = self.charges.get(id) else { return };
-        let Some(intent) = self.intents.get(&charge.intent) else { return };
+        let charge = &self.charges[id];
+        let intent = &self.intents[&charge.intent];
         let (live, object) = (intent.live, charge.json(intent));
         self.emit(&format!("charge.{what}"), live, &object);
     }

@@ -329,8 +329,8 @@ fn keys_that_are_wrong_restricted_or_of_the_other_mode_are_refused() {
     let mut account = account();
     let id = created(&mut account, "pm_card_visa");
     let request = Request::get(&format!("/v1/payment_intents/{id}"));
-    account.add_api_key("rk_test_1", Access::None);
-    account.add_api_key("sk_live_1", Access::Full);
+    account.add_api_key("rk_test_1");
+    account.add_api_key("sk_live_1");
     let mut ask = |request: Request| error(&account.handle(&request).unwrap());
     assert_eq!(ask(request.clone()), refused(401, "invalid_request_error", ""));
     assert_eq!(ask(request.clone().api_key("sk_test_2")).0, 401);
