@@ -110,7 +110,7 @@ impl Account {
             let (at, due) = self.due.remove(index);
             self.store.now = at.max(self.store.now);
             match due {
-                Due::Arrival(request) => drop(self.answer(None, &request)),
+                Due::Arrival(request) => drop(self.respond(None, &request)),
                 Due::Effect(request, live) => drop(self.execute(None, &request, live)),
                 Due::Refund(id) => refunds::change(&mut self.store, &id),
             }
@@ -144,7 +144,7 @@ impl Account {
         response
     }
 
-    /// Whatever the network and the servers before the API do.
+    /// What the network and the servers before the API do.
     fn under(&mut self, fault: Option<Fault>, request: &Request) -> Option<Response> {
         let problem = match fault {
             Some(Fault::SilenceBefore) => return None,
@@ -161,7 +161,7 @@ impl Account {
         if let Some(problem) = problem {
             return Some(self.stamp(request, problem.response()));
         }
-        let response = self.answer(fault, request)?;
+        let response = self.respond(fault, request)?;
         let response = match fault {
             Some(Fault::SilenceAfter) => return None,
             Some(Fault::ErrorAfter(status)) if status != 500 => {
@@ -173,7 +173,7 @@ impl Account {
     }
 
     /// Authentication, then idempotency, then execution.
-    fn answer(&mut self, fault: Option<Fault>, request: &Request) -> Option<Response> {
+    fn respond(&mut self, fault: Option<Fault>, request: &Request) -> Option<Response> {
         let api_key = request.secret_key();
         let known = api_key.as_ref().filter(|key| self.api_keys.contains(*key));
         let Some(known) = known.filter(|_| fault != Some(Fault::Unauthorized)) else {

@@ -10,7 +10,7 @@ use super::{
     objects::{Charge, Intent, PaymentMethod, Refund},
 };
 
-/// An event, to be delivered by whoever takes it: repeated, late and out of order if it wants to, as
+/// An event, delivered by the test that takes it: repeated, late and out of order, as
 /// Stripe does (Stripe docs, "Receive Stripe events in your webhook endpoint").
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
