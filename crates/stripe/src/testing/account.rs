@@ -14,7 +14,7 @@ use super::{
     intents,
     keys::{self, Keys},
     methods,
-    objects::{Charge, Intent},
+    objects::{self, Charge, Intent},
     refunds,
     store::{Event, Store, list},
 };
@@ -244,8 +244,8 @@ impl Account {
         match (request.method.as_str(), request.segments().as_slice()) {
             ("POST", ["v1", "payment_intents"]) => intents::create(store, request, live),
             ("GET", ["v1", "payment_intents"]) => {
-                let all = store.intents.values().rev().filter(|intent| intent.live == live);
-                Ok(list("/v1/payment_intents", all.map(Intent::json), limit))
+                let all = store.intents.values().rev().filter(|intent| intent.livemode == live);
+                Ok(list("/v1/payment_intents", all.map(objects::json), limit))
             }
             ("GET", ["v1", "payment_intents", id]) => intents::retrieve(store, id, live),
             ("POST", ["v1", "payment_intents", id, "confirm"]) => {
@@ -300,8 +300,8 @@ impl Account {
     /// for a confirmation without an idempotency key. `None`: no intent has this secret.
     pub fn confirm_on_screen(&mut self, client_secret: &str, method: &str) -> Option<Response> {
         let mut intents = self.store.intents.values();
-        let intent = intents.find(|intent| intent.client_secret() == client_secret)?;
-        let (id, live) = (intent.id.clone(), intent.live);
+        let intent = intents.find(|intent| intent.client_secret == client_secret)?;
+        let (id, live) = (intent.id.clone(), intent.livemode);
         Some(match intents::confirm(&mut self.store, &id, Some(method), live) {
             Ok(body) => Response::new(200, &body),
             Err(problem) => problem.response(),
@@ -330,7 +330,7 @@ impl Account {
 
     /// The ids of refunds of this intent, oldest first.
     pub fn refunds(&self, intent: &str) -> Vec<String> {
-        let refunds = self.store.refunds.values().filter(|refund| refund.intent == intent);
+        let refunds = self.store.refunds.values().filter(|refund| refund.payment_intent == intent);
         refunds.map(|refund| refund.id.clone()).collect()
     }
 
@@ -342,10 +342,10 @@ impl Account {
             counts.confirmations += intent.confirmations;
             for charge in self.paid_charges(&intent.id) {
                 counts.charges += 1;
-                counts.kept += u32::from(charge.refunded < charge.amount);
+                counts.kept += u32::from(charge.amount_refunded < charge.amount);
             }
             let refunds = self.store.refunds.values();
-            let refunds = refunds.filter(|r| r.intent == intent.id && r.status != "failed");
+            let refunds = refunds.filter(|r| r.payment_intent == intent.id && r.status != "failed");
             counts.refunds += u32::try_from(refunds.count()).unwrap_or(u32::MAX);
         }
         counts
@@ -354,7 +354,7 @@ impl Account {
     /// How many charges succeeded by requests with this idempotency key.
     pub fn charges_of_key(&self, key: &str) -> usize {
         let charges = self.store.charges.values();
-        charges.filter(|charge| charge.is_paid && charge.key.as_deref() == Some(key)).count()
+        charges.filter(|charge| charge.paid && charge.key.as_deref() == Some(key)).count()
     }
 
     /// Every call so far.
@@ -390,7 +390,7 @@ impl Account {
 
     fn paid_charges(&self, intent: &str) -> impl Iterator<Item = &Charge> {
         let charges = self.store.charges.values();
-        charges.filter(move |charge| charge.is_paid && charge.intent == intent)
+        charges.filter(move |charge| charge.paid && charge.payment_intent == intent)
     }
 
     /// The id of the intent that a request is about.
@@ -398,7 +398,7 @@ impl Account {
         match request.segments().as_slice() {
             ["v1", "payment_intents", id, ..] => Some((*id).to_owned()),
             ["v1", "refunds", id] => {
-                self.store.refunds.get(*id).map(|refund| refund.intent.clone())
+                self.store.refunds.get(*id).map(|refund| refund.payment_intent.clone())
             }
             _ => request.param("payment_intent").map(str::to_owned),
         }

@@ -9,7 +9,7 @@ use super::{
     errors::Problem,
     exchange::Request,
     methods,
-    objects::{Charge, Intent, PaymentMethod, Status},
+    objects::{self, Charge, Intent, Status},
     store::Store,
 };
 
@@ -40,17 +40,22 @@ pub(super) fn create(store: &mut Store, request: &Request, live: bool) -> Result
         None => Status::RequiresPaymentMethod,
     };
     let id = store.id("pi");
+    let created = store.seconds();
     let intent = Intent {
         id: id.clone(),
-        live,
-        created: store.seconds(),
+        object: "payment_intent",
+        livemode: live,
+        created,
         amount,
+        amount_received: 0,
         currency: currency.to_owned(),
         metadata: request.metadata(),
-        method_types,
-        method,
+        payment_method_types: method_types,
+        payment_method: method,
         status,
-        last_error: Value::Null,
+        client_secret: format!("{id}_secret_{created:x}"),
+        next_action: Value::Null,
+        last_payment_error: Value::Null,
         latest_charge: None,
         confirmations: 0,
     };
@@ -64,7 +69,7 @@ pub(super) fn create(store: &mut Store, request: &Request, live: bool) -> Result
 
 /// `GET /v1/payment_intents/:id`.
 pub(super) fn retrieve(store: &mut Store, id: &str, live: bool) -> Result<Value, Problem> {
-    store.intent(id, live).map(|intent| intent.json())
+    store.intent(id, live).map(|intent| objects::json(intent))
 }
 
 /// `POST /v1/payment_intents/:id/confirm`.
@@ -87,7 +92,7 @@ pub(super) fn confirm(
             &format!("You cannot confirm this PaymentIntent because {why}."),
         ));
     }
-    let method = match (method, intent.method.clone()) {
+    let method = match (method, intent.payment_method.clone()) {
         (Some(method), _) => methods::resolve(store, method, live)?,
         (None, Some(method)) => method,
         (None, None) => {
@@ -100,18 +105,18 @@ pub(super) fn confirm(
         return Err(methods::used());
     }
     card.used_with = Some(id.to_owned());
-    let card = card.card;
+    let card = card.behaviour;
     let intent = store.intent(id, live)?;
     intent.confirmations += 1;
-    intent.method = Some(method);
-    intent.last_error = Value::Null;
+    intent.payment_method = Some(method);
+    intent.last_payment_error = Value::Null;
     match card {
         Card::Authenticated | Card::AuthenticatedThenDeclined(_) => {
-            intent.status = Status::RequiresAction;
+            intent.enter(Status::RequiresAction);
             store.emit_intent(id, "requires_action");
         }
         Card::Processing => {
-            intent.status = Status::Processing;
+            intent.enter(Status::Processing);
             store.emit_intent(id, "processing");
         }
         Card::Declined(decline) => return Err(fail(store, id, &declined(decline))),
@@ -126,13 +131,14 @@ pub(super) fn confirm(
 pub(super) fn cancel(store: &mut Store, id: &str, live: bool) -> Result<Value, Problem> {
     let intent = store.intent(id, live)?;
     if matches!(intent.status, Status::Succeeded | Status::Canceled | Status::Processing) {
-        let status = intent.status.name();
+        let status = objects::json(&intent.status);
+        let status = status.as_str().unwrap_or_default();
         let message = format!(
             "You cannot cancel this PaymentIntent because it has a status of {status}. Only a PaymentIntent with one of the following statuses may be canceled: requires_payment_method, requires_capture, requires_confirmation, requires_action."
         );
         return Err(unexpected(intent, &message));
     }
-    intent.status = Status::Canceled;
+    intent.enter(Status::Canceled);
     store.emit_intent(id, "canceled");
     retrieve(store, id, live)
 }
@@ -166,14 +172,14 @@ pub(super) fn settle(store: &mut Store, id: &str, success: bool) -> bool {
 
 fn waiting(store: &Store, id: &str, status: Status) -> Option<Card> {
     let intent = store.intents.get(id).filter(|intent| intent.status == status)?;
-    store.methods.get(intent.method.as_ref()?).map(|method| method.card)
+    store.methods.get(intent.payment_method.as_ref()?).map(|method| method.behaviour)
 }
 
 fn succeed(store: &mut Store, id: &str) {
     let charge = charge(store, id, true);
     if let Some(intent) = store.intents.get_mut(id) {
-        intent.status = Status::Succeeded;
-        intent.last_error = Value::Null;
+        intent.enter(Status::Succeeded);
+        intent.last_payment_error = Value::Null;
     }
     store.emit_intent(id, "succeeded");
     store.emit_charge(&charge, "succeeded");
@@ -184,25 +190,36 @@ fn succeed(store: &mut Store, id: &str) {
 fn fail(store: &mut Store, id: &str, problem: &Problem) -> Problem {
     let charge = charge(store, id, false);
     let Some(intent) = store.intents.get_mut(id) else { return problem.clone() };
-    let method = intent.method.take();
-    let method = method.and_then(|method| store.methods.get(&method)).map(PaymentMethod::json);
+    let method = intent.payment_method.take();
+    let method = method.and_then(|method| store.methods.get(&method)).map(objects::json);
     let problem = problem.clone().with("payment_method", json!(method));
-    intent.status = Status::RequiresPaymentMethod;
-    intent.last_error = problem.error().clone();
-    let object = intent.json();
+    intent.enter(Status::RequiresPaymentMethod);
+    intent.last_payment_error = problem.error().clone();
+    let object = objects::json(intent);
     store.emit_intent(id, "payment_failed");
     store.emit_charge(&charge, "failed");
     problem.with("charge", json!(charge)).with("payment_intent", object)
 }
 
-fn charge(store: &mut Store, id: &str, is_paid: bool) -> String {
-    let (charge_id, key) = (store.id("ch"), store.key.clone());
+fn charge(store: &mut Store, id: &str, paid: bool) -> String {
+    let charge_id = store.id("ch");
     let Some(intent) = store.intents.get_mut(id) else { return charge_id };
     intent.latest_charge = Some(charge_id.clone());
-    let method = intent.method.as_ref().and_then(|method| store.methods.get(method));
-    let card = method.map_or(Card::Accepted, |method| method.card);
-    let (amount, intent) = (intent.amount, intent.id.clone());
-    let charge = Charge { id: charge_id.clone(), intent, amount, refunded: 0, is_paid, card, key };
+    let method = intent.payment_method.as_ref().and_then(|method| store.methods.get(method));
+    let charge = Charge {
+        id: charge_id.clone(),
+        object: "charge",
+        livemode: intent.livemode,
+        payment_intent: intent.id.clone(),
+        amount: intent.amount,
+        amount_refunded: 0,
+        currency: intent.currency.clone(),
+        metadata: intent.metadata.clone(),
+        paid,
+        status: if paid { "succeeded" } else { "failed" },
+        card: method.map_or(Card::Accepted, |method| method.behaviour),
+        key: store.key.clone(),
+    };
     store.charges.insert(charge_id.clone(), charge);
     charge_id
 }
@@ -218,5 +235,5 @@ fn declined(decline: Decline) -> Problem {
 fn unexpected(intent: &Intent, message: &str) -> Problem {
     Problem::conflict(message)
         .code("payment_intent_unexpected_state")
-        .with("payment_intent", intent.json())
+        .with("payment_intent", objects::json(intent))
 }

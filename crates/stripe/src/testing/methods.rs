@@ -1,19 +1,28 @@
 //! Payment methods (Stripe API reference, "Payment Methods").
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     cards::{self, Card},
     errors::Problem,
     exchange::Request,
-    objects::PaymentMethod,
+    objects::{self, PaymentMethod},
     store::Store,
 };
 
 /// Puts a card into the account, as Stripe.js would: the payment method may be used once.
 pub(super) fn add(store: &mut Store, id: String, live: bool, card: Card, number: &str) {
-    let (created, number) = (store.seconds(), number.to_owned());
-    let method = PaymentMethod { id: id.clone(), live, created, number, card, used_with: None };
+    let card_object = json!({"brand": "visa", "last4": number.get(12..)});
+    let method = PaymentMethod {
+        id: id.clone(),
+        object: "payment_method",
+        livemode: live,
+        created: store.seconds(),
+        r#type: "card",
+        card: card_object,
+        behaviour: card,
+        used_with: None,
+    };
     store.methods.insert(id, method);
 }
 
@@ -29,7 +38,7 @@ pub(super) fn create(store: &mut Store, request: &Request, live: bool) -> Result
     };
     let id = store.id("pm");
     add(store, id.clone(), live, card, number);
-    Ok(store.methods[&id].json())
+    Ok(objects::json(&store.methods[&id]))
 }
 
 /// The payment method of a parameter. A shared test id, such as `pm_card_visa`, becomes a payment
@@ -41,7 +50,7 @@ pub(super) fn resolve(store: &mut Store, id: &str, live: bool) -> Result<String,
         add(store, id.clone(), live, card, number);
         return Ok(id);
     }
-    let Some(method) = store.methods.get(id).filter(|method| method.live == live) else {
+    let Some(method) = store.methods.get(id).filter(|method| method.livemode == live) else {
         let exists = shared.is_some() || store.methods.contains_key(id);
         return Err(Problem::missing(400, "payment_method", id).or_other_mode(exists, live));
     };

@@ -1,14 +1,23 @@
-//! Stripe's objects, and how they look in JSON (Stripe API reference, "The `PaymentIntent` object",
-//! "The Charge object", "The Refund object", "The `PaymentMethod` object").
+//! Stripe's objects: the fields that are serialised are Stripe's (Stripe API reference, "The
+//! `PaymentIntent` object", "The Charge object", "The Refund object", "The `PaymentMethod` object").
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::cards::Card;
 
+pub(super) type Metadata = BTreeMap<String, String>;
+
+/// An object as it looks now.
+pub(super) fn json(object: &impl Serialize) -> Value {
+    serde_json::to_value(object).unwrap_or_default()
+}
+
 /// `requires_capture` is missing: captures are automatic here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Status {
     RequiresPaymentMethod,
     RequiresConfirmation,
@@ -18,161 +27,88 @@ pub(super) enum Status {
     Canceled,
 }
 
-impl Status {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::RequiresPaymentMethod => "requires_payment_method",
-            Self::RequiresConfirmation => "requires_confirmation",
-            Self::RequiresAction => "requires_action",
-            Self::Processing => "processing",
-            Self::Succeeded => "succeeded",
-            Self::Canceled => "canceled",
-        }
-    }
-}
-
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct Intent {
     pub(super) id: String,
-    pub(super) live: bool,
+    pub(super) object: &'static str,
+    pub(super) livemode: bool,
     pub(super) created: i64,
     pub(super) amount: u64,
+    pub(super) amount_received: u64,
     pub(super) currency: String,
-    pub(super) metadata: BTreeMap<String, String>,
-    pub(super) method_types: Vec<String>,
-    pub(super) method: Option<String>,
+    pub(super) metadata: Metadata,
+    pub(super) payment_method_types: Vec<String>,
+    pub(super) payment_method: Option<String>,
     pub(super) status: Status,
-    pub(super) last_error: Value,
+    pub(super) client_secret: String,
+    pub(super) next_action: Value,
+    pub(super) last_payment_error: Value,
     pub(super) latest_charge: Option<String>,
+    #[serde(skip)]
     pub(super) confirmations: u32,
 }
 
 impl Intent {
-    pub(super) fn client_secret(&self) -> String {
-        format!("{}_secret_{:x}", self.id, self.created)
-    }
-
-    pub(super) fn json(&self) -> Value {
-        let received = if self.status == Status::Succeeded { self.amount } else { 0 };
-        let next_action = (self.status == Status::RequiresAction)
-            .then(|| json!({"type": "use_stripe_sdk", "use_stripe_sdk": {"type": "three_d_secure_redirect"}}));
-        json!({
-            "id": self.id,
-            "object": "payment_intent",
-            "amount": self.amount,
-            "amount_received": received,
-            "capture_method": "automatic",
-            "client_secret": self.client_secret(),
-            "created": self.created,
-            "currency": self.currency,
-            "customer": null,
-            "last_payment_error": self.last_error,
-            "latest_charge": self.latest_charge,
-            "livemode": self.live,
-            "metadata": self.metadata,
-            "next_action": next_action,
-            "payment_method": self.method,
-            "payment_method_types": self.method_types,
-            "status": self.status.name(),
-        })
+    pub(super) fn enter(&mut self, status: Status) {
+        self.status = status;
+        self.amount_received = if status == Status::Succeeded { self.amount } else { 0 };
+        self.next_action = match status {
+            Status::RequiresAction => json!({"type": "use_stripe_sdk"}),
+            _ => Value::Null,
+        };
     }
 }
 
 /// One try to charge a card.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct Charge {
     pub(super) id: String,
-    pub(super) intent: String,
+    pub(super) object: &'static str,
+    pub(super) livemode: bool,
+    pub(super) payment_intent: String,
     pub(super) amount: u64,
-    pub(super) refunded: u64,
-    pub(super) is_paid: bool,
+    pub(super) amount_refunded: u64,
+    pub(super) currency: String,
+    pub(super) metadata: Metadata,
+    pub(super) paid: bool,
+    /// `succeeded` or `failed`.
+    pub(super) status: &'static str,
+    #[serde(skip)]
     pub(super) card: Card,
     /// The idempotency key of the request that charged.
+    #[serde(skip)]
     pub(super) key: Option<String>,
 }
 
-impl Charge {
-    pub(super) fn json(&self, intent: &Intent) -> Value {
-        json!({
-            "id": self.id,
-            "object": "charge",
-            "amount": self.amount,
-            "amount_refunded": self.refunded,
-            "captured": self.is_paid,
-            "created": intent.created,
-            "currency": intent.currency,
-            "livemode": intent.live,
-            "metadata": intent.metadata,
-            "paid": self.is_paid,
-            "payment_intent": self.intent,
-            "refunded": self.refunded == self.amount,
-            "status": if self.is_paid { "succeeded" } else { "failed" },
-        })
-    }
-}
-
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct Refund {
     pub(super) id: String,
+    pub(super) object: &'static str,
     pub(super) charge: String,
-    pub(super) intent: String,
-    pub(super) live: bool,
+    pub(super) payment_intent: String,
     pub(super) created: i64,
     pub(super) amount: u64,
     pub(super) currency: String,
-    pub(super) metadata: BTreeMap<String, String>,
+    pub(super) metadata: Metadata,
     /// `pending`, `succeeded` or `failed`.
     pub(super) status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) failure_reason: Option<String>,
+    #[serde(skip)]
+    pub(super) livemode: bool,
 }
 
-impl Refund {
-    pub(super) fn json(&self) -> Value {
-        let mut refund = json!({
-            "id": self.id,
-            "object": "refund",
-            "amount": self.amount,
-            "charge": self.charge,
-            "created": self.created,
-            "currency": self.currency,
-            "metadata": self.metadata,
-            "payment_intent": self.intent,
-            "reason": null,
-            "status": self.status,
-        });
-        if let Some(reason) = &self.failure_reason {
-            refund["failure_reason"] = json!(reason);
-        }
-        if self.status == "pending" {
-            refund["pending_reason"] = json!("processing");
-        }
-        refund
-    }
-}
-
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct PaymentMethod {
     pub(super) id: String,
-    pub(super) live: bool,
+    pub(super) object: &'static str,
+    pub(super) livemode: bool,
     pub(super) created: i64,
-    pub(super) number: String,
-    pub(super) card: Card,
+    pub(super) r#type: &'static str,
+    pub(super) card: Value,
+    #[serde(skip)]
+    pub(super) behaviour: Card,
     /// The intent that it was used with. It has no customer, so it is not used again.
+    #[serde(skip)]
     pub(super) used_with: Option<String>,
-}
-
-impl PaymentMethod {
-    pub(super) fn json(&self) -> Value {
-        let last4 = self.number.get(self.number.len().saturating_sub(4)..);
-        json!({
-            "id": self.id,
-            "object": "payment_method",
-            "card": {"brand": "visa", "exp_month": 12, "exp_year": 2040, "last4": last4},
-            "created": self.created,
-            "customer": null,
-            "livemode": self.live,
-            "metadata": {},
-            "type": "card",
-        })
-    }
 }

@@ -6,7 +6,7 @@ use super::{
     cards::Card,
     errors::Problem,
     exchange::Request,
-    objects::Refund,
+    objects::{Refund, json},
     store::{Store, list},
 };
 
@@ -20,10 +20,10 @@ pub(super) fn create(store: &mut Store, request: &Request, live: bool) -> Result
             return Err(Problem::invalid(message));
         }
     };
-    let Some(charge) = store.charges.get(&charge_id).filter(|charge| charge.is_paid) else {
+    let Some(charge) = store.charges.get(&charge_id).filter(|charge| charge.paid).cloned() else {
         return Err(Problem::missing(400, "charge", &charge_id));
     };
-    let left = charge.amount - charge.refunded;
+    let left = charge.amount - charge.amount_refunded;
     if left == 0 {
         // Stripe docs, "Error codes", `charge_already_refunded`.
         let problem = Problem::conflict(format!("Charge {charge_id} has already been refunded."));
@@ -43,25 +43,23 @@ pub(super) fn create(store: &mut Store, request: &Request, live: bool) -> Result
         );
         return Err(Problem::conflict(message).param("amount"));
     }
-    let (card, intent_id) = (charge.card, charge.intent.clone());
-    let (id, created) = (store.id("re"), store.seconds());
-    let intent = &store.intents[&intent_id];
     let refund = Refund {
-        id: id.clone(),
-        charge: charge_id.clone(),
-        intent: intent_id,
-        live,
-        created,
+        id: store.id("re"),
+        object: "refund",
+        charge: charge.id.clone(),
+        payment_intent: charge.payment_intent.clone(),
+        created: store.seconds(),
         amount,
-        currency: intent.currency.clone(),
+        currency: charge.currency.clone(),
         metadata: request.metadata(),
-        status: if card == Card::RefundPending { "pending" } else { "succeeded" },
+        status: if charge.card == Card::RefundPending { "pending" } else { "succeeded" },
         failure_reason: None,
+        livemode: live,
     };
-    let object = refund.json();
-    store.refunds.insert(id, refund);
+    let object = json(&refund);
+    store.refunds.insert(refund.id.clone(), refund);
     if let Some(charge) = store.charges.get_mut(&charge_id) {
-        charge.refunded += amount;
+        charge.amount_refunded += amount;
     }
     store.emit("refund.created", live, &object);
     store.emit_charge(&charge_id, "refunded");
@@ -70,16 +68,16 @@ pub(super) fn create(store: &mut Store, request: &Request, live: bool) -> Result
 
 /// `GET /v1/refunds/:id`.
 pub(super) fn retrieve(store: &Store, id: &str, live: bool) -> Result<Value, Problem> {
-    let refund = store.refunds.get(id).filter(|refund| refund.live == live);
-    refund.map(Refund::json).ok_or_else(|| Problem::missing(404, "refund", id))
+    let refund = store.refunds.get(id).filter(|refund| refund.livemode == live);
+    refund.map(json).ok_or_else(|| Problem::missing(404, "refund", id))
 }
 
 /// `GET /v1/refunds`, of a payment intent or of all.
 pub(super) fn page(store: &Store, request: &Request, live: bool, limit: usize) -> Value {
     let of = request.param("payment_intent");
-    let refunds = store.refunds.values().rev().filter(|refund| refund.live == live);
-    let refunds = refunds.filter(|refund| of.is_none_or(|intent| refund.intent == intent));
-    list("/v1/refunds", refunds.map(Refund::json), limit)
+    let refunds = store.refunds.values().rev().filter(|refund| refund.livemode == live);
+    let refunds = refunds.filter(|refund| of.is_none_or(|intent| refund.payment_intent == intent));
+    list("/v1/refunds", refunds.map(json), limit)
 }
 
 /// A refund changes as its test card promises, unless a test has changed it.
@@ -113,16 +111,16 @@ pub(super) fn fail(store: &mut Store, id: &str, reason: &str) -> bool {
     refund.failure_reason = Some(reason.to_owned());
     let (charge, amount) = (refund.charge.clone(), refund.amount);
     if let Some(charge) = store.charges.get_mut(&charge) {
-        charge.refunded -= amount;
+        charge.amount_refunded -= amount;
     }
     updated(store, id);
-    let (live, object) = (store.refunds[id].live, store.refunds[id].json());
+    let (live, object) = (store.refunds[id].livemode, json(&store.refunds[id]));
     store.emit("refund.failed", live, &object);
     true
 }
 
 fn updated(store: &mut Store, id: &str) {
-    let (live, object) = (store.refunds[id].live, store.refunds[id].json());
+    let (live, object) = (store.refunds[id].livemode, json(&store.refunds[id]));
     store.emit("refund.updated", live, &object);
     store.emit("charge.refund.updated", live, &object);
 }
@@ -131,7 +129,7 @@ fn paid_charge(store: &mut Store, intent: &str, live: bool) -> Result<String, Pr
     let exists = store.intents.contains_key(intent);
     let missing = Problem::missing(400, "payment_intent", intent).or_other_mode(exists, live);
     let latest = store.intent(intent, live).map_err(|_| missing)?.latest_charge.clone();
-    let paid = latest.filter(|id| store.charges.get(id).is_some_and(|charge| charge.is_paid));
+    let paid = latest.filter(|id| store.charges.get(id).is_some_and(|charge| charge.paid));
     paid.ok_or_else(|| {
         let message =
             format!("This PaymentIntent ({intent}) does not have a successful charge to refund.");

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::{
     errors::Problem,
-    objects::{Charge, Intent, PaymentMethod, Refund},
+    objects::{self, Charge, Intent, PaymentMethod, Refund},
 };
 
 /// An event, delivered by the test that takes it: repeated, late and out of order, as
@@ -65,7 +65,7 @@ impl Store {
     pub(super) fn intent(&mut self, id: &str, live: bool) -> Result<&mut Intent, Problem> {
         let exists = self.intents.contains_key(id);
         let missing = Problem::missing(404, "payment_intent", id).or_other_mode(exists, live);
-        self.intents.get_mut(id).filter(|intent| intent.live == live).ok_or(missing)
+        self.intents.get_mut(id).filter(|intent| intent.livemode == live).ok_or(missing)
     }
 
     /// Records an event about this object as it is now (Stripe API reference, "Types of events").
@@ -86,14 +86,12 @@ impl Store {
     }
 
     pub(super) fn emit_intent(&mut self, id: &str, what: &str) {
-        let (live, object) = (self.intents[id].live, self.intents[id].json());
+        let (live, object) = (self.intents[id].livemode, objects::json(&self.intents[id]));
         self.emit(&format!("payment_intent.{what}"), live, &object);
     }
 
     pub(super) fn emit_charge(&mut self, id: &str, what: &str) {
-        let charge = &self.charges[id];
-        let intent = &self.intents[&charge.intent];
-        let (live, object) = (intent.live, charge.json(intent));
+        let (live, object) = (self.charges[id].livemode, objects::json(&self.charges[id]));
         self.emit(&format!("charge.{what}"), live, &object);
     }
 
