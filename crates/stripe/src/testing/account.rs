@@ -183,7 +183,7 @@ impl Account {
             return Some(Problem::forbidden().response());
         }
         let live = is_live(known);
-        // "All POST requests accept idempotency keys. Don't send them in GET and DELETE requests."
+        // "All POST requests accept idempotency keys"; in others a key "has no effect".
         let key = request.headers.get("idempotency-key").filter(|_| request.method == "POST");
         if let Some(key) = key
             && let Some(known) = self.keys.find(live, key, request, self.store.now)

@@ -81,7 +81,8 @@ impl Keys {
     }
 }
 
-/// "If the request conflicts with another request that's executing concurrently, we don't save."
+/// "If […] the request conflicts with another request that's executing concurrently, we don't save the
+/// idempotent result."
 pub(super) fn in_use(key: &str) -> Problem {
     let message = format!(
         "There is currently another in-progress request using this Idempotent Key (that probably means you submitted twice, and the other request is still going through): {key}. Please try again later."

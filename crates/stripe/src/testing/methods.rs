@@ -57,8 +57,9 @@ pub(super) fn resolve(store: &mut Store, id: &str, live: bool) -> Result<String,
     if method.used_with.is_some() { Err(used()) } else { Ok(id.to_owned()) }
 }
 
-/// "A payment method that isn't attached to a customer can be used once" (Stripe API reference,
-/// "Attach a `PaymentMethod` to a Customer"). The error has no code, and a message for developers.
+/// A payment method without a customer is single use, declined or not. The rule is in the error's own
+/// text, which is for developers; public reports show it with the type `invalid_request_error` and
+/// without a code.
 pub(super) fn used() -> Problem {
     Problem::conflict(
         "The provided PaymentMethod was previously used with a PaymentIntent without Customer attachment, shared with a connected account without Customer attachment, or was detached from a Customer. It may not be used again. To use a PaymentMethod multiple times, you must attach it to a Customer first.",

@@ -100,9 +100,9 @@ pub(super) fn settle(store: &mut Store, id: &str) -> bool {
     true
 }
 
-/// A refund failed, which it can after it was reported as succeeded: "the customer's bank returns the
-/// funds to us and we add them back to your Stripe account balance" (Stripe docs, "Refund and cancel
-/// payments", "Failed refunds"). Whether it had not failed before.
+/// A refund failed, which it can after it was reported as succeeded; the amount is with the account
+/// again (Stripe docs, "Refund and cancel payments", "Failed refunds"; test card 4000000000005126).
+/// Whether it had not failed before.
 pub(super) fn fail(store: &mut Store, id: &str, reason: &str) -> bool {
     let Some(refund) = store.refunds.get_mut(id).filter(|refund| refund.status != "failed") else {
         return false;
