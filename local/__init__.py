@@ -1,1 +1,1 @@
-"""A local AWS with this repository's real stack on it: behind `make run` and `make stop`, and under `make test`."""
+"""A local AWS with this repository's real stack on it: `make run`, `make stop`, and the journeys of `make test`."""

@@ -1,6 +1,6 @@
 """Starts the tool: `python3 -m local --help`.
 
-Kept to syntax that an old Python can read, so that an old Python is told what is wrong instead of failing to parse.
+Its syntax is old enough that an old Python reports the requirement instead of a syntax error.
 """
 
 import sys

@@ -1,8 +1,8 @@
 """Builds the functions for a local AWS.
 
-For AWS, SAM has cargo-lambda compile with zig, in release mode. For this machine it has cargo-lambda use the machine's
-own compiler in debug mode, and cargo has compiled everything by the time that SAM asks: SAM swallows the compiler's
-output, and a first build takes minutes that should be watched.
+For AWS, SAM runs cargo-lambda, which compiles with zig in release mode. For this machine cargo-lambda uses the local
+compiler in debug mode. Cargo compiles everything before SAM starts, because SAM hides the compiler's output, and a
+first build takes minutes.
 """
 
 from __future__ import annotations
@@ -10,22 +10,20 @@ from __future__ import annotations
 import fcntl
 from pathlib import Path
 
-from local import environment, tools
+from local import environment, template, tools
 from local.console import say
 from local.paths import SAM_BIN, SAM_CONFIG, SCRATCH, TEMPLATE
 from local.processes import run
 
-FUNCTIONS = ("enroll", "email-worker", "email-feedback", "resumer")
-
-# Cargo unifies the features of all that it is asked to build together. Naming the workspace, and any one of its tests,
-# makes it see the functions as `cargo test --workspace` does; else it would compile the AWS SDK for each of the two.
+# Cargo unifies the features of all packages that it builds together. With the workspace and any one of its tests, it
+# selects the same features as `cargo test --workspace`; otherwise each of the two would compile the AWS SDK.
 AS_FOR_TESTS = ("--workspace", "--test", "template")
 
 
 def build(directory: Path) -> Path:
     """Builds into `directory`, and returns the template to deploy."""
-    with open(SCRATCH / "build.lock", "w") as lock:
-        # Two at once would copy each other's binaries.
+    with (SCRATCH / "build.lock").open("w") as lock:
+        # Two concurrent builds would copy each other's binaries.
         fcntl.flock(lock, fcntl.LOCK_EX)
         say("building the functions (the first time takes minutes) ...")
         _compile()
@@ -33,7 +31,7 @@ def build(directory: Path) -> Path:
 
 
 def _compile() -> None:
-    binaries = [argument for name in FUNCTIONS for argument in ("--bin", name)]
+    binaries = [argument for name in template.binaries() for argument in ("--bin", name)]
     command = ["cargo", "build", "--target", tools.host_target(), *binaries, *AS_FOR_TESTS]
     run(command, environment.for_builds(), "building the functions")
 

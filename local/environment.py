@@ -1,8 +1,8 @@
 """The environments that programs run in.
 
-A local AWS must never reach a real one. So the tool forgets every AWS_* variable it was started with, points the SDKs
-at empty configuration files and away from instance metadata, and gives each program the local endpoint and made-up
-credentials. The emulator gets little more than a PATH, because the functions that it runs inherit what it has.
+A local AWS must never reach a real one. The tool therefore removes every AWS_* variable from its environment, points
+the SDKs at empty configuration files and away from instance metadata, and gives each program the local endpoint and
+made-up credentials. The emulator gets little more than a PATH, because its functions inherit its environment.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import os
 from pathlib import Path
 
+from local import quirks
 from local.paths import SAM_BIN, SCRATCH
 
 REGION = "us-east-1"
@@ -25,7 +26,7 @@ _NO_AMBIENT_AWS = {
 
 
 def forget_ambient_aws() -> None:
-    """Takes the caller's AWS settings out of this process, and so out of everything that it starts."""
+    """Removes the caller's AWS settings from this process, and so from every program that it starts."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(_NO_AMBIENT_AWS)
@@ -40,7 +41,7 @@ def for_builds() -> dict[str, str]:
         "PATH": f"{SAM_BIN}:{os.environ['PATH']}",
         "AWS_DEFAULT_REGION": REGION,
         "SAM_CLI_TELEMETRY": "0",
-        # Ask twice a second whether a deployment is done, rather than every five seconds.
+        # Ask twice per second whether a deployment is done, instead of every five seconds.
         "SAM_CLI_POLL_DELAY": "0.5",
         "__SAM_CLI_APP_DIR": str(_sam_home()),
     }
@@ -70,24 +71,18 @@ def for_emulator(port: int, scratch: Path) -> dict[str, str]:
         "TMPDIR": str(scratch),
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
-        # Where the functions find the services.
+        # The functions' endpoint for every service. Without it they would call the real AWS.
         "AWS_ENDPOINT_URL": endpoint(port),
         "MINISTACK_REGION": REGION,
-        # Verify signatures and evaluate policies, as AWS does.
+        # Verify signatures and evaluate policies, as AWS does. It is off by default.
         "AUTH": "true",
-        # Run functions as processes, whether or not there is a Docker.
-        "LAMBDA_EXECUTOR": "local",
-        # It would listen for MQTT and SFTP too, on every interface.
-        "IOT_MTLS_ENABLED": "0",
-        "SFTP_ENABLED": "0",
-        # AWS derives these two from LoggingConfig; the emulator does not.
-        "AWS_LAMBDA_LOG_FORMAT": "JSON",
-        "AWS_LAMBDA_LOG_LEVEL": "INFO",
+        **quirks.log_format(),
+        **quirks.no_mqtt(),
     }
 
 
 def _sam_home() -> Path:
-    """A home for the SAM CLI in which it has just looked for a newer version, so that it does not ask the internet."""
+    """A home directory in which the SAM CLI has just looked for a newer version, so that it does not do so now."""
     home = SCRATCH / "sam"
     if not home.exists():
         home.mkdir(parents=True)

@@ -18,12 +18,12 @@ STOP_SECONDS = 60
 
 @contextmanager
 def directory(kind: str, port: int) -> Iterator[Path]:
-    """The instance's directory. It is kept where the instance failed, until another of its kind starts."""
+    """The instance's directory. If the instance fails, it is kept until another of its kind starts."""
     for old in _directories(kind):
         if not _identity_is_current(_recorded(old)):
             shutil.rmtree(old)
     mine = SCRATCH / f"{kind}-{port}"
-    # Under another name until it says whose it is, or one that starts at this moment would remove it.
+    # Under another name until it names its process: an instance that starts at this moment would remove it.
     nascent = SCRATCH / f".{kind}-{port}"
     nascent.mkdir(exist_ok=True)
     (nascent / "process").write_text(_identity(os.getpid()) or "")
@@ -35,7 +35,7 @@ def directory(kind: str, port: int) -> Iterator[Path]:
         (mine / "process").unlink()
         raise
     except BaseException:
-        # Stopped, rather than failed.
+        # Stopped, not failed.
         shutil.rmtree(mine)
         raise
     shutil.rmtree(mine)
@@ -70,11 +70,11 @@ def _process_id(recorded: str) -> int:
 
 
 def _identity(process_id: int) -> str | None:
-    """A process's id and its start: the id alone may have been given to another process since."""
+    """A process's id and start time: the id alone may belong to another process by now."""
     try:
         stat = Path(f"/proc/{process_id}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # Fields follow the command's name, which is in parentheses and may contain anything. The start is the 22nd of all.
+    # The fields follow the command's name, which is in parentheses and may contain any text. The start is field 22.
     state, *rest = stat.rsplit(")", 1)[1].split()
     return None if state == "Z" else f"{process_id} {rest[18]}"

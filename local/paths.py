@@ -1,4 +1,4 @@
-"""Where things are. Everything that the tool writes is under .venv/, .local/ and target/."""
+"""Files and directories. The tool writes only to .venv/, .local/ and target/."""
 
 from __future__ import annotations
 
@@ -13,3 +13,4 @@ ENVIRONMENTS = ROOT / ".venv"
 EMULATOR_PYTHON = ENVIRONMENTS / "emulator" / "bin" / "python"
 STRIPE_PYTHON = ENVIRONMENTS / "stripe" / "bin" / "python"
 SAM_BIN = ENVIRONMENTS / "sam" / "bin"
+LINT_BIN = ENVIRONMENTS / "lint" / "bin"

@@ -1,7 +1,7 @@
 """Child processes that never outlive the tool.
 
-Each child leads a process group of its own. Whatever ends the tool ends the group: leaving the `with` block kills it, a
-signal that stops the tool leaves all `with` blocks, and where the tool is killed outright the kernel kills the child.
+Each child leads a process group of its own. The group ends with the tool: leaving the `with` block kills it, a signal
+that stops the tool leaves all `with` blocks, and if the tool itself is killed, the kernel kills the child.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LIBC = ctypes.CDLL(None)
 
 
 class Stopped(BaseException):
-    """A signal asked the tool to stop."""
+    """A signal stopped the tool."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(signum)
@@ -32,7 +32,7 @@ class Stopped(BaseException):
 
 
 def _stop(signum: int, _frame: FrameType | None) -> None:
-    # Tearing down takes a moment. A second, impatient signal must not interrupt it.
+    # Stopping takes a moment. A second signal must not interrupt it.
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
     raise Stopped(signum)
@@ -51,8 +51,8 @@ def _die_with_parent() -> None:
 def child(
     command: Sequence[str | Path], env: Mapping[str, str], log: Path | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Runs a command while the block runs. Its output goes to `log`, or where the tool's own goes."""
-    with open(log, "ab") if log else nullcontext() as output:
+    """Runs a command while the block runs. Its output goes to `log`, or otherwise to the tool's own output."""
+    with log.open("ab") if log else nullcontext() as output:
         # preexec_fn is safe: the tool has no threads.
         process = subprocess.Popen(
             [str(part) for part in command],
@@ -62,7 +62,7 @@ def child(
             stdout=output,
             stderr=subprocess.STDOUT if output else None,
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509
         )
     try:
         yield process
@@ -71,11 +71,11 @@ def child(
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Ends a child and everything that it started."""
+    """Ends a child and every process that it started."""
     _signal_group(process.pid, signal.SIGTERM)
     with suppress(subprocess.TimeoutExpired):
         process.wait(GRACE_SECONDS)
-    # Members of the group may have survived its leader.
+    # Members of the group may outlive its leader.
     _signal_group(process.pid, signal.SIGKILL)
     process.wait()
 
@@ -86,9 +86,9 @@ def _signal_group(group: int, signum: int) -> None:
 
 
 def run(command: Sequence[str | Path], env: Mapping[str, str], what: str, log: Path | None = None) -> None:
-    """Runs a command to its end. Where it fails, `what` failed; a log's end is part of the report."""
+    """Runs a command to its end. If it fails, the error says that `what` failed, and shows the end of the log."""
     with child(command, env, log) as process:
         status = process.wait()
     if status:
-        shown = f"\n{tail(log)}\nregistrar: all of it is in {log.relative_to(ROOT)}" if log else ""
+        shown = f"\n{tail(log)}\nregistrar: the whole log is {log.relative_to(ROOT)}" if log else ""
         raise Problem(f"{what} failed{shown}")

@@ -1,4 +1,4 @@
-"""What `make run` shows: a catalogue, a student who enrolls, and the email that arrives."""
+"""The sample of `make run`: a catalogue, a student who enrolls, and the email that arrives."""
 
 from __future__ import annotations
 
@@ -90,25 +90,24 @@ Enroll another student:
 
 curl {signed} -H 'content-type: application/json' -d '{json.dumps(_NEXT_STUDENT)}' {stack.api_url}/enrollments
 
-Buy a course with a test card (pm_card_chargeCustomerFail is declined; the README has 3-D Secure):
+Buy a course with a test card (pm_card_chargeCustomerFail is declined; docs/payments.md has 3-D Secure):
 
 curl {signed} -H 'content-type: application/json' -d '{json.dumps(_BUYER)}' {stack.api_url}/enrollments
 
 Stripe's stand-in: {stripe_url}
 
-Emails are shown here as they are sent. Ctrl-C, or `make stop` elsewhere, ends everything."""
+Emails are shown here as they are sent. Ctrl-C here, or `make stop` in another terminal, stops everything."""
 
 
 def _call(stack: Stack, who: Credentials, method: str, path: str, body: object) -> None:
-    """Makes a signed request that must succeed."""
-    request = AWSRequest(
-        method, stack.api_url + path, data=json.dumps(body).encode(), headers={"content-type": "application/json"}
-    )
+    """Sends a signed request that must succeed."""
+    payload = json.dumps(body).encode()
+    request = AWSRequest(method, stack.api_url + path, data=payload, headers={"content-type": "application/json"})
     credentials = BotoCredentials(who.access_key_id, who.secret_access_key)
     SigV4Auth(credentials, "execute-api", stack.region).add_auth(request)
     prepared = request.prepare()
-    raw = urllib.request.Request(prepared.url, prepared.body, dict(prepared.headers), method=method)
+    raw = urllib.request.Request(prepared.url, payload, dict(prepared.headers), method=method)
     try:
         urllib.request.build_opener(urllib.request.ProxyHandler({})).open(raw, timeout=30).close()
     except urllib.error.HTTPError as error:
-        raise Problem(f"{method} {path} answered {error.code}: {error.read().decode(errors='replace')}") from error
+        raise Problem(f"{method} {path} returned {error.code}: {error.read().decode(errors='replace')}") from error

@@ -7,24 +7,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import boto3
 
-from local import environment, stripe, tools
+from local import environment, quirks, stripe, tools
 from local.console import step
 from local.paths import SAM_BIN, SAM_CONFIG
 from local.processes import run
 
 NAME = "registrar"
 SENDER = "registrar@example.com"
-_FUNCTION_OUTPUTS = (
-    "EnrollFunctionName",
-    "EmailWorkerFunctionName",
-    "EmailFeedbackFunctionName",
-    "ResumerFunctionName",
-)
-_BATCHED = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:SendMessage")
 
 
 @dataclass(frozen=True)
@@ -33,20 +25,23 @@ class Credentials:
     secret_access_key: str
 
 
+ROOT = Credentials(environment.ROOT_KEY, environment.ROOT_SECRET)
+
+
 @dataclass(frozen=True)
 class Stack:
-    """What a client of a deployed stack needs to know. `write` hands it to other programs as JSON."""
+    """A deployed stack, as its clients see it. `write` passes it to other programs as JSON."""
 
     endpoint: str
     region: str
     api_url: str
     outputs: dict[str, str]
     root: Credentials
-    # May do what CallerPolicy says, what OperatorPolicy says, and what EmailOperatorPolicy says.
+    # Users with CallerPolicy, with OperatorPolicy, and with EmailOperatorPolicy.
     caller: Credentials
     operator: Credentials
     email_operator: Credentials
-    # What the functions are configured with.
+    # The environment variables of all functions together.
     function_environment: dict[str, str]
 
     def write(self, file: Path) -> None:
@@ -65,14 +60,13 @@ class Stack:
 
 
 def deploy(endpoint: str, template: Path, parameters: Mapping[str, str], directory: Path) -> Stack:
-    """Deploys what `build` built."""
+    """Deploys a built template."""
     aws = _Aws(endpoint)
     overrides = {
         "SenderAddress": SENDER,
         "Architecture": tools.architecture(),
-        # The emulator speaks plain HTTP.
-        "RequireTls": "false",
         "StripeSecretArn": aws.create_secret("stripe", stripe.secret()),
+        **quirks.plain_http(),
         **parameters,
     }
     command: list[str | Path] = [SAM_BIN / "sam", "deploy", "--template-file", template, "--config-file", SAM_CONFIG]
@@ -80,93 +74,73 @@ def deploy(endpoint: str, template: Path, parameters: Mapping[str, str], directo
     with step(f"deploying template.yaml as stack `{NAME}`"):
         run(command, environment.for_clients(endpoint), "sam deploy", directory / "sam-deploy.log")
         outputs = aws.outputs()
-        functions = [outputs[name] for name in _FUNCTION_OUTPUTS]
-        aws.make_concurrency_numeric(outputs["EmailWorkerFunctionName"])
-        for function in functions:
-            aws.adapt_policies(function)
+        functions = {name: aws.environment(name) for name in aws.resources("AWS::Lambda::Function")}
+        aws.set_concurrency(outputs["EmailWorkerFunctionName"])
+        for role in aws.resources("AWS::IAM::Role"):
+            aws.adapt_policies(role)
         return Stack(
             endpoint=endpoint,
             region=environment.REGION,
-            api_url=_reachable(outputs["ApiUrl"], endpoint),
+            api_url=quirks.reachable_url(outputs["ApiUrl"], endpoint),
             outputs=outputs,
-            root=Credentials(environment.ROOT_KEY, environment.ROOT_SECRET),
+            root=ROOT,
             caller=aws.create_user("caller", outputs["CallerPolicyArn"]),
             operator=aws.create_user("operator", outputs["OperatorPolicyArn"]),
             email_operator=aws.create_user("email-operator", outputs["EmailOperatorPolicyArn"]),
-            function_environment={k: v for function in functions for k, v in aws.environment(function).items()},
+            function_environment={name: value for each in functions.values() for name, value in each.items()},
         )
 
 
-def _reachable(api_url: str, endpoint: str) -> str:
-    """The API under an address that every client resolves: ID.execute-api.localhost is none."""
-    api_id = urlsplit(api_url).netloc.split(".")[0]
-    return f"{endpoint}/_aws/execute-api/{api_id}"
-
-
-def _adapted_document(document: dict[str, Any]) -> dict[str, Any]:
-    return {**document, "Statement": [_adapted(statement) for statement in document["Statement"]]}
-
-
-def _adapted(statement: dict[str, Any]) -> dict[str, Any]:
-    actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-    # AWS has no permissions for batches of their own; the emulator asks for them.
-    batched = [f"{action}Batch" for action in actions if action in _BATCHED]
-    # AWS asks for the identity's permission to send; the emulator for everything's.
-    resource = "*" if "ses:SendEmail" in actions else statement["Resource"]
-    return {**statement, "Action": [*actions, *batched], "Resource": resource}
+def client(service: str, endpoint: str, who: Credentials) -> Any:
+    """A client of one of the local AWS's services."""
+    # A session accepts every service; only the type stubs want one that is known beforehand.
+    session: Any = boto3.Session(who.access_key_id, who.secret_access_key, region_name=environment.REGION)
+    return session.client(service, endpoint_url=endpoint)
 
 
 class _Aws:
-    """What the tool does through the local AWS's API, after a deployment."""
+    """The tool's calls of the local AWS, before and after a deployment."""
 
     def __init__(self, endpoint: str) -> None:
-        session = boto3.Session(environment.ROOT_KEY, environment.ROOT_SECRET, region_name=environment.REGION)
-
-        def client(service: str) -> Any:
-            return session.client(service, endpoint_url=endpoint)
-
-        self._cloudformation, self._iam, self._lambda = client("cloudformation"), client("iam"), client("lambda")
-        self._secrets = client("secretsmanager")
+        self._cloudformation = client("cloudformation", endpoint, ROOT)
+        self._iam = client("iam", endpoint, ROOT)
+        self._lambda = client("lambda", endpoint, ROOT)
+        self._secrets = client("secretsmanager", endpoint, ROOT)
 
     def outputs(self) -> dict[str, str]:
         (stack,) = self._cloudformation.describe_stacks(StackName=NAME)["Stacks"]
         return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
+    def resources(self, of_type: str) -> list[str]:
+        """The physical ids of the stack's resources of that type."""
+        resources = self._cloudformation.describe_stack_resources(StackName=NAME)["StackResources"]
+        return [each["PhysicalResourceId"] for each in resources if each["ResourceType"] == of_type]
+
     def environment(self, function: str) -> dict[str, str]:
-        variables: dict[str, str] = self._configuration(function)["Environment"]["Variables"]
+        configuration = self._lambda.get_function_configuration(FunctionName=function)
+        variables: dict[str, str] = configuration["Environment"]["Variables"]
         return variables
 
-    def _configuration(self, function: str) -> dict[str, Any]:
-        configuration: dict[str, Any] = self._lambda.get_function_configuration(FunctionName=function)
-        return configuration
-
-    def make_concurrency_numeric(self, worker: str) -> None:
-        """Sets again, as the numbers they are, two that came through a parameter.
-
-        The emulator keeps them as text, cannot compare them, and so delivers no message.
-        """
+    def set_concurrency(self, worker: str) -> None:
         concurrency = int(self.environment(worker)["WORKER_CONCURRENCY"])
-        self._lambda.put_function_concurrency(FunctionName=worker, ReservedConcurrentExecutions=concurrency)
-        (source,) = self._lambda.list_event_source_mappings(FunctionName=worker)["EventSourceMappings"]
-        self._lambda.update_event_source_mapping(UUID=source["UUID"], ScalingConfig={"MaximumConcurrency": concurrency})
+        quirks.reserved_concurrency(self._lambda, worker, concurrency)
+        quirks.maximum_concurrency(self._lambda, worker, concurrency)
 
-    def adapt_policies(self, function: str) -> None:
-        """Rewrites the function's policy to mean to the emulator what it means to AWS. What the template does not
-        grant is still not granted."""
-        role = self._configuration(function)["Role"].rsplit("/", 1)[-1]
+    def adapt_policies(self, role: str) -> None:
         for name in self._iam.list_role_policies(RoleName=role)["PolicyNames"]:
-            document = self._iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-            adapted = json.dumps(_adapted_document(document))
+            policy = self._iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+            adapted = json.dumps(quirks.document(policy))
             self._iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=adapted)
 
     def create_secret(self, name: str, text: str) -> str:
-        return self._secrets.create_secret(Name=name, SecretString=text)["ARN"]
+        arn: str = self._secrets.create_secret(Name=name, SecretString=text)["ARN"]
+        return arn
 
     def create_user(self, name: str, policy: str) -> Credentials:
-        """A user who has the managed policy, adapted as those of the functions are, and nothing else."""
+        """A user with this managed policy and nothing else."""
         version = self._iam.get_policy(PolicyArn=policy)["Policy"]["DefaultVersionId"]
         document = self._iam.get_policy_version(PolicyArn=policy, VersionId=version)["PolicyVersion"]["Document"]
-        adapted = json.dumps(_adapted_document(document))
+        adapted = json.dumps(quirks.document(document))
         self._iam.create_policy_version(PolicyArn=policy, PolicyDocument=adapted, SetAsDefault=True)
         self._iam.create_user(UserName=name)
         self._iam.attach_user_policy(UserName=name, PolicyArn=policy)

@@ -1,6 +1,6 @@
-"""Stripe, for the laptop: localstripe, which takes test cards, declines them, asks for 3-D Secure and calls webhooks.
+"""A local Stripe: localstripe, which accepts and declines test cards, requires 3-D Secure, and calls webhooks.
 
-It ignores idempotency keys. The journeys bring a stand-in of their own that honours them.
+It ignores idempotency keys. The journeys have a stand-in of their own that honours them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def url(port: int) -> str:
 
 
 def secret() -> str:
-    """What the functions find in Secrets Manager."""
+    """The secret that the functions read from Secrets Manager."""
     return json.dumps({"api_key": API_KEY, "webhook_secret": WEBHOOK_SECRET})
 
 
@@ -56,7 +56,7 @@ def running(port: int, directory: Path) -> Iterator[None]:
 
 
 def call_webhook(port: int, webhook: str) -> None:
-    """Has it call this address with what happens to payments."""
+    """Sends the events of payments to this address."""
     _post(port, "/_config/webhooks/registrar", {"url": webhook, "secret": WEBHOOK_SECRET})
 
 
@@ -73,5 +73,5 @@ def _post(port: int, path: str, form: dict[str, str]) -> None:
 
 
 def _open(request: urllib.request.Request) -> None:
-    # No proxy stands between this machine and itself.
+    # Never through a proxy: it is this machine.
     urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5).close()

@@ -1,4 +1,4 @@
-"""The tools that a fresh machine lacks, installed into .venv/, and a clear line for those that it must bring itself."""
+"""The pinned tools, installed into .venv/, and a clear message for each tool that the machine itself must have."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MACHINES = {"x86_64": "x86_64", "aarch64": "arm64"}
 
 
 def check() -> None:
-    """Refuses, in one line, a machine that cannot build or run the stack."""
+    """Fails with one line on a machine that cannot build or run the stack."""
     if sys.platform != "linux" or platform.machine() not in _MACHINES:
         raise Problem("Linux on x86_64 or aarch64 is needed: the local AWS runs the functions as ordinary processes")
     if not shutil.which("cargo") or not shutil.which("rustc"):
@@ -34,7 +34,7 @@ def check() -> None:
 
 
 def check_curl() -> None:
-    """The line that `up` prints for pasting signs its request, which curl can do since 7.75."""
+    """The commands that `up` prints sign their requests, which curl supports since 7.75."""
     if not shutil.which("curl"):
         raise Problem("curl is needed, and was not found")
     found = _version("curl")
@@ -53,8 +53,8 @@ def host_target() -> str:
 
 
 def install() -> None:
-    """Creates the environments of .venv/. Where they are as they should be, that takes no time."""
-    missing = [name for name in ("emulator", "sam", "stripe") if not _stamp(name).is_current()]
+    """Creates the environments of .venv/ that are missing or out of date."""
+    missing = [name for name in ("emulator", "lint", "sam", "stripe") if not _stamp(name).is_current()]
     if not missing:
         return
     with step(f"installing pinned tools into {ENVIRONMENTS.name}/"):
@@ -65,7 +65,7 @@ def install() -> None:
 
 
 class _Stamp:
-    """Says which pins an environment was made of, by which Python, and where: moving it would break its scripts."""
+    """Records an environment's pins, Python and path: moving it would break its scripts."""
 
     def __init__(self, environment: Path, pins: Path) -> None:
         self._file = environment / "stamp"
@@ -92,13 +92,13 @@ def _create(name: str) -> list[str | Path]:
 
 
 def _fill(name: str) -> list[str | Path]:
-    # Every package is pinned, so there is nothing to resolve. Python compiles on demand the few files that get used.
+    # Every package is pinned, so there is nothing to resolve. Python compiles the few files that are used on demand.
     options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-compile", "--requirement", str(_pins(name))]
     return [ENVIRONMENTS / name / "bin" / "python", "-m", "pip", "install", *options]
 
 
 def _for_each(names: list[str], command: Callable[[str], list[str | Path]]) -> None:
-    """Runs a command for each of the environments, all at once."""
+    """Runs a command for each of the environments, concurrently."""
     with ExitStack() as children:
         logs = {name: SCRATCH / f"install-{name}.log" for name in names}
         for log in logs.values():
@@ -119,10 +119,10 @@ def _version(program: str) -> tuple[int, ...]:
 
 
 def _output(*command: str) -> str:
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
-    if answer.returncode:
-        raise Problem(f"`{' '.join(command)}` failed: {answer.stderr.strip()}")
-    return answer.stdout
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Problem(f"`{' '.join(command)}` failed: {done.stderr.strip()}")
+    return done.stdout
 
 
 def _find(pattern: str, text: str) -> str:

@@ -1,4 +1,4 @@
-//! What template.yaml must say, checked where no local AWS would notice.
+//! Checks of template.yaml for mistakes that no local AWS notices.
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fs};
 
 use serde_yaml_ng::Value;
 
-/// The routes without an AWS signature: health, and what Stripe signs.
+/// The routes without an AWS signature: the health check, and the webhook that Stripe signs.
 const OPEN: [&str; 2] = ["GET /", "POST /webhooks/stripe"];
 
 fn template() -> Value {
@@ -15,7 +15,7 @@ fn template() -> Value {
     untagged(serde_yaml_ng::from_str(&text).unwrap())
 }
 
-/// `!Ref X` as `{Ref: X}`, and `!Other X` as `{"Fn::Other": X}`: one way to write an intrinsic function.
+/// Rewrites `!Ref X` as `{Ref: X}`, and `!Other X` as `{"Fn::Other": X}`.
 fn untagged(value: Value) -> Value {
     match value {
         Value::Tagged(tagged) => {
@@ -65,7 +65,7 @@ fn each(value: &Value) -> Vec<&Value> {
     value.as_sequence().map_or_else(|| vec![value], |values| values.iter().collect())
 }
 
-/// A policy's statements, with those that are there by condition.
+/// A policy's statements, including the conditional ones.
 fn statements(document: &Value) -> Vec<&Value> {
     each(&document["Statement"]).into_iter().map(unconditional).collect()
 }
@@ -88,7 +88,7 @@ fn role_actions<'a>(template: &'a Value, role: &str) -> Vec<(&'a str, String)> {
     granted(role_statements(template, role))
 }
 
-/// What a managed policy allows.
+/// The actions that a managed policy allows.
 fn policy_actions<'a>(template: &'a Value, policy: &str) -> Vec<(&'a str, String)> {
     granted(statements(property(template, policy, "PolicyDocument")))
 }
@@ -107,7 +107,7 @@ fn granted(statements: Vec<&Value>) -> Vec<(&str, String)> {
 }
 
 #[test]
-fn every_other_route_takes_a_signature() {
+fn every_route_but_the_open_ones_requires_a_signature() {
     let template = template();
     let routes: Vec<_> = resources(&template, "AWS::ApiGatewayV2::Route").collect();
     assert!(routes.len() > 1);
@@ -119,7 +119,7 @@ fn every_other_route_takes_a_signature() {
 }
 
 #[test]
-fn each_signed_route_is_opened_by_exactly_one_policy() {
+fn each_signed_route_is_granted_by_exactly_one_policy() {
     let template = template();
     let mut granted = Vec::new();
     for policy in ["CallerPolicy", "OperatorPolicy"] {
@@ -143,7 +143,7 @@ fn each_signed_route_is_opened_by_exactly_one_policy() {
 }
 
 #[test]
-fn as_many_workers_are_reserved_as_the_event_source_may_start() {
+fn reserved_concurrency_is_the_event_sources_maximum_concurrency() {
     let template = template();
     let reserved = property(&template, "EmailWorkerFunction", "ReservedConcurrentExecutions");
     let scaling = property(&template, "EmailEventSource", "ScalingConfig");
@@ -159,7 +159,7 @@ fn as_many_workers_are_reserved_as_the_event_source_may_start() {
 }
 
 #[test]
-fn a_message_stays_hidden_six_times_as_long_as_a_batch_may_take() {
+fn visibility_timeout_is_six_times_each_allowed_worker_timeout() {
     let template = template();
     let timeouts = template["Parameters"]["WorkerTimeout"]["AllowedValues"].as_sequence().unwrap();
     let visibility = template["Mappings"]["VisibilityTimeouts"].as_mapping().unwrap();
@@ -173,7 +173,7 @@ fn a_message_stays_hidden_six_times_as_long_as_a_batch_may_take() {
 }
 
 #[test]
-fn a_batch_above_ten_waits_for_its_window() {
+fn batch_size_above_ten_gets_a_batching_window() {
     let template = template();
     let window = property(&template, "EmailEventSource", "MaximumBatchingWindowInSeconds");
     assert_eq!(window["Fn::If"][0], "BatchesUpTo10");
@@ -184,17 +184,23 @@ fn a_batch_above_ten_waits_for_its_window() {
     assert!(sizes.into_iter().eq(1..=10));
 }
 
+/// The ARN of a resource of the template, as `!GetAtt` has it.
+fn arn(resource: &str) -> String {
+    format!(r#"{{"Fn::GetAtt":"{resource}.Arn"}}"#)
+}
+
+/// Actions, each on one resource of the template, in order.
+fn expected<'a>(pairs: &[(&'a str, &str)]) -> Vec<(&'a str, String)> {
+    let mut pairs: Vec<_> =
+        pairs.iter().map(|(action, resource)| (*action, arn(resource))).collect();
+    pairs.sort();
+    pairs
+}
+
 #[test]
-fn a_role_may_do_what_its_function_does_and_no_more() {
+fn enrollment_roles_grant_what_their_functions_call_and_no_more() {
     let template = template();
-    let arn = |resource: &str| format!(r#"{{"Fn::GetAtt":"{resource}.Arn"}}"#);
-    let keys = ("secretsmanager:GetSecretValue", r#"{"Ref":"StripeSecretArn"}"#.to_owned());
-    let expected = |pairs: &[(&'static str, &str)]| {
-        let mut pairs: Vec<_> =
-            pairs.iter().map(|(action, resource)| (*action, arn(resource))).collect();
-        pairs.sort();
-        pairs
-    };
+    let stripe_keys = ("secretsmanager:GetSecretValue", r#"{"Ref":"StripeSecretArn"}"#.to_owned());
 
     let mut enroll = expected(&[
         ("dynamodb:GetItem", "CoursesTable"),
@@ -206,7 +212,7 @@ fn a_role_may_do_what_its_function_does_and_no_more() {
         ("logs:CreateLogStream", "EnrollLogGroup"),
         ("logs:PutLogEvents", "EnrollLogGroup"),
     ]);
-    enroll.push(keys.clone());
+    enroll.push(stripe_keys.clone());
     enroll.sort();
     assert_eq!(role_actions(&template, "EnrollRole"), enroll);
 
@@ -216,55 +222,34 @@ fn a_role_may_do_what_its_function_does_and_no_more() {
         ("dynamodb:PutItem", "EnrollmentsTable"),
         ("dynamodb:GetItem", "EmailsTable"),
         ("sqs:SendMessage", "EmailQueue"),
-        ("dynamodb:GetItem", "HoldsTable"),
-        ("dynamodb:PutItem", "HoldsTable"),
         ("logs:CreateLogStream", "ResumerLogGroup"),
         ("logs:PutLogEvents", "ResumerLogGroup"),
     ]);
     let index = r#"{"Fn::Sub":"${EnrollmentsTable.Arn}/index/resume"}"#.to_owned();
-    resumer.extend([keys, ("dynamodb:Query", index)]);
+    resumer.extend([stripe_keys, ("dynamodb:Query", index)]);
     resumer.sort();
-    let (asks, rest): (Vec<_>, Vec<_>) = role_actions(&template, "ResumerRole")
-        .into_iter()
-        .partition(|(action, _)| action.starts_with("ses:") || action.starts_with("cloudwatch:"));
-    assert_eq!(rest, resumer);
-    let asked: Vec<_> = asks.iter().map(|(action, _)| *action).collect();
-    let expected_asks = [
-        "cloudwatch:DescribeAlarms",
-        "ses:GetAccount",
-        "ses:GetConfigurationSet",
-        "ses:GetEmailIdentity",
-    ];
-    assert_eq!(asked, expected_asks);
-    assert_eq!(asks.iter().filter(|(_, resource)| resource.contains('*')).count(), 1, "{asks:?}");
+    assert_eq!(role_actions(&template, "ResumerRole"), resumer);
+}
 
+#[test]
+fn email_roles_grant_what_their_functions_call_and_no_more() {
+    let template = template();
     let worker = expected(&[
         ("dynamodb:UpdateItem", "EmailsTable"),
         ("dynamodb:GetItem", "SuppressionsTable"),
         ("dynamodb:DeleteItem", "SuppressionsTable"),
         ("dynamodb:GetItem", "HoldsTable"),
         ("dynamodb:PutItem", "HoldsTable"),
-        // The event source's, which a local AWS does not ask for.
+        // The event source's, which a local AWS does not require.
         ("sqs:ReceiveMessage", "EmailQueue"),
         ("sqs:DeleteMessage", "EmailQueue"),
         ("sqs:GetQueueAttributes", "EmailQueue"),
-        // Backing off.
+        // The delay before a retry.
         ("sqs:ChangeMessageVisibility", "EmailQueue"),
         ("sqs:SendMessage", "EmailDeadLetterQueue"),
         ("logs:CreateLogStream", "EmailWorkerLogGroup"),
         ("logs:PutLogEvents", "EmailWorkerLogGroup"),
     ]);
-    let feedback = expected(&[
-        ("dynamodb:UpdateItem", "EmailsTable"),
-        ("dynamodb:PutItem", "SuppressionsTable"),
-        ("sqs:ReceiveMessage", "EmailFeedbackQueue"),
-        ("sqs:DeleteMessage", "EmailFeedbackQueue"),
-        ("sqs:GetQueueAttributes", "EmailFeedbackQueue"),
-        ("logs:CreateLogStream", "EmailFeedbackLogGroup"),
-        ("logs:PutLogEvents", "EmailFeedbackLogGroup"),
-    ]);
-    assert_eq!(role_actions(&template, "EmailFeedbackRole"), feedback);
-
     let (ses, rest): (Vec<_>, Vec<_>) = role_actions(&template, "EmailWorkerRole")
         .into_iter()
         .partition(|(action, _)| action.starts_with("ses:"));
@@ -275,14 +260,69 @@ fn a_role_may_do_what_its_function_does_and_no_more() {
     assert_eq!(send, "ses:SendEmail");
     assert!(identities.contains("identity/${SenderAddress}"), "{identities}");
     assert!(!identities.contains('*'), "{identities}");
+
+    let feedback = expected(&[
+        ("dynamodb:UpdateItem", "EmailsTable"),
+        ("dynamodb:PutItem", "SuppressionsTable"),
+        ("sqs:ReceiveMessage", "EmailFeedbackQueue"),
+        ("sqs:DeleteMessage", "EmailFeedbackQueue"),
+        ("sqs:GetQueueAttributes", "EmailFeedbackQueue"),
+        ("logs:CreateLogStream", "EmailFeedbackLogGroup"),
+        ("logs:PutLogEvents", "EmailFeedbackLogGroup"),
+    ]);
+    assert_eq!(role_actions(&template, "EmailFeedbackRole"), feedback);
 }
 
 #[test]
-fn worker_and_resumer_may_turn_their_own_event_source_and_no_other() {
+fn hold_watch_role_grants_what_its_function_calls_and_no_more() {
+    let template = template();
+    let hold_watch = expected(&[
+        ("dynamodb:GetItem", "HoldsTable"),
+        ("dynamodb:PutItem", "HoldsTable"),
+        ("logs:CreateLogStream", "HoldWatchLogGroup"),
+        ("logs:PutLogEvents", "HoldWatchLogGroup"),
+    ]);
+    let (asked, rest): (Vec<_>, Vec<_>) = role_actions(&template, "HoldWatchRole")
+        .into_iter()
+        .partition(|(action, _)| action.starts_with("ses:") || action.starts_with("cloudwatch:"));
+    assert_eq!(rest, hold_watch);
+    let [
+        (alarms, rates),
+        (account, any),
+        (configuration_set, configuration_sets),
+        (identity, identities),
+    ] = asked.try_into().unwrap();
+    assert_eq!(alarms, "cloudwatch:DescribeAlarms");
+    assert_eq!(rates, format!("[{},{}]", arn("BounceRateAlarm"), arn("ComplaintRateAlarm")));
+    assert_eq!((account, any.as_str()), ("ses:GetAccount", r#""*""#));
+    assert_eq!(configuration_set, "ses:GetConfigurationSet");
+    assert!(
+        configuration_sets.contains("configuration-set/${EmailConfigurationSet}"),
+        "{configuration_sets}"
+    );
+    assert_eq!(identity, "ses:GetEmailIdentity");
+    assert!(identities.contains("identity/${Identity}"), "{identities}");
+    assert!(
+        !configuration_sets.contains('*') && !identities.contains('*'),
+        "{configuration_sets} {identities}"
+    );
+}
+
+#[test]
+fn each_schedule_may_invoke_its_own_function_only() {
+    let template = template();
+    for function in ["Resumer", "HoldWatch"] {
+        let run = expected(&[("lambda:InvokeFunction", &format!("{function}Function"))]);
+        assert_eq!(role_actions(&template, &format!("{function}ScheduleRole")), run);
+    }
+}
+
+#[test]
+fn worker_and_hold_watch_may_turn_the_workers_event_source_and_no_other() {
     let template = template();
     let policy = &template["Resources"]["HoldPolicy"]["Properties"];
     let roles: Vec<_> = each(&policy["Roles"]).into_iter().map(|role| &role["Ref"]).collect();
-    assert_eq!(roles, ["EmailWorkerRole", "ResumerRole"]);
+    assert_eq!(roles, ["EmailWorkerRole", "HoldWatchRole"]);
     let [find, turn] = statements(&policy["PolicyDocument"])[..] else { panic!("{policy:?}") };
     assert_eq!(find["Action"], "lambda:ListEventSourceMappings");
     assert_eq!(turn["Action"], "lambda:UpdateEventSourceMapping");
@@ -291,7 +331,7 @@ fn worker_and_resumer_may_turn_their_own_event_source_and_no_other() {
 }
 
 #[test]
-fn a_message_outlasts_a_day_long_outage_and_every_hold() {
+fn message_outlasts_a_day_long_outage_and_every_hold() {
     use std::time::Duration;
 
     use email::retry;
@@ -299,22 +339,22 @@ fn a_message_outlasts_a_day_long_outage_and_every_hold() {
     let template = template();
     let retention = property(&template, "EmailQueue", "MessageRetentionPeriod").as_u64().unwrap();
     let redrive = property(&template, "EmailQueue", "RedrivePolicy");
-    let most_receives = u32::try_from(redrive["maxReceiveCount"].as_u64().unwrap()).unwrap();
-    assert_eq!(Duration::from_secs(retention), retry::RETENTION);
-    assert_eq!(most_receives, retry::MOST_RECEIVES);
+    let max_receives = u32::try_from(redrive["maxReceiveCount"].as_u64().unwrap()).unwrap();
+    assert_eq!(Duration::from_secs(retention), retry::QUEUE_RETENTION);
+    assert_eq!(max_receives, retry::MAX_RECEIVES);
 
-    // Each failure is tried again as soon as the schedule and the luckiest jitter have it.
+    // Each failure is retried after the shortest delay that the schedule and the jitter allow.
     let tries = |receives| retry::not_too_often(retry::delay(receives, 1.0), receives);
-    let outlasted: Duration = (1..most_receives).map(tries).sum();
+    let outlasted: Duration = (1..max_receives).map(tries).sum();
     assert!(outlasted > Duration::from_hours(24), "{outlasted:?}");
-    // And what is given back at once, again and again, is kept as long as anything.
+    // A message that is always given back at once is kept until the queue's retention ends.
     let given_back = |receives| retry::not_too_often(Duration::ZERO, receives);
-    let outlasted: Duration = (1..most_receives).map(given_back).sum();
-    assert!(outlasted > retry::RETENTION, "{outlasted:?}");
+    let outlasted: Duration = (1..max_receives).map(given_back).sum();
+    assert!(outlasted > retry::QUEUE_RETENTION, "{outlasted:?}");
 }
 
 #[test]
-fn rates_hold_before_the_provider_reviews() {
+fn rate_thresholds_hold_before_ses_reviews_the_account() {
     let template = template();
     // SES Developer Guide, "Sending review process FAQs": 5% bounces, 0.1% complaints.
     for (parameter, alarm, metric, review) in [
@@ -329,9 +369,8 @@ fn rates_hold_before_the_provider_reviews() {
 }
 
 #[test]
-fn an_email_operator_may_do_what_the_commands_do_and_no_more() {
+fn email_operator_policy_grants_what_the_commands_call_and_no_more() {
     let template = template();
-    let arn = |resource: &str| format!(r#"{{"Fn::GetAtt":"{resource}.Arn"}}"#);
     let named = |arn: &str| {
         format!(
             r#"{{"Fn::Sub":"arn:${{AWS::Partition}}:{}"}}"#,
@@ -360,7 +399,7 @@ fn an_email_operator_may_do_what_the_commands_do_and_no_more() {
 }
 
 #[test]
-fn queues_refuse_plain_http_unless_told_otherwise() {
+fn every_queue_refuses_plain_http_by_default_and_has_one_policy() {
     let template = template();
     assert_eq!(template["Parameters"]["RequireTls"]["Default"], "true");
     let queues: BTreeSet<_> =
@@ -373,19 +412,25 @@ fn queues_refuse_plain_http_unless_told_otherwise() {
             .filter(|statement| unconditional(statement)["Effect"] == "Deny")
             .collect();
         let [denial] = denials[..] else { panic!("{name} denies {} times", denials.len()) };
-        // Where a policy allows something too, only the denial depends on the parameter.
+        // In a policy that also allows something, only the denial depends on the parameter.
         let depends_on = if conditional.is_null() { &denial["Fn::If"][0] } else { conditional };
         assert_eq!(depends_on, "RequiresTls", "{name}");
         let denial = unconditional(denial);
         assert_eq!((&denial["Action"], &denial["Principal"]), (&"sqs:*".into(), &"*".into()));
         assert_eq!(denial["Condition"]["Bool"]["aws:SecureTransport"], "false");
-        covered.insert(policy["Queues"][0]["Ref"].as_str().unwrap().to_owned());
+        let resource = &denial["Resource"];
+        for queue in each(&policy["Queues"]) {
+            let queue = queue["Ref"].as_str().unwrap();
+            assert!(*resource == "*" || is_attribute(resource, &format!("{queue}.Arn")), "{name}");
+            // Of two policies of one queue, SQS keeps the last one written.
+            assert!(covered.insert(queue.to_owned()), "{queue} has two policies");
+        }
     }
     assert_eq!(covered, queues);
 }
 
 #[test]
-fn only_what_ses_tells_of_this_stacks_emails_reaches_the_feedback_queue() {
+fn only_ses_events_of_this_stacks_emails_reach_the_feedback_queue() {
     let template = template();
     let destination = property(&template, "EmailFeedbackDestination", "EventDestination");
     assert_eq!(destination["Enabled"], true);
@@ -405,7 +450,7 @@ fn only_what_ses_tells_of_this_stacks_emails_reaches_the_feedback_queue() {
     let targets = property(&template, "EmailFeedbackRule", "Targets");
     assert!(is_attribute(&targets[0]["Arn"], "EmailFeedbackQueue.Arn") && targets[1].is_null());
 
-    // Only the rule may put anything there, whatever else the parameters say.
+    // Only the rule may send to the queue, for any parameters.
     let policy = property(&template, "EmailFeedbackQueuePolicy", "PolicyDocument");
     let allowed: Vec<_> = each(&policy["Statement"])
         .into_iter()
@@ -420,7 +465,7 @@ fn only_what_ses_tells_of_this_stacks_emails_reaches_the_feedback_queue() {
 }
 
 #[test]
-fn an_event_that_cannot_be_taken_is_tried_again_and_then_kept() {
+fn feedback_event_that_fails_is_retried_and_then_kept_as_a_dead_letter() {
     let template = template();
     let timeout = property(&template, "EmailFeedbackFunction", "Timeout").as_u64().unwrap();
     assert_eq!(property(&template, "EmailFeedbackQueue", "VisibilityTimeout"), timeout * 6);
@@ -434,18 +479,18 @@ fn an_event_that_cannot_be_taken_is_tried_again_and_then_kept() {
 }
 
 #[test]
-fn access_logs_name_no_student() {
+fn access_log_names_no_student() {
     let template = template();
     let format = property(&template, "ApiStage", "AccessLogSettings")["Format"].as_str().unwrap();
     let fields: serde_json::Map<_, _> = serde_json::from_str(format).unwrap();
     assert!(fields.len() > 5);
-    for telling in ["$context.path", "querystring", "authorizer.claims", "$request"] {
-        assert!(!format.contains(telling), "{telling} can name a student");
+    for revealing in ["$context.path", "querystring", "authorizer.claims", "$request"] {
+        assert!(!format.contains(revealing), "{revealing} can name a student");
     }
 }
 
 #[test]
-fn tables_outlive_the_stack_and_can_be_restored() {
+fn tables_outlive_the_stack_and_are_restorable() {
     let template = template();
     for (name, table) in resources(&template, "AWS::DynamoDB::Table") {
         let resource = &template["Resources"][name];
@@ -454,5 +499,93 @@ fn tables_outlive_the_stack_and_can_be_restored() {
         let recovery = &table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"];
         assert_eq!(recovery, &Value::from(true), "{name}");
         assert_eq!(table["SSESpecification"]["SSEEnabled"], true, "{name}");
+    }
+}
+
+/// The resources in the order of the file, each with its type and properties.
+fn in_order(template: &Value) -> Vec<(&str, &str, &Value)> {
+    let resources = template["Resources"].as_mapping().unwrap();
+    resources
+        .iter()
+        .map(|(name, resource)| {
+            (name.as_str().unwrap(), resource["Type"].as_str().unwrap(), &resource["Properties"])
+        })
+        .collect()
+}
+
+#[test]
+fn each_metric_filter_stands_directly_before_its_alarm() {
+    let template = template();
+    let resources = in_order(&template);
+    let mut filters = 0;
+    for (index, (name, _, filter)) in resources
+        .iter()
+        .enumerate()
+        .filter(|(_, (_, of_type, _))| *of_type == "AWS::Logs::MetricFilter")
+    {
+        filters += 1;
+        let metric = &filter["MetricTransformations"][0];
+        // Two filters of one metric stand before one alarm.
+        let (_, of_type, alarm) = resources[index + 1..]
+            .iter()
+            .find(|(_, of_type, next)| {
+                *of_type != "AWS::Logs::MetricFilter"
+                    || next["MetricTransformations"][0]["MetricName"] != metric["MetricName"]
+            })
+            .unwrap();
+        assert_eq!(*of_type, "AWS::CloudWatch::Alarm", "{name}");
+        assert_eq!(alarm["MetricName"], metric["MetricName"], "{name}");
+        assert_eq!(alarm["Namespace"], metric["MetricNamespace"], "{name}");
+    }
+    assert!(filters > 0);
+}
+
+#[test]
+fn each_function_is_one_block_from_its_log_group_to_its_alarms() {
+    let template = template();
+    let resources = in_order(&template);
+    for (function, _, properties) in
+        resources.iter().filter(|(_, of_type, _)| *of_type == "AWS::Serverless::Function")
+    {
+        let prefix = function.strip_suffix("Function").unwrap();
+        let [log_group, role, schedule_role] =
+            ["LogGroup", "Role", "ScheduleRole"].map(|kind| format!("{prefix}{kind}"));
+        assert!(is_ref(&properties["LoggingConfig"]["LogGroup"], &log_group), "{function}");
+        assert!(is_attribute(&properties["Role"], &format!("{role}.Arn")), "{function}");
+
+        // The block: log group, roles, function, and then only resources that belong to a function.
+        let first = resources.iter().position(|(name, ..)| *name == log_group).unwrap();
+        let mut block = resources[first + 1..].iter();
+        let mut next = || block.next().unwrap().0;
+        assert_eq!(next(), role);
+        let own = match next() {
+            name if name == schedule_role => next(),
+            name => name,
+        };
+        assert_eq!(own, *function);
+        let block: Vec<_> = block
+            .take_while(|(_, of_type, _)| {
+                [
+                    "AWS::Lambda::EventSourceMapping",
+                    "AWS::IAM::Policy",
+                    "AWS::Logs::MetricFilter",
+                    "AWS::CloudWatch::Alarm",
+                ]
+                .contains(of_type)
+            })
+            .map(|(name, ..)| *name)
+            .collect();
+
+        // Nothing that feeds or watches the function stands anywhere else.
+        for (name, of_type, properties) in &resources {
+            let belongs = match *of_type {
+                "AWS::Lambda::EventSourceMapping" => {
+                    is_attribute(&properties["FunctionName"], &format!("{function}.Arn"))
+                }
+                "AWS::CloudWatch::Alarm" => is_ref(&properties["Dimensions"][0]["Value"], function),
+                _ => false,
+            };
+            assert!(!belongs || block.contains(name), "{name} is not in the block of {function}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! `registrar audit`: whether the sends of a log kept the limit.
+//! `registrar audit`: checks whether the sends of a log kept the limit.
 
 use std::{
     fs::File,
@@ -10,25 +10,25 @@ use pacer::{SendLimit, Window, audit::Audit};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
-    Failure, Outcome,
+    outcome::{Failure, Outcome},
     records::{ReadError, Records},
 };
 
-/// Enough that a log of hundreds of megabytes takes few reads, and small enough for a cache.
-const READ_AT_ONCE: usize = 256 * 1024;
+/// Large enough for few reads of a log of hundreds of megabytes, and small enough for a CPU cache.
+const READ_BUFFER_BYTES: usize = 256 * 1024;
 
 /// Check the sends of a log against a limit
 ///
-/// Reads the email worker's JSON log lines, with or without a timestamp in front, what
-/// `aws logs filter-log-events` prints, or CSV: one moment a line (RFC 3339, or seconds,
-/// milliseconds or microseconds since 1970), or two for an attempt's start and end.
-/// Attempts count as if each had arrived at the worst moment between its start and its end.
-/// Exits with 1 if some window can hold more than the limit, with 2 if the input cannot be used.
+/// The input is the email worker's JSON log lines, with or without a timestamp in front; or the output
+/// of `aws logs filter-log-events`; or CSV with one time per line (RFC 3339, or seconds, milliseconds
+/// or microseconds since 1970), or with two times, the start and the end of an attempt.
+/// Each attempt is counted at the worst time between its start and its end.
+/// The exit code is 1 if a window may contain more sends than the limit, and 2 if the input is invalid.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The log, or - for standard input
     file: PathBuf,
-    /// Sends that any window may hold
+    /// Maximum number of sends in any window
     #[arg(long, value_name = "N")]
     limit: SendLimit,
     /// Length of the window, in seconds
@@ -37,7 +37,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, stdin: impl Read, out: &mut impl Write) -> Result<Outcome, Failure> {
-    let (records, audit) = examine(args, stdin).map_err(|error| Failure::Unreadable {
+    let (records, audit) = audit(args, stdin).map_err(|error| Failure::Unreadable {
         source_name: args.file.display().to_string(),
         error,
     })?;
@@ -45,7 +45,7 @@ pub(crate) fn run(args: &Args, stdin: impl Read, out: &mut impl Write) -> Result
     Ok(if audit.is_violated() { Outcome::LimitBroken } else { Outcome::Fine })
 }
 
-fn examine(args: &Args, stdin: impl Read) -> Result<(Records, Audit), ReadError> {
+fn audit(args: &Args, stdin: impl Read) -> Result<(Records, Audit), ReadError> {
     let records = if args.file.as_os_str() == "-" {
         Records::read(buffered(stdin))?
     } else {
@@ -57,7 +57,7 @@ fn examine(args: &Args, stdin: impl Read) -> Result<(Records, Audit), ReadError>
 }
 
 fn buffered<R: Read>(input: R) -> BufReader<R> {
-    BufReader::with_capacity(READ_AT_ONCE, input)
+    BufReader::with_capacity(READ_BUFFER_BYTES, input)
 }
 
 fn write_report(
@@ -72,14 +72,14 @@ fn write_report(
     if records.skipped > 0 {
         writeln!(out, "other lines       {}", records.skipped)?;
     }
-    writeln!(out, "first             {}", when(audit.first))?;
-    writeln!(out, "last              {}", when(audit.last))?;
+    writeln!(out, "first             {}", rfc3339(audit.first))?;
+    writeln!(out, "last              {}", rfc3339(audit.last))?;
     writeln!(out, "limit             {limit} in any {seconds} s")?;
     writeln!(
         out,
         "worst window      {} in the {seconds} s from {}",
         worst.count,
-        when(worst.from)
+        rfc3339(worst.from)
     )?;
     let used = audit.use_of_limit().map_or("-".into(), |used| format!("{:.2}%", used * 100.0));
     writeln!(out, "use of the limit  {used}, from the first to the last")?;
@@ -88,10 +88,10 @@ fn write_report(
     Ok(())
 }
 
-/// Nanoseconds since 1970, for people.
-fn when(nanos: i64) -> String {
+/// Nanoseconds since 1970 as RFC 3339.
+fn rfc3339(nanos: i64) -> String {
     OffsetDateTime::from_unix_timestamp_nanos(nanos.into())
         .ok()
-        .and_then(|moment| moment.format(&Rfc3339).ok())
+        .and_then(|time| time.format(&Rfc3339).ok())
         .unwrap_or_else(|| format!("{nanos} ns"))
 }

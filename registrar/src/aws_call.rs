@@ -1,42 +1,42 @@
-//! Calls to AWS that fail, in words for an operator.
+//! Failed calls to AWS, as messages for an operator.
 
 use std::{error::Error, fmt::Write};
 
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 
-/// A call that failed, and what it was for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{doing} failed: {why}")]
+#[error("{operation} failed: {cause}")]
 pub(crate) struct CallFailed {
-    doing: &'static str,
-    why: String,
+    operation: &'static str,
+    cause: String,
 }
 
 impl CallFailed {
-    pub(crate) fn new<E, R>(doing: &'static str, error: SdkError<E, R>) -> Self
+    /// `operation` is a noun phrase, such as "finding the stack".
+    pub(crate) fn new<E, R>(operation: &'static str, error: SdkError<E, R>) -> Self
     where
         E: ProvideErrorMetadata + Error + 'static,
         R: std::fmt::Debug + 'static,
     {
-        Self { doing, why: why(&error) }
+        Self { operation, cause: sdk_cause(&error) }
     }
 
-    /// For an adapter's error, which says what it was doing.
-    pub(crate) fn other(doing: &'static str, error: &dyn Error) -> Self {
-        Self { doing, why: chain(error) }
+    /// For the error of an adapter.
+    pub(crate) fn other(operation: &'static str, error: &dyn Error) -> Self {
+        Self { operation, cause: chain(error) }
     }
 }
 
-fn why<E, R>(error: &SdkError<E, R>) -> String
+fn sdk_cause<E, R>(error: &SdkError<E, R>) -> String
 where
     E: ProvideErrorMetadata + Error + 'static,
     R: std::fmt::Debug + 'static,
 {
     match error.as_service_error() {
-        Some(refusal) => {
-            let code = refusal.code().unwrap_or("an error without a code");
+        Some(response) => {
+            let code = response.code().unwrap_or("an error without a code");
             let code = if code.starts_with("AccessDenied") { "access denied" } else { code };
-            match refusal.message() {
+            match response.message() {
                 Some(message) => format!("{code}: {message}"),
                 None => code.to_owned(),
             }
@@ -45,6 +45,7 @@ where
     }
 }
 
+/// The error and its sources on one line.
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

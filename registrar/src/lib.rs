@@ -1,21 +1,23 @@
-//! The operator's command line: sizing a deployment (`plan`), checking afterwards that its sends kept
-//! the limit (`audit`), seeing to what could not be sent (`dead-letters`), and stopping all sending for
-//! a while (`hold`, `release`, `holds`).
+//! The operator's command line: choose the parameters of a deployment (`plan`), check from the log that
+//! its sends kept the limit (`audit`), handle the emails that could not be sent (`dead-letters`), and
+//! stop and resume all sending (`hold`, `release`, `holds`).
 //!
-//! `plan` and `audit` know nothing of AWS. The others work on a deployed stack, which they find by its
-//! name; region, credentials and endpoints are what the AWS SDK finds.
+//! `plan` and `audit` do not use AWS. The other commands work on a deployed stack, which they find by its
+//! name. The AWS SDK finds region, credentials and endpoints.
 //!
-//! Exit codes: 0 for success; 1 for a limit that was not kept, or for letters that were left; 2 for
-//! input that cannot be used, and where AWS fails.
+//! Exit codes: 0 for success; 1 if the limit was not kept, or if dead letters were left; 2 if the input
+//! is invalid, or if a call to AWS fails.
 
 mod audit;
 mod aws_call;
+mod clock;
 mod dead_letters;
-mod deployment;
 mod holds;
+mod outcome;
 mod plan;
 mod records;
-mod surroundings;
+mod session;
+mod stack;
 mod text;
 
 use std::{
@@ -25,14 +27,15 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
+use tokio::runtime;
 
-use crate::{aws_call::CallFailed, surroundings::block_on};
+pub(crate) use crate::outcome::{Failure, Outcome};
 pub use crate::{
     records::{Format, ReadError, Records},
-    surroundings::Surroundings,
+    session::Session,
 };
 
-/// Operates a deployment of Registrar.
+/// Operate a deployment of Registrar
 #[derive(Debug, Parser)]
 #[command(name = "registrar", version)]
 pub struct Cli {
@@ -50,41 +53,14 @@ enum Command {
     Holds(holds::ShowArgs),
 }
 
-/// What a command found, apart from what it printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    Fine,
-    LimitBroken,
-    LettersLeft,
-}
-
-/// Why a command could not do its work.
-#[derive(Debug, thiserror::Error)]
-enum Failure {
-    #[error(transparent)]
-    Invalid(#[from] pacer::Invalid),
-    #[error("{source_name}: {error}")]
-    Unreadable { source_name: String, error: ReadError },
-    #[error(transparent)]
-    Deployment(#[from] deployment::NotFound),
-    #[error(transparent)]
-    Call(#[from] CallFailed),
-    #[error(transparent)]
-    Hold(#[from] holds::NotDone),
-    #[error("cannot write: {0}")]
-    Output(#[from] io::Error),
-}
-
-/// Runs a command over the streams it is given, in the process's own surroundings.
+/// Runs a command in the process's own session.
 pub fn run(cli: &Cli, stdin: impl Read, stdout: impl Write, stderr: impl Write) -> ExitCode {
-    run_in(&Surroundings::of_process(), cli, stdin, stdout, stderr)
+    run_in(&Session::of_process(), cli, stdin, stdout, stderr)
 }
 
-/// Runs a command over the streams it is given.
-///
-/// Not from within an async runtime: a command that talks to AWS starts one.
+/// Runs a command in a session. Panics within an async runtime: a command that calls AWS starts one.
 pub fn run_in(
-    surroundings: &Surroundings,
+    session: &Session,
     cli: &Cli,
     stdin: impl Read,
     mut stdout: impl Write,
@@ -94,15 +70,15 @@ pub fn run_in(
     let result = match &cli.command {
         Command::Plan(args) => plan::run(args, out),
         Command::Audit(args) => audit::run(args, stdin, out),
-        Command::DeadLetters(args) => block_on(dead_letters::run(args, surroundings, out, err)),
-        Command::Hold(args) => block_on(holds::hold(args, surroundings, out)),
-        Command::Release(args) => block_on(holds::release(args, surroundings, out)),
-        Command::Holds(args) => block_on(holds::show(args, surroundings, out)),
+        Command::DeadLetters(args) => block_on(dead_letters::run(args, session, out, err)),
+        Command::Hold(args) => block_on(holds::hold(args, session, out)),
+        Command::Release(args) => block_on(holds::release(args, session, out)),
+        Command::Holds(args) => block_on(holds::show(args, session, out)),
     };
     match result.and_then(|outcome| Ok(stdout.flush().map(|()| outcome)?)) {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
         Ok(Outcome::LimitBroken | Outcome::LettersLeft) => ExitCode::from(1),
-        // Whoever read the output has seen enough of it.
+        // The reader, such as `head`, has read all that it wants.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS
         }
@@ -113,7 +89,11 @@ pub fn run_in(
     }
 }
 
-/// There is nowhere to say that standard error cannot be written.
+fn block_on(command: impl Future<Output = Result<Outcome, Failure>>) -> Result<Outcome, Failure> {
+    runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
+}
+
+/// If standard error cannot be written, there is nowhere to report it.
 fn report(stderr: &mut impl Write, failure: &impl fmt::Display) {
     let _ = writeln!(stderr, "error: {failure}");
 }
@@ -125,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_arguments_of_all_commands_are_sound() {
+    fn arguments_of_all_commands_are_consistent() {
         Cli::command().debug_assert();
     }
 }

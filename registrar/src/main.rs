@@ -1,4 +1,4 @@
-//! The operator's command line: see the library.
+//! The `registrar` binary. The library has the commands.
 
 use std::{io, process::ExitCode};
 

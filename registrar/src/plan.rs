@@ -1,31 +1,29 @@
-//! `registrar plan`: what to deploy for a limit.
+//! `registrar plan`: the deployment parameters for a limit.
 
 use std::{io::Write, time::Duration};
 
 use clap::ValueEnum;
-use pacer::{
-    SendLimit, Window,
-    plan::{Choice, Plan},
-};
+use pacer::{SendLimit, Window};
+use sizing::{Choice, Plan};
 
 use crate::{Failure, Outcome};
 
-/// Where the table's lines are broken.
-const WIDTH: usize = 100;
+/// The maximum length of the table's lines.
+const MAX_WIDTH: usize = 100;
 
-/// Size a deployment for a limit: every parameter, with its reason
+/// Choose the deployment parameters for a limit, each with its reason
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Sends that any window may hold
+    /// Maximum number of sends in any window
     #[arg(long, value_name = "N")]
     limit: SendLimit,
     /// Length of the window, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "60")]
     window: Window,
-    /// How long the provider usually takes to answer, in milliseconds
+    /// Expected latency of the provider, in milliseconds
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 60)]
     latency_ms: u64,
-    /// The whole plan, or only the template's parameters on one line
+    /// All values as a table, or only the template's parameters on one line
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
 }
@@ -50,13 +48,13 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Outcome, Failure>
 }
 
 fn write_table(choices: &[Choice], out: &mut impl Write) -> Result<(), Failure> {
-    let widest = |text: fn(&Choice) -> &str| {
+    let max_len = |text: fn(&Choice) -> &str| {
         choices.iter().map(|choice| text(choice).len()).max().unwrap_or_default()
     };
-    let (names, values) = (widest(|choice| choice.name), widest(|choice| &choice.value));
+    let (names, values) = (max_len(|choice| choice.name), max_len(|choice| &choice.value));
     for Choice { name, value, reason } in choices {
         let (mut name, mut value) = (*name, value.as_str());
-        for line in wrapped(reason, WIDTH.saturating_sub(names + values + 4)) {
+        for line in wrapped(reason, MAX_WIDTH.saturating_sub(names + values + 4)) {
             writeln!(out, "{name:<names$}  {value:>values$}  {line}")?;
             (name, value) = ("", "");
         }
@@ -64,7 +62,7 @@ fn write_table(choices: &[Choice], out: &mut impl Write) -> Result<(), Failure> 
     Ok(())
 }
 
-/// The text in lines of at most `width`, unless a word is longer.
+/// Breaks the text into lines of at most `width`. A longer word has a line of its own.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
@@ -84,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_is_broken_between_words() {
+    fn lines_break_between_words_and_never_within_one() {
         assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
         assert_eq!(wrapped("extraordinary", 7), ["extraordinary"]);
     }

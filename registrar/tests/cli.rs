@@ -1,4 +1,4 @@
-//! The binary as an operator runs it: what it prints, and its exit code.
+//! The binary, run as an operator runs it: its output and exit codes.
 #![allow(clippy::unwrap_used)]
 
 use std::{
@@ -8,20 +8,20 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-struct Ran {
+struct CommandOutput {
     code: i32,
     stdout: String,
     stderr: String,
 }
 
-fn registrar(args: &[&str], stdin: &[u8]) -> Ran {
+fn registrar(args: &[&str], stdin: &[u8]) -> CommandOutput {
     registrar_in(&[], args, stdin)
 }
 
-fn registrar_in(environment: &[(&str, &str)], args: &[&str], stdin: &[u8]) -> Ran {
+fn registrar_in(environment: &[(&str, &str)], args: &[&str], stdin: &[u8]) -> CommandOutput {
     let mut child = Command::new(env!("CARGO_BIN_EXE_registrar"))
         .args(args)
-        // No test may find an account.
+        // No test may use an AWS account.
         .env_clear()
         .env("AWS_CONFIG_FILE", "/dev/null")
         .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
@@ -32,27 +32,27 @@ fn registrar_in(environment: &[(&str, &str)], args: &[&str], stdin: &[u8]) -> Ra
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // It need not read what it is given.
+    // A command may end without reading its input.
     let _ = child.stdin.take().unwrap().write_all(stdin);
     let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
-    Ran {
+    CommandOutput {
         code: status.code().unwrap(),
         stdout: String::from_utf8(stdout).unwrap(),
         stderr: String::from_utf8(stderr).unwrap(),
     }
 }
 
-/// A file of this name that no other test has.
+/// `name` must be unique among the tests.
 fn file(name: &str, contents: &str) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::write(&path, contents).unwrap();
     path
 }
 
-/// As the worker logs it, one send every `apart` microseconds, each taking 60 ms.
-fn worker_log(sends: i64, apart: i64) -> String {
+/// One send every `interval_us` microseconds. Each takes 60 ms.
+fn worker_log(sends: i64, interval_us: i64) -> String {
     (0..sends)
-        .map(|n| 1_761_955_200_000_000 + n * apart)
+        .map(|n| 1_761_955_200_000_000 + n * interval_us)
         .map(|start| {
             let end = start + 60_000;
             format!(
@@ -63,7 +63,7 @@ fn worker_log(sends: i64, apart: i64) -> String {
 }
 
 #[test]
-fn the_plan_for_300_a_minute_as_parameters() {
+fn plan_for_300_per_minute_prints_the_parameters() {
     let ran = registrar(&["plan", "--limit", "300", "--format", "parameters"], b"");
     assert_eq!(
         ran.stdout,
@@ -74,7 +74,7 @@ fn the_plan_for_300_a_minute_as_parameters() {
 }
 
 #[test]
-fn the_plan_as_a_table_has_reasons_and_the_line_to_deploy() {
+fn plan_as_a_table_has_the_reasons_and_the_command_to_deploy() {
     let ran = registrar(&["plan", "--limit", "50", "--window", "10", "--latency-ms", "80"], b"");
     assert_eq!(ran.code, 0);
     for expected in ["SendLimit", "50 in any 10 s", "visibility timeout", "usable", "expected"] {
@@ -89,18 +89,18 @@ fn the_plan_as_a_table_has_reasons_and_the_line_to_deploy() {
 }
 
 #[test]
-fn an_impossible_plan_names_the_parameter() {
+fn impossible_plan_fails_and_names_the_parameter() {
     let ran = registrar(&["plan", "--limit", "1"], b"");
     assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
     assert!(ran.stderr.starts_with("error: SendLimit: must be at least 2"), "{}", ran.stderr);
 
     let ran = registrar(&["plan", "--limit", "0"], b"");
     assert_eq!(ran.code, 2);
-    assert!(ran.stderr.contains("SendLimit: must be at least 1"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("limit: must be at least 1"), "{}", ran.stderr);
 }
 
 #[test]
-fn a_log_that_kept_the_limit() {
+fn audit_of_a_log_that_kept_the_limit_succeeds() {
     let path = file("kept.json", &worker_log(1000, 210_000));
     let ran = registrar(&["audit", path.to_str().unwrap(), "--limit", "300"], b"");
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
@@ -116,7 +116,7 @@ fn a_log_that_kept_the_limit() {
 }
 
 #[test]
-fn a_log_that_broke_the_limit_from_standard_input() {
+fn audit_of_a_log_that_broke_the_limit_exits_with_1() {
     let log = worker_log(1000, 199_000);
     let ran = registrar(&["audit", "-", "--limit", "300", "--window", "60"], log.as_bytes());
     assert_eq!((ran.code, ran.stderr.as_str()), (1, ""));
@@ -124,7 +124,7 @@ fn a_log_that_broke_the_limit_from_standard_input() {
 }
 
 #[test]
-fn csv_of_moments() {
+fn audit_reads_csv_from_standard_input() {
     let ran = registrar(&["audit", "-", "--limit", "2", "--window", "10"], b"0\n1\n9.999\n10\n");
     assert_eq!(ran.code, 1);
     assert!(ran.stdout.contains("worst window      3 in the 10 s from 1970-01-01T00:00:00Z"));
@@ -133,7 +133,7 @@ fn csv_of_moments() {
 }
 
 #[test]
-fn unusable_input_is_named_with_its_line() {
+fn invalid_input_is_reported_with_its_file_and_line() {
     let path = file("broken.csv", "1\n2\nthree3\n");
     let path = path.to_str().unwrap();
     let ran = registrar(&["audit", path, "--limit", "300"], b"");
@@ -150,7 +150,7 @@ fn unusable_input_is_named_with_its_line() {
 }
 
 #[test]
-fn redrive_and_purge_ask_which_letters() {
+fn redrive_and_purge_require_exactly_one_selection() {
     for command in ["redrive", "purge"] {
         let ran = registrar(&["dead-letters", command, "--apply"], b"");
         assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
@@ -166,7 +166,7 @@ fn redrive_and_purge_ask_which_letters() {
 }
 
 #[test]
-fn a_hold_needs_a_reason() {
+fn hold_without_a_valid_reason_is_rejected() {
     let ran = registrar(&["hold"], b"");
     assert_eq!(ran.code, 2);
     assert!(ran.stderr.contains("--reason <TEXT>"), "{}", ran.stderr);
@@ -178,7 +178,7 @@ fn a_hold_needs_a_reason() {
 }
 
 #[test]
-fn without_a_region_or_credentials_the_operator_is_told_what_to_set() {
+fn missing_region_or_credentials_are_reported() {
     for command in [&["holds"][..], &["release"], &["dead-letters", "list"]] {
         let ran = registrar(command, b"");
         assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));

@@ -1,6 +1,6 @@
-//! Who may call what. AWS answers before the functions do.
+//! The permissions of each route. AWS refuses a request before it reaches a function.
 
-use journeys::{Signer, Student, World, stack::Credentials};
+use journeys::{DeployedStack, Signer, Student, description::Credentials};
 
 #[derive(Clone, Copy, PartialEq)]
 enum Role {
@@ -8,7 +8,7 @@ enum Role {
     Operator,
 }
 
-/// Every route that takes a signature, and whose it takes.
+/// Every signed route, and the role that may call it.
 const ROUTES: [(&str, &str, Role); 5] = [
     ("POST", "/enrollments", Role::Caller),
     ("POST", "/add-user-to-course", Role::Caller),
@@ -19,58 +19,58 @@ const ROUTES: [(&str, &str, Role); 5] = [
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
-async fn anybody_may_ask_whether_it_is_up() {
-    let world = World::open().await;
-    let answer = world.call(None, "GET", "/", "").await;
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.body["status"], "success");
-    assert!(answer.body["message"].is_string(), "{:?}", answer.body);
+async fn health_check_without_a_signature_is_200() {
+    let stack = DeployedStack::shared().await;
+    let response = stack.call(None, "GET", "/", "").await;
+    assert_eq!(response.status, 200);
+    assert_eq!(response.body["status"], "success");
+    assert!(response.body["message"].is_string(), "{:?}", response.body);
 }
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
-async fn an_unsigned_request_is_403_on_every_other_route() {
-    let world = World::open().await;
+async fn unsigned_request_to_a_signed_route_is_403() {
+    let stack = DeployedStack::shared().await;
     for (method, path, _) in ROUTES {
-        let answer = world.call(None, method, path, "").await;
-        assert_eq!(answer.status, 403, "{method} {path}: {:?}", answer.body);
+        let response = stack.call(None, method, path, "").await;
+        assert_eq!(response.status, 403, "{method} {path}: {:?}", response.body);
     }
 }
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
-async fn a_wrongly_signed_request_is_403_on_every_other_route() {
-    let world = World::open().await;
-    let signs_as = |access_key_id: &str, secret_access_key: &str| Signer {
+async fn wrongly_signed_request_to_a_signed_route_is_403() {
+    let stack = DeployedStack::shared().await;
+    let signer = |access_key_id: &str, secret_access_key: &str| Signer {
         credentials: Credentials {
             access_key_id: access_key_id.into(),
             secret_access_key: secret_access_key.into(),
         },
-        ..world.caller.clone()
+        ..stack.caller.clone()
     };
-    let key = &world.stack.caller;
-    let wrong_secret = signs_as(&key.access_key_id, "not-the-secret");
-    let stranger = signs_as("AKIAIOSFODNN7EXAMPLE", &key.secret_access_key);
+    let key = &stack.description.caller;
+    let wrong_secret = signer(&key.access_key_id, "not-the-secret");
+    let stranger = signer("AKIAIOSFODNN7EXAMPLE", &key.secret_access_key);
 
     for (method, path, _) in ROUTES {
         for signer in [&wrong_secret, &stranger] {
-            let answer = world.call(signer, method, path, "").await;
-            assert_eq!(answer.status, 403, "{method} {path}: {:?}", answer.body);
+            let response = stack.call(signer, method, path, "").await;
+            assert_eq!(response.status, 403, "{method} {path}: {:?}", response.body);
         }
     }
 }
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
-async fn each_policy_opens_its_own_routes_and_no_other() {
-    let world = World::open().await;
+async fn policy_permits_only_its_own_routes() {
+    let stack = DeployedStack::shared().await;
     for (method, path, role) in ROUTES {
         let (insider, outsider) = match role {
-            Role::Caller => (&world.caller, &world.operator),
-            Role::Operator => (&world.operator, &world.caller),
+            Role::Caller => (&stack.caller, &stack.operator),
+            Role::Operator => (&stack.operator, &stack.caller),
         };
-        let admitted = world.call(insider, method, path, "").await;
-        let refused = world.call(outsider, method, path, "").await;
+        let admitted = stack.call(insider, method, path, "").await;
+        let refused = stack.call(outsider, method, path, "").await;
         assert_ne!(admitted.status, 403, "{method} {path}: {:?}", admitted.body);
         assert_eq!(refused.status, 403, "{method} {path}: {:?}", refused.body);
     }
@@ -78,20 +78,20 @@ async fn each_policy_opens_its_own_routes_and_no_other() {
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
-async fn a_refused_request_changes_nothing() {
-    let world = World::open().await;
-    let course = world.open_course("Kept").await;
+async fn refused_request_changes_nothing() {
+    let stack = DeployedStack::shared().await;
+    let course = stack.create_free_course("Kept").await;
     let path = format!("/courses/{course}");
     let student = Student::named("Mallory");
 
     let other = r#"{"title": "Changed", "price": 0, "currency": "USD", "state": "open"}"#;
-    let put = world.call(&world.caller, "PUT", &path, other).await;
-    let body = student.enrolls_in(&course).to_string();
-    let post = world.call(&world.operator, "POST", "/enrollments", body).await;
+    let put = stack.call(&stack.caller, "PUT", &path, other).await;
+    let body = student.enrollment_request(&course).to_string();
+    let post = stack.call(&stack.operator, "POST", "/enrollments", body).await;
 
     assert_eq!((put.status, post.status), (403, 403));
-    let kept = world.call(&world.operator, "GET", &path, "").await;
+    let kept = stack.call(&stack.operator, "GET", &path, "").await;
     assert_eq!(kept.body["data"]["course"]["title"], "Kept");
     let path = format!("/enrollments/{course}?student_id={}", student.id);
-    assert_eq!(world.call(&world.caller, "GET", &path, "").await.status, 404);
+    assert_eq!(stack.call(&stack.caller, "GET", &path, "").await.status, 404);
 }

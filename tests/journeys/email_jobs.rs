@@ -1,6 +1,6 @@
-//! The queue's contract, as any service of the platform may use it.
+//! The contract of the email queue, which any service of the platform may use.
 
-use journeys::{World, world::unique};
+use journeys::{DeployedStack, unique_id};
 use serde_json::{Value, json};
 
 fn plain_job(id: &str, to: &str) -> Value {
@@ -8,20 +8,20 @@ fn plain_job(id: &str, to: &str) -> Value {
 }
 
 fn address() -> String {
-    format!("{}@example.com", unique("recipient"))
+    format!("{}@example.com", unique_id("recipient"))
 }
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
-async fn a_job_with_its_own_text_is_sent_as_it_is() {
-    let world = World::open().await;
+async fn job_with_its_own_text_is_sent_unchanged() {
+    let stack = DeployedStack::shared().await;
     let to = address();
-    let mut job = plain_job(&unique("job"), &to);
+    let mut job = plain_job(&unique_id("job"), &to);
     job["html"] = "<p>Plain <b>markup</b>.</p>".into();
 
-    world.enqueue(job.to_string()).await;
+    stack.enqueue(job.to_string()).await;
 
-    let email = world.email_to(&to).await;
+    let email = stack.wait_for_email_to(&to).await;
     assert_eq!(email.source, "registrar@example.com");
     assert_eq!(email.subject, "A plain job");
     assert_eq!(email.body_text.trim_end(), "Plain text.");
@@ -30,53 +30,53 @@ async fn a_job_with_its_own_text_is_sent_as_it_is() {
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
-async fn the_same_job_twice_is_one_email() {
-    let world = World::open().await;
-    let (id, to) = (unique("job"), address());
+async fn job_that_is_queued_twice_is_sent_once() {
+    let stack = DeployedStack::shared().await;
+    let (id, to) = (unique_id("job"), address());
     let job = plain_job(&id, &to).to_string();
 
-    // Together, so that two workers may meet over it, and once more when it was sent.
-    world.enqueue_together(&[job.clone(), job.clone()]).await;
-    world.email_to(&to).await;
-    world.enqueue(job).await;
+    // Twice in one request, so that two workers may receive it at the same time, and again after it was sent.
+    stack.enqueue_together(&[job.clone(), job.clone()]).await;
+    stack.wait_for_email_to(&to).await;
+    stack.enqueue(job).await;
 
-    world.only_email_to(&to).await;
+    stack.only_email_to(&to).await;
 }
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
-async fn poison_among_good_messages_costs_them_nothing() {
-    let world = World::open().await;
+async fn poison_message_is_a_dead_letter_and_does_not_stop_its_batch() {
+    let stack = DeployedStack::shared().await;
     let recipients = [address(), address(), address()];
     let mut batch: Vec<String> =
-        recipients.iter().map(|to| plain_job(&unique("job"), to).to_string()).collect();
-    let poison = format!("not a job: {}", unique("poison"));
+        recipients.iter().map(|to| plain_job(&unique_id("job"), to).to_string()).collect();
+    let poison = format!("not a job: {}", unique_id("poison"));
     batch.insert(1, poison.clone());
 
-    world.enqueue_together(&batch).await;
+    stack.enqueue_together(&batch).await;
 
-    let letter = world.dead_letter(&poison).await;
+    let letter = stack.take_dead_letter(&poison).await;
     assert_eq!(letter.body, poison);
     assert_eq!(letter.attribute("error_code"), "malformed_job");
     assert!(!letter.attribute("reason").is_empty());
     for to in &recipients {
-        world.email_to(to).await;
-        world.only_email_to(to).await;
+        stack.wait_for_email_to(to).await;
+        stack.only_email_to(to).await;
     }
-    world.queue_forgets(&poison).await;
+    stack.wait_until_not_queued(&poison).await;
 }
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
-async fn a_hopeless_job_is_kept_as_it_was_with_the_reason() {
-    let world = World::open().await;
+async fn job_that_can_never_be_sent_is_an_unchanged_dead_letter_with_a_reason() {
+    let stack = DeployedStack::shared().await;
     let job = |change: &dyn Fn(&mut Value)| {
-        let mut job = plain_job(&unique("job"), &address());
+        let mut job = plain_job(&unique_id("job"), &address());
         change(&mut job);
         job
     };
-    let templated = |template: &str, data: Value| json!({"v": 1, "id": unique("job"), "to": address(), "template": template, "data": data});
-    let hopeless = [
+    let templated = |template: &str, data: Value| json!({"v": 1, "id": unique_id("job"), "to": address(), "template": template, "data": data});
+    let jobs = [
         ("malformed_job", job(&|job| job["v"] = 2.into())),
         ("malformed_job", job(&|job| job["to"] = "nobody".into())),
         ("malformed_job", job(&|job| job["to"] = "a@example.com, b@example.com".into())),
@@ -86,18 +86,18 @@ async fn a_hopeless_job_is_kept_as_it_was_with_the_reason() {
         ("invalid_data", templated("enrollment-confirmation", json!({}))),
     ];
 
-    for (code, job) in hopeless {
+    for (code, job) in jobs {
         let id = job["id"].as_str().unwrap();
-        let message_id = world.enqueue(job.to_string()).await;
-        let letter = world.dead_letter(id).await;
+        let sqs_message_id = stack.enqueue(job.to_string()).await;
+        let letter = stack.take_dead_letter(id).await;
         assert_eq!(letter.body, job.to_string());
         assert_eq!(letter.attribute("error_code"), code, "{letter:?}");
-        assert_eq!(letter.attribute("message_id"), message_id);
+        assert_eq!(letter.attribute("sqs_message_id"), sqs_message_id);
         if code != "malformed_job" {
             assert_eq!(letter.attribute("job_id"), id);
         }
-        world.queue_forgets(id).await;
+        stack.wait_until_not_queued(id).await;
         let to = job["to"].as_str().unwrap();
-        assert!(world.emails_to(to).await.is_empty(), "{job} was sent");
+        assert!(stack.emails_to(to).await.is_empty(), "{job} was sent");
     }
 }

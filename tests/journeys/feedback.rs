@@ -1,23 +1,23 @@
-//! What SES tells of an email, from the feedback queue to what the API says of it.
+//! SES's events about an email, from the feedback queue to the API's responses.
 
 use std::time::Duration;
 
 use journeys::{
-    Student, World,
-    feedback::{sample, told_of},
-    world::unique,
+    DeployedStack, Student,
+    feedback::{feedback_event, sample_event},
+    unique_id,
 };
 use serde_json::{Value, json};
 
 const KINDS: [&str; 4] = ["delivered", "bounced", "complained", "rejected"];
 
-/// Enrolls a student, waits for the email, and returns the course and the email's job.
-async fn sent(world: &World, student: &Student) -> (String, String) {
-    let course = world.open_course("What Became of It").await;
-    let answer = world.enroll(student, &course).await;
-    assert_eq!(answer.status, 201, "{:?}", answer.body);
-    world.email_state(student, &course, "sent").await;
-    let job = answer.body["data"]["enrollment"]["id"]
+/// Enrolls a student, waits for the email, and returns the ids of the course and of the email's job.
+async fn enroll_and_send(stack: &DeployedStack, student: &Student) -> (String, String) {
+    let course = stack.create_free_course("Feedback").await;
+    let response = stack.enroll(student, &course).await;
+    assert_eq!(response.status, 201, "{:?}", response.body);
+    stack.wait_for_email_state(student, &course, "sent").await;
+    let job = response.body["data"]["enrollment"]["id"]
         .as_str()
         .expect("an enrollment has an id")
         .to_owned();
@@ -26,132 +26,134 @@ async fn sent(world: &World, student: &Student) -> (String, String) {
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
-async fn an_email_moves_on_by_what_is_told_of_it_and_never_back() {
-    let world = World::open().await;
+async fn feedback_event_moves_an_email_forward_and_never_back() {
+    let stack = DeployedStack::shared().await;
     let student = Student::named("Ada Lovelace");
-    let (course, job) = sent(&world, &student).await;
-    let sent = world.email_state(&student, &course, "sent").await;
+    let (course, job) = enroll_and_send(&stack, &student).await;
+    let sent = stack.wait_for_email_state(&student, &course, "sent").await;
 
-    world.tell(&[told_of("delivered", &job, &student)]).await;
-    let email = world.email_state(&student, &course, "delivered").await;
+    stack.put_feedback(&[feedback_event("delivered", &job, &student)]).await;
+    let email = stack.wait_for_email_state(&student, &course, "delivered").await;
     assert_eq!(email["feedback_at"], "2026-11-23T09:30:02.318Z");
     assert_eq!(email["feedback"], Value::Null);
-    // The worker knew these first.
-    assert_eq!(email["message_id"], sent["message_id"]);
+    // The worker wrote these, and the event does not change them.
+    assert_eq!(email["ses_message_id"], sent["ses_message_id"]);
     assert_eq!(email["sent_at"], sent["sent_at"]);
-    assert!(world.suppression(&student.email).await.is_none());
+    assert!(stack.suppression(&student.email).await.is_none());
 
-    world.tell(&[told_of("bounced", &job, &student)]).await;
-    let email = world.email_state(&student, &course, "bounced").await;
+    stack.put_feedback(&[feedback_event("bounced", &job, &student)]).await;
+    let email = stack.wait_for_email_state(&student, &course, "bounced").await;
     assert_eq!(email["feedback"], "Permanent/General");
-    let suppression = world.suppression(&student.email).await.expect("it bounced for good");
+    let suppression =
+        stack.suppression(&student.email).await.expect("a permanent bounce suppresses");
     assert_eq!(suppression["cause"].as_s().unwrap(), "bounce");
     assert!(!format!("{suppression:?}").contains(&student.email));
 
-    // Again, and too late.
-    let late = ["bounced", "delivered", "delivered"].map(|kind| told_of(kind, &job, &student));
-    world.tell(&late).await;
-    world.feedback_is_taken(&job).await;
-    assert_eq!(world.email_state(&student, &course, "bounced").await, email);
+    // Repeated and late events.
+    let late =
+        ["bounced", "delivered", "delivered"].map(|kind| feedback_event(kind, &job, &student));
+    stack.put_feedback(&late).await;
+    stack.wait_until_feedback_is_handled(&job).await;
+    assert_eq!(stack.wait_for_email_state(&student, &course, "bounced").await, email);
 
-    world.only_email_to(&student.email).await;
+    stack.only_email_to(&student.email).await;
 }
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
-async fn the_order_of_events_does_not_matter() {
-    let world = World::open().await;
+async fn feedback_events_in_any_order_have_the_same_result() {
+    let stack = DeployedStack::shared().await;
     for order in [["delivered", "bounced", "complained"], ["complained", "bounced", "delivered"]] {
         let student = Student::named("Grace Hopper");
-        let (course, job) = sent(&world, &student).await;
+        let (course, job) = enroll_and_send(&stack, &student).await;
         for kind in order {
-            world.tell(&[told_of(kind, &job, &student)]).await;
-            world.feedback_is_taken(&job).await;
+            stack.put_feedback(&[feedback_event(kind, &job, &student)]).await;
+            stack.wait_until_feedback_is_handled(&job).await;
         }
-        let email = world.email_state(&student, &course, "complained").await;
+        let email = stack.wait_for_email_state(&student, &course, "complained").await;
         assert_eq!(email["feedback"], "abuse");
-        let suppression = world.suppression(&student.email).await.expect("they complained");
+        let suppression = stack.suppression(&student.email).await.expect("a complaint suppresses");
         assert_eq!(suppression["cause"].as_s().unwrap(), "complaint");
     }
 }
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
-async fn what_ses_threw_away_is_rejected_and_suppresses_nobody() {
-    let world = World::open().await;
+async fn email_that_ses_discarded_is_rejected_and_suppresses_nobody() {
+    let stack = DeployedStack::shared().await;
     let student = Student::named("Barbara Liskov");
-    let (course, job) = sent(&world, &student).await;
+    let (course, job) = enroll_and_send(&stack, &student).await;
 
-    world.tell(&[told_of("rejected", &job, &student)]).await;
+    stack.put_feedback(&[feedback_event("rejected", &job, &student)]).await;
 
-    let email = world.email_state(&student, &course, "rejected").await;
+    let email = stack.wait_for_email_state(&student, &course, "rejected").await;
     assert_eq!(email["feedback"], "Bad content");
-    assert!(world.suppression(&student.email).await.is_none());
+    assert!(stack.suppression(&student.email).await.is_none());
 }
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
-async fn a_poison_event_takes_nothing_with_it_and_is_not_lost() {
-    let world = World::open().await;
+async fn poison_event_is_given_back_and_does_not_stop_its_batch() {
+    let stack = DeployedStack::shared().await;
     let (ada, alan) = (Student::named("Ada"), Student::named("Alan"));
-    let (adas, adas_job) = sent(&world, &ada).await;
-    let (alans, alans_job) = sent(&world, &alan).await;
-    let poison = unique("poison");
+    let (adas, adas_job) = enroll_and_send(&stack, &ada).await;
+    let (alans, alans_job) = enroll_and_send(&stack, &alan).await;
+    let poison = unique_id("poison");
 
-    world
-        .tell(&[
-            told_of("delivered", &adas_job, &ada),
+    stack
+        .put_feedback(&[
+            feedback_event("delivered", &adas_job, &ada),
             json!({"detail": {"eventType": "Bounce", "of": poison}}).to_string(),
-            told_of("delivered", &alans_job, &alan),
-            // About an email that the ledger does not know: there is nothing to give back.
-            told_of("delivered", &unique("unknown"), &alan),
+            feedback_event("delivered", &alans_job, &alan),
+            // For an email that is not in the ledger. It is handled, not given back.
+            feedback_event("delivered", &unique_id("unknown"), &alan),
         ])
         .await;
 
-    world.email_state(&ada, &adas, "delivered").await;
-    world.email_state(&alan, &alans, "delivered").await;
+    stack.wait_for_email_state(&ada, &adas, "delivered").await;
+    stack.wait_for_email_state(&alan, &alans, "delivered").await;
     for mention in [&adas_job, &alans_job, &alan.email] {
-        world.feedback_is_taken(mention).await;
+        stack.wait_until_feedback_is_handled(mention).await;
     }
-    // It comes again until its queue has enough of it: then it is a dead letter.
-    world.feedback_is_given_back(&poison).await;
+    // SQS delivers it again until its receive count makes it a dead letter.
+    stack.wait_until_feedback_is_given_back(&poison).await;
 }
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
-async fn what_is_no_event_ends_in_the_dead_letter_queue() {
-    let world = World::open_alone().await;
-    let poison = unique("poison");
-    // What is given back comes back at once, in place of after minutes.
-    let queue = world.stack.output("EmailFeedbackQueueUrl");
-    world
+async fn message_that_is_not_an_event_becomes_a_dead_letter() {
+    let stack = DeployedStack::exclusive().await;
+    let poison = unique_id("poison");
+    // A message that is given back is visible again after a second instead of minutes.
+    let queue = stack.output("EmailFeedbackQueueUrl");
+    stack
         .with_visibility_timeout(queue, Duration::from_secs(1), async || {
-            world.tell(&[format!("not an event: {poison}")]).await;
-            world.feedback_is_dead(&poison).await;
+            stack.put_feedback(&[format!("not an event: {poison}")]).await;
+            stack.wait_for_feedback_dead_letter(&poison).await;
         })
         .await;
-    world.feedback_is_taken(&poison).await;
+    stack.wait_until_feedback_is_handled(&poison).await;
 }
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
-async fn the_rule_takes_what_is_told_of_this_stacks_emails_and_nothing_else() {
-    let world = World::open().await;
-    let pattern = world.feedback_pattern().await;
-    let takes = async |event: &Value| world.pattern_takes(&pattern, event).await;
+async fn event_rule_matches_only_feedback_about_emails_of_this_stack() {
+    let stack = DeployedStack::shared().await;
+    let pattern = stack.feedback_pattern().await;
+    let matches = async |event: &Value| stack.pattern_matches(&pattern, event).await;
     let set = "ses:configuration-set";
-    // What the worker sends by.
-    let ours = &world.stack.function_environment["SES_CONFIGURATION_SET"];
+    // The worker sends with this configuration set.
+    let ours = &stack.description.function_environment["SES_CONFIGURATION_SET"];
     for kind in KINDS {
-        let mut event = sample(kind);
-        assert!(!takes(&event).await, "{kind} of another configuration set");
+        let mut event = sample_event(kind);
+        assert!(!matches(&event).await, "{kind} of another configuration set");
         event["detail"]["mail"]["tags"][set] = json!([ours]);
-        assert!(takes(&event).await, "{kind}");
+        assert!(matches(&event).await, "{kind}");
 
         for (field, other) in [("source", "registrar"), ("detail-type", "Email Opened")] {
             let mut event = event.clone();
             event[field] = json!(other);
-            assert!(!takes(&event).await, "{kind} with another {field}");
+            assert!(!matches(&event).await, "{kind} with another {field}");
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Journeys through the deployed stack. `make journeys` deploys one and runs them.
 
 mod access;
-mod doubt;
 mod email_jobs;
 mod enrolling;
 mod faults;
@@ -11,3 +10,4 @@ mod operator;
 mod outage;
 mod payments;
 mod refusals;
+mod uncertain_emails;

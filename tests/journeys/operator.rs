@@ -1,48 +1,48 @@
-//! What an operator does with the command line, with the permissions that the template gives, and no more.
+//! The operator's command line, with no permissions except those of the template's policy.
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
 
 use futures_util::FutureExt;
 use journeys::{
-    Student, World, eventually,
-    operator::{FAILED, LEFT, refusing_provider, registrar, registrar_as},
-    world::unique,
+    DeployedStack, Student, eventually,
+    operator::{AWS_FAILED, LETTERS_LEFT, registrar, registrar_as},
+    refusing_provider, unique_id,
 };
 use serde_json::json;
 
-/// A job, its id, and its recipient.
+/// A job, its id, and its recipient's address.
 fn job() -> (String, String, String) {
-    let (id, to) = (unique("job"), format!("{}@example.com", unique("recipient")));
+    let (id, to) = (unique_id("job"), format!("{}@example.com", unique_id("recipient")));
     let job = json!({"v": 1, "id": id, "to": to, "subject": "A plain job", "text": "Plain text."});
     (job.to_string(), id, to)
 }
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
-async fn a_refused_email_is_redriven_once_its_cause_is_mended() {
-    let world = World::open_alone().await;
+async fn rejected_email_is_sent_by_a_redrive_after_its_cause_is_fixed() {
+    let stack = DeployedStack::exclusive().await;
     let (job, id, to) = job();
 
-    let worker = world.stack.output("EmailWorkerFunctionName");
-    let provider = refusing_provider();
-    world
+    let worker = stack.output("EmailWorkerFunctionName");
+    let provider = refusing_provider::start();
+    stack
         .with_environment(worker, &[("AWS_ENDPOINT_URL_SESV2", provider.as_str())], async || {
-            world.enqueue(job.clone()).await;
+            stack.enqueue(job.clone()).await;
             eventually("a dead letter", async || {
-                let list = registrar(&world, &["dead-letters", "list"]).await;
+                let list = registrar(&stack, &["dead-letters", "list"]).await;
                 list.out.contains(&id).then_some(())
             })
             .await;
         })
         .await;
 
-    registrar(&world, &["dead-letters", "list", "--reason", "MessageRejected"])
+    registrar(&stack, &["dead-letters", "list", "--reason", "MessageRejected"])
         .await
         .expect(0, &[&id, "it says that ***"])
-        .never_says("@");
-    let list = registrar(&world, &["dead-letters", "list", "--json"]).await;
-    list.expect(0, &[r#""error_code":"MessageRejected""#]).never_says("@");
-    registrar(&world, &["dead-letters", "show", &id])
+        .expect_without("@");
+    let list = registrar(&stack, &["dead-letters", "list", "--json"]).await;
+    list.expect(0, &[r#""error_code":"MessageRejected""#]).expect_without("@");
+    registrar(&stack, &["dead-letters", "show", &id])
         .await
         .expect(0, &[&to, "Plain text.", "error_code", "MessageRejected", "failed"]);
 
@@ -50,109 +50,109 @@ async fn a_refused_email_is_redriven_once_its_cause_is_mended() {
     let redrive = ["dead-letters", "redrive", "--id", &id];
     let applied = ["dead-letters", "redrive", "--id", &id, "--apply"];
     for _ in 0..2 {
-        registrar(&world, &redrive).await.expect(0, &["would redrive 1 letter"]);
+        registrar(&stack, &redrive).await.expect(0, &["would redrive 1 letter"]);
     }
-    assert!(world.emails_to(&to).await.is_empty(), "a dry run sent it");
+    assert!(stack.emails_to(&to).await.is_empty(), "the dry run sent the email");
 
-    registrar(&world, &applied).await.expect(0, &["redriven: 1 letter"]);
-    world.email_to(&to).await;
-    world.only_email_to(&to).await;
-    registrar(&world, &applied).await.expect(LEFT, &["no dead letter has this id"]);
+    registrar(&stack, &applied).await.expect(0, &["redriven: 1 letter"]);
+    stack.wait_for_email_to(&to).await;
+    stack.only_email_to(&to).await;
+    registrar(&stack, &applied).await.expect(LETTERS_LEFT, &["no dead letter has this id"]);
 
     // As after a crash between putting the job on its queue and deleting the letter.
-    world.give_up(job).await;
-    registrar(&world, &redrive).await.expect(0, &["sent already (", "would be deleted"]);
-    registrar(&world, &applied).await.expect(0, &["sent already (", "left: 0"]);
-    registrar(&world, &["dead-letters", "show", &id]).await.expect(LEFT, &[]);
-    world.only_email_to(&to).await;
+    stack.put_dead_letter(job).await;
+    registrar(&stack, &redrive).await.expect(0, &["already sent (", "would be deleted"]);
+    registrar(&stack, &applied).await.expect(0, &["already sent (", "left: 0"]);
+    registrar(&stack, &["dead-letters", "show", &id]).await.expect(LETTERS_LEFT, &[]);
+    stack.only_email_to(&to).await;
 }
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
-async fn what_is_no_job_is_not_redriven_but_purged() {
-    let world = World::open_alone().await;
-    let poison = format!("not a job: {}", unique("poison"));
-    let message_id = world.enqueue(poison.clone()).await;
+async fn dead_letter_that_is_not_a_job_cannot_be_redriven_and_can_be_purged() {
+    let stack = DeployedStack::exclusive().await;
+    let poison = format!("not a job: {}", unique_id("poison"));
+    let message_id = stack.enqueue(poison.clone()).await;
     let show = ["dead-letters", "show", &message_id];
     eventually("a dead letter", async || {
-        registrar(&world, &show).await.out.contains(&poison).then_some(())
+        registrar(&stack, &show).await.out.contains(&poison).then_some(())
     })
     .await;
 
-    registrar(&world, &["dead-letters", "redrive", "--id", &message_id, "--apply"])
+    registrar(&stack, &["dead-letters", "redrive", "--id", &message_id, "--apply"])
         .await
-        .expect(LEFT, &["it can never be sent", "left: 1"]);
-    registrar(&world, &["dead-letters", "purge", "--id", &message_id])
+        .expect(LETTERS_LEFT, &["it can never be sent", "left: 1"]);
+    registrar(&stack, &["dead-letters", "purge", "--id", &message_id])
         .await
         .expect(0, &["would delete 1 letter"]);
-    registrar(&world, &show).await.expect(0, &[&poison, "malformed_job"]);
-    registrar(&world, &["dead-letters", "purge", "--id", &message_id, "--apply"])
+    registrar(&stack, &show).await.expect(0, &[&poison, "malformed_job"]);
+    registrar(&stack, &["dead-letters", "purge", "--id", &message_id, "--apply"])
         .await
         .expect(0, &["deleted: 1 letter"]);
-    registrar(&world, &show).await.expect(LEFT, &[]);
+    registrar(&stack, &show).await.expect(LETTERS_LEFT, &[]);
 }
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
-async fn many_letters_are_gone_through_at_once() {
-    let world = World::open_alone().await;
-    let ids: Vec<String> = (0..35).map(|_| unique("nothing")).collect();
+async fn purge_by_reason_deletes_all_letters_with_that_reason() {
+    let stack = DeployedStack::exclusive().await;
+    let ids: Vec<String> = (0..35).map(|_| unique_id("nothing")).collect();
     for id in &ids {
-        world.give_up(format!("{{\"id\": \"{id}\"}}")).await;
+        stack.put_dead_letter(format!("{{\"id\": \"{id}\"}}")).await;
     }
-    let counted =
-        registrar(&world, &["dead-letters", "list", "--reason", "too_many_receives"]).await;
-    counted.expect(0, &["too_many_receives"]);
-    let lines = counted.out.lines().filter(|line| line.contains("  too_many_receives  ")).count();
-    assert_eq!(lines, ids.len(), "{counted:?}");
-    registrar(&world, &["dead-letters", "purge", "--reason", "too_many_receives", "--apply"])
+    let listed =
+        registrar(&stack, &["dead-letters", "list", "--reason", "too_many_receives"]).await;
+    listed.expect(0, &["too_many_receives"]);
+    let lines = listed.out.lines().filter(|line| line.contains("  too_many_receives  ")).count();
+    assert_eq!(lines, ids.len(), "{listed:?}");
+    registrar(&stack, &["dead-letters", "purge", "--reason", "too_many_receives", "--apply"])
         .await
         .expect(0, &["deleted: 35 letters; left: 0"]);
-    registrar(&world, &["dead-letters", "list", "--reason", "too_many_receives"])
+    registrar(&stack, &["dead-letters", "list", "--reason", "too_many_receives"])
         .await
         .expect(0, &["0 letters"]);
 }
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
-async fn while_it_is_held_an_email_waits_and_is_then_sent_once() {
-    let world = World::open_alone().await;
-    let course = world.open_course("While It Is Held").await;
+async fn email_during_an_operators_hold_waits_and_is_sent_once_after_it() {
+    let stack = DeployedStack::exclusive().await;
+    let course = stack.create_free_course("While It Is Held").await;
     let student = Student::named("Ada Lovelace");
 
-    registrar(&world, &["hold", "--reason", "moving house"])
+    registrar(&stack, &["hold", "--reason", "moving house"])
         .await
-        .expect(0, &["held by hand", "moving house"]);
+        .expect(0, &["held by an operator", "moving house"]);
     let held = async {
-        registrar(&world, &["holds"])
+        registrar(&stack, &["holds"])
             .await
-            .expect(0, &["held by hand", "moving house", "event source  off"]);
-        let answer = world.enroll(&student, &course).await;
-        assert_eq!(answer.status, 201, "{:?}", answer.body);
-        world.job_is_left_alone(&student.email).await;
+            .expect(0, &["held by an operator", "moving house", "event source  off"]);
+        let response = stack.enroll(&student, &course).await;
+        assert_eq!(response.status, 201, "{:?}", response.body);
+        stack.assert_job_is_not_received(&student.email).await;
     };
     let outcome = AssertUnwindSafe(held).catch_unwind().await;
-    // Also where that failed, or the journeys after this one would fail for its reason.
-    let released = registrar(&world, &["release"]).await;
+    // Also if it failed, or the journeys after this one would fail for the same reason.
+    let released = registrar(&stack, &["release"]).await;
     outcome.unwrap_or_else(|panic| resume_unwind(panic));
 
     released.expect(0, &["ended:", "moving house"]);
-    world.email_to(&student.email).await;
-    world.only_email_to(&student.email).await;
-    registrar(&world, &["holds"]).await.expect(0, &["nothing is held", "event source  on"]);
-    registrar(&world, &["release"]).await.expect(0, &["nothing was held"]);
+    stack.wait_for_email_to(&student.email).await;
+    stack.only_email_to(&student.email).await;
+    registrar(&stack, &["holds"]).await.expect(0, &["nothing is held", "event source  on"]);
+    registrar(&stack, &["release"]).await.expect(0, &["nothing was held"]);
 }
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
-async fn others_are_told_what_they_lack() {
-    let world = World::open().await;
-    let catalogue_keeper = &world.stack.operator;
+async fn command_without_the_policy_reports_access_denied() {
+    let stack = DeployedStack::shared().await;
+    let operator_of_courses = &stack.description.operator;
     for command in [&["dead-letters", "list"][..], &["holds"]] {
-        let ran = registrar_as(&world, catalogue_keeper, command).await;
-        ran.expect(FAILED, &[]);
-        assert!(ran.err.contains("access denied"), "{ran:?}");
+        let output = registrar_as(&stack, operator_of_courses, command).await;
+        output.expect(AWS_FAILED, &[]);
+        assert!(output.err.contains("access denied"), "{output:?}");
     }
-    let ran = registrar(&world, &["holds", "--stack", "no-such-stack"]).await;
-    ran.expect(FAILED, &[]);
+    let output = registrar(&stack, &["holds", "--stack", "no-such-stack"]).await;
+    output.expect(AWS_FAILED, &[]);
 }

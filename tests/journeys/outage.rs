@@ -1,56 +1,56 @@
-//! What a broken dependency costs, and what it does not.
+//! Outages of SQS and of SES, and their effect on enrollments and emails.
 
 use std::time::Duration;
 
-use journeys::{Student, World};
+use journeys::{DeployedStack, Student};
 
-/// Nothing listens there.
+/// Refuses connections.
 const NOWHERE: &str = "http://127.0.0.1:1";
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
-async fn without_the_queue_a_student_is_enrolled_all_the_same() {
-    let world = World::open_alone().await;
-    let course = world.open_course("While SQS Is Away").await;
+async fn student_during_an_outage_of_sqs_is_enrolled() {
+    let stack = DeployedStack::exclusive().await;
+    let course = stack.create_free_course("While SQS Is Down").await;
     let (before, during, after) =
         (Student::named("Before"), Student::named("During"), Student::named("After"));
-    assert_eq!(world.enroll(&before, &course).await.status, 201);
+    assert_eq!(stack.enroll(&before, &course).await.status, 201);
 
-    let function = world.stack.output("EnrollFunctionName");
-    let answer = world
+    let function = stack.output("EnrollFunctionName");
+    let response = stack
         .with_environment(function, &[("AWS_ENDPOINT_URL_SQS", NOWHERE)], async || {
-            world.enroll(&during, &course).await
+            stack.enroll(&during, &course).await
         })
         .await;
 
-    assert_eq!(answer.status, 201, "{:?}", answer.body);
-    assert_eq!(answer.body["data"]["enrollment"]["state"], "active");
-    let item = world.enrollment_item(&during, &course).await;
-    assert!(item.contains_key("resume_at"), "nothing would finish {item:?}");
-    assert!(item.contains_key("resume_shard"), "the index does not list {item:?}");
+    assert_eq!(response.status, 201, "{:?}", response.body);
+    assert_eq!(response.body["data"]["enrollment"]["state"], "active");
+    let item = stack.enrollment_item(&during, &course).await;
+    assert!(item.contains_key("resume_at"), "the resumer would not finish {item:?}");
+    assert!(item.contains_key("resume_shard"), "the item is not in the index: {item:?}");
 
-    assert_eq!(world.enroll(&after, &course).await.status, 201);
-    world.email_to(&after.email).await;
-    assert!(world.emails_to(&during.email).await.is_empty(), "the queue was not away");
+    assert_eq!(stack.enroll(&after, &course).await.status, 201);
+    stack.wait_for_email_to(&after.email).await;
+    assert!(stack.emails_to(&during.email).await.is_empty(), "SQS was not down");
 }
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
-async fn without_the_provider_an_email_waits_and_is_then_sent_once() {
-    let world = World::open_alone().await;
-    let course = world.open_course("While SES Is Away").await;
+async fn email_during_an_outage_of_ses_waits_and_is_sent_once_after_it() {
+    let stack = DeployedStack::exclusive().await;
+    let course = stack.create_free_course("While SES Is Down").await;
     let student = Student::named("Ada Lovelace");
 
-    let function = world.stack.output("EmailWorkerFunctionName");
-    world
+    let function = stack.output("EmailWorkerFunctionName");
+    stack
         .with_environment(function, &[("AWS_ENDPOINT_URL_SESV2", NOWHERE)], async || {
-            assert_eq!(world.enroll(&student, &course).await.status, 201);
-            // The first back-off is half a minute. Left to the queue, it would be six.
-            world.job_is_put_off(&student.email, Duration::from_mins(1)).await;
+            assert_eq!(stack.enroll(&student, &course).await.status, 201);
+            // The first back-off is half a minute. The visibility timeout would be six minutes.
+            stack.wait_until_job_is_postponed(&student.email, Duration::from_mins(1)).await;
         })
         .await;
 
-    world.email_to(&student.email).await;
-    world.only_email_to(&student.email).await;
-    world.email_state(&student, &course, "sent").await;
+    stack.wait_for_email_to(&student.email).await;
+    stack.only_email_to(&student.email).await;
+    stack.wait_for_email_state(&student, &course, "sent").await;
 }

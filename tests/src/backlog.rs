@@ -1,47 +1,47 @@
-//! A backlog of email jobs that nothing else knows, each with the end that it must come to.
+//! A backlog of email jobs of one journey, each with the result that it must have.
 
 use serde_json::json;
 
-use crate::{World, world::unique};
+use crate::{DeployedStack, unique_id};
 
-/// SQS's own maximum for one request.
-const TOGETHER: usize = 10;
+/// SQS's maximum number of messages per request.
+const MAX_MESSAGES_PER_REQUEST: usize = 10;
 
-/// How a job must end.
+/// The result that a job must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// Sent, once.
+pub enum Expected {
+    /// The email is sent, once.
     Sent,
-    /// On the dead-letter queue, with that error code and a reason.
-    Dead(&'static str),
+    /// The message is on the dead-letter queue, with this error code and a reason.
+    DeadLetter(&'static str),
 }
 
-/// A job, as it is put on the queue.
+/// A message on the queue, which is a job or should have been one.
 #[derive(Debug, Clone)]
 pub struct Job {
-    /// Its id, which its body and its recipient's address have in them.
+    /// The job's id. The body and the recipient's address contain it.
     pub id: String,
-    /// The message.
+    /// The message's body.
     pub body: String,
-    /// How it must end.
-    pub end: End,
+    /// The result that it must have.
+    pub expected: Expected,
 }
 
-/// Jobs that belong together.
+/// The jobs of one journey.
 #[derive(Debug)]
 pub struct Backlog {
-    /// What all of them mention, and nothing else does.
+    /// A text that every body and every recipient's address contains, and nothing else does.
     pub tag: String,
     /// The jobs.
     pub jobs: Vec<Job>,
 }
 
 impl Backlog {
-    /// So many jobs that can be sent.
+    /// This many jobs that can be sent.
     pub fn of(jobs: usize) -> Self {
-        let mut backlog = Self { tag: unique("backlog"), jobs: Vec::new() };
+        let mut backlog = Self { tag: unique_id("backlog"), jobs: Vec::new() };
         for _ in 0..jobs {
-            backlog.add(End::Sent, |id, to| {
+            backlog.add(Expected::Sent, |id, to| {
                 json!({"v": 1, "id": id, "to": to, "subject": "One of many", "text": id})
                     .to_string()
             });
@@ -49,44 +49,43 @@ impl Backlog {
         backlog
     }
 
-    /// With some that can never be sent among them: two that are no jobs, and two whose template
-    /// nobody knows.
+    /// The same backlog with four messages that can never be sent: two are not jobs, and two name an unknown template.
     #[must_use]
-    pub fn with_hopeless(mut self) -> Self {
+    pub fn with_poison(mut self) -> Self {
         for _ in 0..2 {
-            self.add(End::Dead("malformed_job"), |id, _| format!("no job: {id}"));
-            self.add(End::Dead("unknown_template"), |id, to| {
+            self.add(Expected::DeadLetter("malformed_job"), |id, _| format!("not a job: {id}"));
+            self.add(Expected::DeadLetter("unknown_template"), |id, to| {
                 json!({"v": 1, "id": id, "to": to, "template": "novel", "data": {}}).to_string()
             });
         }
-        // One for each group of jobs that is enqueued together.
-        for (place, hopeless) in (self.jobs.len() - 4..self.jobs.len()).enumerate() {
-            self.jobs.swap(place * TOGETHER, hopeless);
+        // One per request of `enqueue`.
+        for (request, poison) in (self.jobs.len() - 4..self.jobs.len()).enumerate() {
+            self.jobs.swap(request * MAX_MESSAGES_PER_REQUEST, poison);
         }
         self
     }
 
-    fn add(&mut self, end: End, body: impl FnOnce(&str, &str) -> String) {
+    fn add(&mut self, expected: Expected, body: impl FnOnce(&str, &str) -> String) {
         let id = format!("{}-{:03}", self.tag, self.jobs.len());
-        let body = body(&id, &address(&id));
-        self.jobs.push(Job { id, body, end });
+        let body = body(&id, &recipient(&id));
+        self.jobs.push(Job { id, body, expected });
     }
 
-    /// Puts all on the email queue, together.
-    pub async fn enqueue(&self, world: &World) {
+    /// Puts all messages on the email queue.
+    pub async fn enqueue(&self, stack: &DeployedStack) {
         let bodies: Vec<String> = self.jobs.iter().map(|job| job.body.clone()).collect();
-        for together in bodies.chunks(TOGETHER) {
-            world.enqueue_together(together).await;
+        for request in bodies.chunks(MAX_MESSAGES_PER_REQUEST) {
+            stack.enqueue_together(request).await;
         }
     }
 
-    /// The jobs that can be sent.
+    /// The number of jobs that can be sent.
     pub fn sendable(&self) -> usize {
-        self.jobs.iter().filter(|job| job.end == End::Sent).count()
+        self.jobs.iter().filter(|job| job.expected == Expected::Sent).count()
     }
 }
 
-/// The recipient of the job of that id.
-pub(crate) fn address(id: &str) -> String {
+/// The recipient's address for the job with this id.
+pub(crate) fn recipient(id: &str) -> String {
     format!("{id}@example.com")
 }

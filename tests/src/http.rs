@@ -1,4 +1,4 @@
-//! HTTP requests, signed as a backend would sign them.
+//! HTTP requests, and their signatures with an AWS key.
 
 use std::time::SystemTime;
 
@@ -16,27 +16,27 @@ use hyper_util::{
 };
 use serde_json::Value;
 
-use crate::stack::Credentials;
+use crate::description::Credentials;
 
-/// Who signs a request, for which of AWS's services.
+/// Signs requests with a key, for a service of AWS.
 #[derive(Debug, Clone)]
 pub struct Signer {
     /// The key.
     pub credentials: Credentials,
-    /// The service's name in signatures.
+    /// The name of the service in signatures.
     pub service: &'static str,
-    /// The region's.
+    /// The region.
     pub region: String,
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
-pub struct Answer {
+pub struct HttpResponse {
     /// The status code.
     pub status: u16,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body, or null where it is not JSON.
+    /// The body, or null if it is not JSON.
     pub body: Value,
 }
 
@@ -51,48 +51,54 @@ impl Default for Http {
 }
 
 impl Http {
-    /// Sends a request, signed if there is a signer, and reads the whole answer.
+    /// Sends a request, signed if there is a signer, and reads the whole response.
     pub async fn send(
         &self,
         signer: Option<&Signer>,
         method: &str,
         url: &str,
         body: impl Into<Bytes>,
-    ) -> Answer {
+    ) -> HttpResponse {
         self.exchange(request(signer, method, url, None, body.into())).await
     }
 
-    /// Asks a service of AWS that knows its operations by a header's name for them.
-    pub async fn ask(&self, signer: &Signer, url: &str, operation: &str, input: &Value) -> Answer {
+    /// Calls an operation of a service of AWS whose protocol names the operation in `X-Amz-Target`.
+    pub async fn call_operation(
+        &self,
+        signer: &Signer,
+        url: &str,
+        operation: &str,
+        input: &Value,
+    ) -> HttpResponse {
         let target = Some(("x-amz-target", operation));
         self.exchange(request(Some(signer), "POST", url, target, input.to_string().into())).await
     }
 
-    /// Sends a request that no AWS key signs, with a header.
-    pub async fn send_with(
+    /// Sends a request with a header, and without a signature of AWS.
+    pub async fn send_with_header(
         &self,
         method: &str,
         url: &str,
         header: (&'static str, &str),
         body: impl Into<Bytes>,
-    ) -> Answer {
+    ) -> HttpResponse {
         self.exchange(request(None, method, url, Some(header), body.into())).await
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Answer {
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> HttpResponse {
         let (method, url) = (request.method().clone(), request.uri().clone());
         let response = self
             .0
             .request(request)
             .await
-            .unwrap_or_else(|error| panic!("{method} {url} got no answer: {error:?}"));
+            .unwrap_or_else(|error| panic!("{method} {url} got no response: {error:?}"));
         let (head, body) = response.into_parts();
         let body = body
             .collect()
             .await
-            .unwrap_or_else(|error| panic!("{method} {url} got half an answer: {error:?}"))
+            .unwrap_or_else(|error| panic!("{method} {url} got an incomplete response: {error:?}"))
             .to_bytes();
-        Answer {
+        HttpResponse {
             status: head.status.as_u16(),
             headers: head.headers,
             body: serde_json::from_slice(&body).unwrap_or_default(),

@@ -1,22 +1,36 @@
-//! What the journeys share: a deployed stack, and the ways into and out of it that the world has too.
+//! What the journeys share: the deployed stack, and ways to use it and to observe it from outside.
 //!
-//! A journey sends signed HTTP requests and SQS messages, and looks at the answers, at what SES
-//! received, and at what is left in queues and tables. It never calls the functions' code.
+//! A journey sends signed HTTP requests and SQS messages. It checks the responses, the emails that SES received, and
+//! what is left in queues and tables. It never calls the functions' code.
 
 #![expect(clippy::missing_panics_doc, reason = "a panic is how a journey fails")]
 
+pub mod alarms;
 pub mod backlog;
+pub mod courses;
+pub mod dead_letters;
+pub mod deployed_stack;
+pub mod description;
+pub mod email_queue;
+pub mod emails;
+pub mod emulator;
+pub mod enrolling;
 pub mod faults;
 pub mod feedback;
+pub mod functions;
 pub mod http;
 pub mod operator;
-pub mod outside;
-pub mod payments;
 pub mod processes;
-pub mod stack;
+pub mod queues;
+pub mod refusing_provider;
+pub mod schedules;
+pub mod stripe;
 pub mod verdict;
-pub mod world;
+pub mod wait;
+pub mod webhook;
 
-pub use http::{Answer, Signer};
-pub use outside::{Email, eventually};
-pub use world::{Student, World};
+pub use deployed_stack::{DeployedStack, unique_id};
+pub use emails::Email;
+pub use enrolling::Student;
+pub use http::{HttpResponse, Signer};
+pub use wait::eventually;

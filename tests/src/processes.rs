@@ -1,4 +1,4 @@
-//! The functions' processes, as the system sees them: the local AWS runs each environment as one.
+//! The processes of the functions. The local AWS runs each execution environment as one process.
 
 use std::{
     fs,
@@ -8,12 +8,12 @@ use std::{
     time::SystemTime,
 };
 
-/// That a process was killed, and when.
+/// A kill of a process.
 #[derive(Debug, Clone, Copy)]
 pub struct Kill {
     /// The process.
     pub process: u32,
-    /// When it was dead.
+    /// When the process was dead.
     pub at: SystemTime,
 }
 
@@ -27,14 +27,20 @@ pub fn of(function: &str) -> Vec<u32> {
     all().filter(|(_, process)| is_wanted(process)).map(|(id, _)| id).collect()
 }
 
-/// Kills a process, as an environment that dies would be. `None` if it had ended.
+/// Kills a process. Returns `None` if it had already exited.
 pub fn kill(process: u32) -> Option<Kill> {
     let id = process.to_string();
     let killed = Command::new("kill").arg("-9").arg(id).status().is_ok_and(|s| s.success());
     killed.then(|| Kill { process, at: SystemTime::now() })
 }
 
-/// The process at that end of a connection on loopback, while it lives.
+/// Kills every process of a function. Fails if there is none.
+pub fn kill_all(function: &str) {
+    let killed = of(function).into_iter().filter_map(kill).count();
+    assert!(killed > 0, "{function} has no running process");
+}
+
+/// The process at this end of a connection on loopback. `None` if it has exited.
 pub fn owner(client: SocketAddr) -> Option<u32> {
     let socket = socket_at(client)?;
     let has_it = |process: &Path| {
@@ -45,22 +51,22 @@ pub fn owner(client: SocketAddr) -> Option<u32> {
 }
 
 fn all() -> impl Iterator<Item = (u32, PathBuf)> {
-    let processes = fs::read_dir("/proc").expect("there is /proc").flatten();
+    let processes = fs::read_dir("/proc").expect("/proc can be read").flatten();
     processes
         .filter_map(|process| Some((process.file_name().to_str()?.parse().ok()?, process.path())))
 }
 
-/// What a socket of that address is called among its process's files.
+/// The name of the socket with this address, as it appears among the open files of its process.
 fn socket_at(client: SocketAddr) -> Option<PathBuf> {
     let IpAddr::V4(address) = client.ip() else { return None };
     let wanted = format!("{}:{:04X}", in_hex(address), client.port());
     let table = fs::read_to_string("/proc/net/tcp").ok()?;
-    // Columns: number, local address, remote address, ...; the tenth is the socket's number.
+    // Columns: number, local address, remote address, and so on. The tenth is the inode of the socket.
     let line = table.lines().find(|line| line.split_whitespace().nth(1) == Some(&wanted))?;
     Some(format!("socket:[{}]", line.split_whitespace().nth(9)?).into())
 }
 
-/// The table has addresses as numbers in this machine's order.
+/// The table has addresses as hexadecimal numbers in the byte order of the machine.
 fn in_hex(address: Ipv4Addr) -> String {
     format!("{:08X}", u32::from_ne_bytes(address.octets()))
 }
@@ -72,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_connection_has_an_owner() {
+    fn connection_has_an_owner_until_it_is_closed() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let address = client.local_addr().unwrap();

@@ -1,29 +1,28 @@
-//! What must be true when it is over, by what passed the proxy and what is left in the world,
-//! whatever the workers say: the limit was kept, and every job was sent once or is kept with its
-//! reason.
+//! What must be true after a fault: the limit was kept, and every job was sent once or is a dead letter with its
+//! reason. It is judged by the record of the proxy and by what is left on AWS, not by what the workers report.
 
 use std::{
     collections::HashMap,
     process::ExitCode,
-    time::{Duration, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use clap::Parser;
+use email::testing::{FirstEmail, second_email_is_excused};
 
 use crate::{
-    World,
-    backlog::{Backlog, End, Job, address},
-    faults::{Faults, Passed},
-    outside::within,
+    DeployedStack,
+    backlog::{Backlog, Expected, Job, recipient},
+    dead_letters::DeadLetter,
+    faults::{Exchange, Faults},
     processes::Kill,
-    stack::Stack,
-    world::DeadLetter,
+    wait::within,
 };
 
-/// How long a backlog may take to be done with: some back-offs, and the end of some claims.
-const PATIENCE: Duration = Duration::from_mins(5);
+/// How long a backlog may stay on the queue: several back-offs, and the end of some claims.
+const MAX_WAIT: Duration = Duration::from_mins(5);
 
-/// A send limit, in the words of the variables that a worker reads it from.
+/// A send limit, as the values of a worker's environment variables.
 #[derive(Debug, Clone)]
 pub struct Limit {
     /// `SEND_LIMIT`.
@@ -33,14 +32,8 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// The limit that the stack is deployed with.
-    pub fn deployed(stack: &Stack) -> Self {
-        let variable = |name: &str| stack.function_environment[name].clone();
-        Self { sends: variable("SEND_LIMIT"), window_seconds: variable("SEND_WINDOW_SECONDS") }
-    }
-
-    /// Has `registrar audit` judge the attempts that arrived at the provider's door.
-    pub fn was_kept(&self, sends: &[Passed]) {
+    /// Fails unless `registrar audit` finds that the attempts which arrived at the provider kept the limit.
+    pub fn assert_kept(&self, sends: &[Exchange]) {
         let arguments =
             ["registrar", "audit", "-", "--limit", &self.sends, "--window", &self.window_seconds];
         let cli = registrar::Cli::parse_from(arguments);
@@ -51,100 +44,107 @@ impl Limit {
     }
 }
 
-/// One moment a line, in nanoseconds since 1970.
-fn csv(sends: &[Passed]) -> String {
-    let line = |send: &Passed| {
-        let at = send.at.duration_since(UNIX_EPOCH).expect("it is after 1970");
+/// One time per line, in nanoseconds since 1970-01-01 UTC.
+fn csv(sends: &[Exchange]) -> String {
+    let line = |send: &Exchange| {
+        let at = send.at.duration_since(UNIX_EPOCH).expect("the clock is after 1970");
         format!("{}\n", at.as_nanos())
     };
     std::iter::once("arrived_at\n".to_owned()).chain(sends.iter().map(line)).collect()
 }
 
-/// Waits until the queue has none of the jobs left, and judges what became of each. Returns the jobs
-/// that were sent more than once and could not but be; that is none where no worker was killed and
-/// no answer of the provider's was lost.
-pub async fn books_are_right(
-    world: &World,
+/// Waits until no job of the backlog is queued, and fails unless each has the result that it must have. Returns the
+/// jobs that were sent more than once with an excuse. There are none if no worker was killed and no response of the
+/// provider was lost.
+pub async fn assert_sent_or_dead(
+    stack: &DeployedStack,
     faults: &Faults,
     backlog: &Backlog,
     kills: &[Kill],
 ) -> Vec<String> {
     let tag = &backlog.tag;
-    within(PATIENCE, &format!("an email queue without {tag}"), async || {
-        world.queued(tag).await.is_empty().then_some(())
+    within(MAX_WAIT, &format!("an email queue without {tag}"), async || {
+        stack.queued_messages(tag).await.is_empty().then_some(())
     })
     .await;
-    let emails = emails(world, tag).await;
-    let letters = world.dead_letters(tag).await;
-    let passed = faults.passed();
-    let mut twice = Vec::new();
+    let emails = emails_per_recipient(stack, tag).await;
+    let letters = stack.take_dead_letters(tag).await;
+    let exchanges = faults.exchanges();
+    let mut sent_again = Vec::new();
     for job in &backlog.jobs {
-        let emails = emails.get(&address(&job.id)).copied().unwrap_or(0);
-        match job.end {
-            End::Sent => {
-                no_letter(job, &letters);
-                if was_sent(job, emails, &passed, kills) {
-                    twice.push(job.id.clone());
+        let emails = emails.get(&recipient(&job.id)).copied().unwrap_or(0);
+        match job.expected {
+            Expected::Sent => {
+                assert_no_dead_letter(job, &letters);
+                if was_sent_again(job, emails, &exchanges, kills) {
+                    sent_again.push(job.id.clone());
                 }
             }
-            End::Dead(code) => {
+            Expected::DeadLetter(code) => {
                 assert_eq!(emails, 0, "{} was sent", job.body);
-                is_kept(job, code, &letters);
+                assert_dead_letter(job, code, &letters);
             }
         }
     }
-    twice
+    sent_again
 }
 
-/// How many emails each recipient has had.
-async fn emails(world: &World, tag: &str) -> HashMap<String, usize> {
+/// The number of emails to each recipient.
+async fn emails_per_recipient(stack: &DeployedStack, tag: &str) -> HashMap<String, usize> {
     let mut emails = HashMap::new();
-    for to in world.emails_mentioning(tag).await.into_iter().flat_map(|email| email.to) {
+    for to in stack.emails_mentioning(tag).await.into_iter().flat_map(|email| email.to) {
         *emails.entry(to).or_default() += 1;
     }
     emails
 }
 
-fn no_letter(job: &Job, letters: &[DeadLetter]) {
+fn assert_no_dead_letter(job: &Job, letters: &[DeadLetter]) {
     let letter = letters.iter().find(|letter| letter.body == job.body);
     assert!(letter.is_none(), "{} could have been sent: {letter:?}", job.id);
 }
 
-/// At least once: a worker may die between keeping a dead letter and saying so.
-fn is_kept(job: &Job, code: &str, letters: &[DeadLetter]) {
+/// A job may have several dead letters: a worker may die after writing one and before acknowledging the message.
+fn assert_dead_letter(job: &Job, code: &str, letters: &[DeadLetter]) {
     let mut kept = letters.iter().filter(|letter| letter.body == job.body).peekable();
-    assert!(kept.peek().is_some(), "{} is not kept as a dead letter", job.body);
+    assert!(kept.peek().is_some(), "{} is not a dead letter", job.body);
     for letter in kept {
         assert_eq!(letter.attribute("error_code"), code, "{letter:?}");
         assert!(!letter.attribute("reason").is_empty(), "{letter:?}");
     }
 }
 
-/// Whether it was sent more than once. Fails where it was not sent, or again without need.
-fn was_sent(job: &Job, emails: usize, passed: &[Passed], kills: &[Kill]) -> bool {
+/// Whether the job was sent more than once. Fails if it was not sent, or was sent again without an excuse.
+fn was_sent_again(job: &Job, emails: usize, exchanges: &[Exchange], kills: &[Kill]) -> bool {
     let id = job.id.as_str();
-    let accepted = accepted(id, passed);
-    assert_eq!(emails, accepted.len(), "{id}: what SES has, and what it accepted at the proxy");
+    let accepted = accepted(id, exchanges);
+    assert_eq!(
+        emails,
+        accepted.len(),
+        "{id}: emails that SES has, and emails that it accepted through the proxy"
+    );
     assert!(emails > 0, "{id} is lost");
     for pair in accepted.windows(2) {
-        let [before, after] = pair else { continue };
-        assert!(is_excused(before, after, passed, kills), "{id} was sent again: {before:?}");
+        let [first, second] = pair else { continue };
+        let email = first_email(first, exchanges, kills);
+        assert!(second_email_is_excused(&email, &second.at), "{id} was sent again: {first:?}");
     }
     emails > 1
 }
 
-fn accepted<'a>(id: &str, passed: &'a [Passed]) -> Vec<&'a Passed> {
-    let of_it = |send: &&Passed| send.is_send() && send.job_id.as_deref() == Some(id);
-    passed.iter().filter(of_it).filter(|send| send.was_done()).collect()
+fn accepted<'a>(id: &str, exchanges: &'a [Exchange]) -> Vec<&'a Exchange> {
+    let of_job = |send: &&Exchange| send.is_send() && send.job_id.as_deref() == Some(id);
+    exchanges.iter().filter(of_job).filter(|send| send.was_done()).collect()
 }
 
-/// A second email cannot be avoided where the first one was accepted and nobody could tell the ledger:
-/// its worker did not hear of it, or died before it had written it down.
-fn is_excused(before: &Passed, after: &Passed, passed: &[Passed], kills: &[Kill]) -> bool {
-    let of_it = |write: &&Passed| write.marks_sent() && write.job_id == before.job_id;
-    let known = passed.iter().filter(of_it).any(|write| write.was_done() && write.at <= after.at);
-    let died = |kill: &Kill| Some(kill.process) == before.process && kill.at <= after.at;
-    !known && (!before.was_answered() || kills.iter().any(died))
+fn first_email(send: &Exchange, exchanges: &[Exchange], kills: &[Kill]) -> FirstEmail<SystemTime> {
+    let records_it =
+        |write: &&Exchange| write.marks_sent() && write.was_done() && write.job_id == send.job_id;
+    let kills = kills.iter().filter(|kill| Some(kill.process) == send.process);
+    FirstEmail {
+        response_was_received: send.response_was_received(),
+        worker_killed_at: kills.map(|kill| kill.at).min(),
+        recorded_as_sent_at: exchanges.iter().filter(records_it).map(|write| write.at).min(),
+    }
 }
 
 #[cfg(test)]

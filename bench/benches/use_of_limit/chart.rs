@@ -1,5 +1,5 @@
-//! A picture of several runs of one task, as SVG: how many were sent, against the limit's slope, and
-//! how many lay in the window that ends at each moment.
+//! A picture of several runs of one task, as SVG. It shows the sends so far beside the slope of the limit, and the
+//! number of sends in the window that ends at each moment.
 
 use std::{
     fmt::{self, Write as _},
@@ -19,7 +19,7 @@ const FIRST_TOP: f64 = 92.0;
 const SECOND_TOP: f64 = FIRST_TOP + PANEL + 72.0;
 const HEIGHT: f64 = SECOND_TOP + PANEL + 56.0;
 
-/// Ours first; it is drawn last, on top.
+/// Ours first. It is drawn last, on top of the others.
 const COLOURS: [&str; 3] = ["#1d4ed8", "#d97706", "#7c3aed"];
 const LIMIT: &str = "#dc2626";
 const STYLE: &str = "text{font:13px system-ui,sans-serif;fill:#334155}\
@@ -28,7 +28,7 @@ const STYLE: &str = "text{font:13px system-ui,sans-serif;fill:#334155}\
     .line{fill:none;stroke-width:2;stroke-linejoin:round}\
     .limit{fill:none;stroke:#dc2626;stroke-width:1.5;stroke-dasharray:6 4}";
 
-/// Draws the runs, which are of one task.
+/// Draws the runs, which must be of one task.
 pub(crate) fn draw(runs: &[&Run]) -> Result<String, fmt::Error> {
     let Some(task) = runs.first().map(|run| run.task) else { return Ok(String::new()) };
     let mut svg = String::new();
@@ -72,12 +72,12 @@ fn head(svg: &mut String, runs: &[&Run], task: Task) -> fmt::Result {
 
 /// Sends so far, over time.
 fn totals(svg: &mut String, runs: &[&Run], task: Task) -> fmt::Result {
-    let most = runs.iter().map(|run| run.sends.len()).max().unwrap_or(0);
-    let panel = Panel::new(FIRST_TOP, shown(task), count(most) * 1.05);
+    let max = runs.iter().map(|run| run.sends.len()).max().unwrap_or(0);
+    let panel = Panel::new(FIRST_TOP, shown(task), count(max) * 1.05);
     panel.frame(svg, "sends so far")?;
     let rate = f64::from(task.limit.get()) / task.window.get().as_secs_f64();
     let begins = task.pattern.backlog_after(task.window).as_secs_f64();
-    let lasts = (panel.most / rate).min(panel.seconds - begins);
+    let lasts = (panel.max / rate).min(panel.seconds - begins);
     panel.limit(svg, [(begins, 0.0), (begins + lasts, lasts * rate)])?;
     for (run, colour) in runs.iter().zip(COLOURS).rev() {
         let steps = run.sends.iter().zip(1..).map(|(send, sent)| (send.as_secs_f64(), count(sent)));
@@ -89,8 +89,8 @@ fn totals(svg: &mut String, runs: &[&Run], task: Task) -> fmt::Result {
 /// Sends in the window that ends now, over time.
 fn windows(svg: &mut String, runs: &[&Run], task: Task) -> fmt::Result {
     let limit = f64::from(task.limit.get());
-    let most = runs.iter().map(|run| run.worst).max().unwrap_or(0);
-    let panel = Panel::new(SECOND_TOP, shown(task), count(most).max(limit) * 1.1);
+    let max = runs.iter().map(|run| run.max_in_window).max().unwrap_or(0);
+    let panel = Panel::new(SECOND_TOP, shown(task), count(max).max(limit) * 1.1);
     let label = format!("sends in the last {} s", task.window.get().as_secs());
     panel.frame(svg, &label)?;
     let (over, width) = (panel.y(limit) - panel.top, WIDTH - LEFT - RIGHT);
@@ -105,16 +105,16 @@ fn windows(svg: &mut String, runs: &[&Run], task: Task) -> fmt::Result {
     panel.limit(svg, [(0.0, limit), (panel.seconds, limit)])
 }
 
-/// Not quite to the end: there a burst would be cut in two.
+/// The time that is shown. It ends shortly before the measurement, which could cut a burst in two.
 fn shown(task: Task) -> Duration {
     task.lasts().saturating_sub(task.window.get() / 20)
 }
 
-/// The number in the half-open window that ends at each moment at which it changes.
+/// The number of sends in the half-open window that ends at a moment, for each moment at which it changes.
 fn sliding(sends: &[Duration], window: Window) -> Vec<(f64, f64)> {
     let mut changes: Vec<(Duration, i32)> =
         sends.iter().flat_map(|&send| [(send, 1), (send + window.get(), -1)]).collect();
-    // A window's end is no part of it: what leaves comes before what enters.
+    // A window does not include its end: at the same moment, sends leave before others enter.
     changes.sort_unstable();
     let mut inside = 0;
     changes
@@ -130,12 +130,12 @@ fn sliding(sends: &[Duration], window: Window) -> Vec<(f64, f64)> {
 struct Panel {
     top: f64,
     seconds: f64,
-    most: f64,
+    max: f64,
 }
 
 impl Panel {
-    fn new(top: f64, lasts: Duration, most: f64) -> Self {
-        Self { top, seconds: lasts.as_secs_f64(), most }
+    fn new(top: f64, lasts: Duration, max: f64) -> Self {
+        Self { top, seconds: lasts.as_secs_f64(), max }
     }
 
     fn x(&self, seconds: f64) -> f64 {
@@ -143,13 +143,13 @@ impl Panel {
     }
 
     fn y(&self, value: f64) -> f64 {
-        self.top + PANEL * (1.0 - value / self.most)
+        self.top + PANEL * (1.0 - value / self.max)
     }
 
     fn frame(&self, svg: &mut String, label: &str) -> fmt::Result {
         let (bottom, right) = (self.top + PANEL, WIDTH - RIGHT);
         writeln!(svg, r#"<text class="panel" x="{LEFT}" y="{}">{label}</text>"#, self.top - 10.0)?;
-        for value in ticks(0.0..self.most) {
+        for value in ticks(0.0..self.max) {
             let y = self.y(value);
             writeln!(
                 svg,
@@ -180,7 +180,7 @@ impl Panel {
         )
     }
 
-    /// A line that keeps its value until the next; no finer than can be seen.
+    /// A line that keeps its value until the next point. Points closer than a pixel are left out.
     fn steps(
         &self,
         svg: &mut String,

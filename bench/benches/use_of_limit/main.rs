@@ -1,6 +1,6 @@
-//! How much of the limit is used, counted at a stand-in provider's door, and how much is ever in one
-//! window: the email worker in real processes, each case as `send_pacer::plan` sizes it, beside
-//! the limiter of `bullmq` and a token bucket. Prints the table of docs/benchmarks.md.
+//! How much of the limit is used, and the maximum number of sends in any window, both counted at a stand-in for the
+//! provider. The email worker runs in real processes, with each case sized by `sizing`. The limiter of
+//! `bullmq` and a token bucket are measured for comparison. Prints the table of docs/benchmarks.md.
 //!
 //! ```text
 //! cargo bench -p registrar-bench --bench use_of_limit -- [--minutes 5] [--only 300/60] [--no-peers]
@@ -23,41 +23,43 @@ use std::{
 };
 
 use futures_util::future::try_join_all;
-use pacer::{Invalid, SendLimit, Window, plan::HANDOVER};
+use pacer::{Invalid, SendLimit, Window};
 use run::{HEAD, Pattern, Run, Task};
+use sizing::HANDOVER;
 
-/// The first is the template's default, and what the peers are compared at.
+/// Limits, as emails per seconds. The first is the template's default, at which the peers are compared.
 const CASES: [(u32, u32); 4] = [(300, 60), (50, 10), (3_000, 60), (30_000, 60)];
 
-/// Above this many a minute a case is measured by itself.
-const LIGHT: u32 = 300;
+/// A case with a limit above this number is measured alone.
+const MAX_SHARED_LIMIT: u32 = 300;
 
-/// A token bucket that may burst, one that hardly may, and one that may not.
+/// Token buckets with a large burst, a small burst, and no burst.
 const BURSTS: [u32; 3] = [300, 15, 1];
 
 struct Options {
-    /// How long a case is measured, after it has warmed up for a window.
+    /// How long a case is measured, after one window to warm up.
     minutes: u32,
     only: Option<String>,
     peers: bool,
-    gap: Duration,
+    /// How long a slot is idle between two invocations.
+    idle: Duration,
     plots: Option<PathBuf>,
 }
 
 impl Options {
     fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut options = Self { minutes: 5, only: None, peers: true, gap: HANDOVER, plots: None };
+        let mut options = Self { minutes: 5, only: None, peers: true, idle: HANDOVER, plots: None };
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
             match argument.as_str() {
                 "--minutes" => options.minutes = number(&value()?)?,
                 "--only" => options.only = Some(value()?),
-                "--gap-ms" => options.gap = Duration::from_millis(number(&value()?)?.into()),
+                "--gap-ms" => options.idle = Duration::from_millis(number(&value()?)?.into()),
                 "--plots" => options.plots = Some(workspace().join(value()?)),
                 "--no-peers" => options.peers = false,
-                // Cargo's own.
+                // Cargo passes this.
                 "--bench" => {}
-                other => return Err(format!("{other} is no option")),
+                other => return Err(format!("unknown option {other}")),
             }
         }
         Ok(options)
@@ -78,7 +80,7 @@ impl Options {
 }
 
 fn number(text: &str) -> Result<u32, String> {
-    text.parse().map_err(|_| format!("{text} is no number"))
+    text.parse().map_err(|_| format!("{text} is not a number"))
 }
 
 fn workspace() -> PathBuf {
@@ -93,16 +95,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (light, heavy): (Vec<_>, Vec<_>) = CASES
         .into_iter()
         .filter(|&(limit, window)| options.wants(limit, window))
-        .partition(|&(limit, _)| limit <= LIGHT);
+        .partition(|&(limit, _)| limit <= MAX_SHARED_LIMIT);
     let backlog = |(limit, window)| options.task(limit, window, Pattern::Backlog);
     let light = light.into_iter().map(backlog).collect::<Result<Vec<_>, _>>()?;
     let (ours, compared) = tokio::try_join!(
-        try_join_all(light.into_iter().map(|task| ours::worker(task, options.gap))),
+        try_join_all(light.into_iter().map(|task| ours::worker(task, options.idle))),
         compare(&options, bullmq.as_ref())
     )?;
     print(&ours);
     for case in heavy {
-        print(&[ours::worker(backlog(case)?, options.gap).await?]);
+        print(&[ours::worker(backlog(case)?, options.idle).await?]);
     }
     print(&compared);
     if let Some(directory) = options.plots {
@@ -115,14 +117,14 @@ fn bullmq() -> Option<peers::BullMq> {
     peers::BullMq::install().inspect_err(|why| eprintln!("BullMQ is skipped: {why}")).ok()
 }
 
-/// What is beside our worker's backlog, all at once: each sends little.
+/// The comparisons, all at the same time: each needs little of the machine.
 async fn compare(options: &Options, bullmq: Option<&peers::BullMq>) -> io::Result<Vec<Run>> {
     let (mut ours, mut queues, mut buckets) = (Vec::new(), Vec::new(), Vec::new());
     let [(limit, window), ..] = CASES;
     for pattern in Pattern::ALL.into_iter().filter(|_| options.compares()) {
         let task = options.task(limit, window, pattern).map_err(io::Error::other)?;
         if pattern != Pattern::Backlog {
-            ours.push(ours::worker(task, options.gap));
+            ours.push(ours::worker(task, options.idle));
         }
         queues.extend(bullmq.map(|bullmq| bullmq.run(task)));
         let bursts = BURSTS.into_iter().filter_map(NonZeroU32::new);
@@ -139,7 +141,7 @@ fn print(runs: &[Run]) {
     }
 }
 
-/// One picture for each pattern: ours, `bullmq`'s, and the token bucket that may burst.
+/// One picture per pattern: our worker, `bullmq`, and the token bucket with a large burst.
 fn plot<'a>(directory: &Path, runs: impl Iterator<Item = &'a Run> + Clone) -> io::Result<()> {
     fs::create_dir_all(directory)?;
     for (pattern, name) in [

@@ -1,30 +1,29 @@
-//! The email worker, deployed as the plan has it.
+//! The email worker, deployed as the plan sizes it.
 
 use std::{io, time::Duration};
 
-use pacer::plan::{Plan, USUAL_LATENCY};
-use registrar_bench::{Fleet, Program, World, weather::Weather};
+use sizing::{DEFAULT_LATENCY, Plan};
+use storm::{Fleet, Program, World, weather::Weather};
 
 use crate::run::{LATENCY, Run, Task};
 
-/// Real processes, one for each of the plan's slots; between two invocations a slot stands idle for
-/// `gap`.
-pub(crate) async fn worker(task: Task, gap: Duration) -> io::Result<Run> {
-    let plan = Plan::new(task.limit, task.window, USUAL_LATENCY).map_err(io::Error::other)?;
+/// Measures real processes, one per slot of the plan. Between two invocations a slot is idle for `idle`.
+pub(crate) async fn worker(task: Task, idle: Duration) -> io::Result<Run> {
+    let plan = Plan::new(task.limit, task.window, DEFAULT_LATENCY).map_err(io::Error::other)?;
     let world = World::new(Weather::calm(LATENCY), plan.visibility_timeout());
     let (first, backlog) = (job(0), (1..task.jobs()).map(job));
-    let program = Program::new(env!("CARGO_BIN_EXE_worker-under-test"));
+    let program = Program::new(env!("CARGO_BIN_EXE_measured-worker"));
     world.queue.put([first]);
-    let fleet = Fleet::start(world.clone(), program, plan.deployment(), gap).await?;
+    let fleet = Fleet::start(world.clone(), program, plan.settings(), idle).await?;
     let late = async {
         task.until_backlog(&world).await;
         world.queue.put(backlog);
     };
     tokio::join!(task.watch(&world), late);
     fleet.stop().await?;
-    let slots = plan.deployment().slots;
+    let slots = plan.settings().slots;
     let name = format!("**Registrar**, {slots} slots");
-    Ok(task.run(name, Some(plan.usable().share()), &world))
+    Ok(task.run(name, Some(plan.usable().fraction()), &world))
 }
 
 fn job(n: usize) -> String {

@@ -1,4 +1,4 @@
-//! What else limits a rate, at the same door.
+//! Other rate limiters, with the same stand-in for the provider.
 
 use std::{
     fs, io,
@@ -17,20 +17,20 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use registrar_bench::{World, http::Server, stand_in::Sender, weather::Weather};
 use serde_json::Value;
+use storm::{World, http::Server, stand_in::Sender, weather::Weather};
 
 use crate::run::{LATENCY, Run, Task};
 
-/// A token bucket, as the crate `governor` has it: `limit` tokens a window, at most `burst` of them
-/// saved up. One process, so it need not share them.
+/// Measures the token bucket of the crate `governor`: `limit` tokens per window, of which at most `burst` are saved.
+/// There is one process, so tokens are not shared.
 pub(crate) async fn token_bucket(task: Task, burst: NonZeroU32) -> io::Result<Run> {
-    let (world, door) = door().await?;
+    let (world, server) = provider().await?;
     let period = task.window.get() / task.limit.get();
     let quota = Quota::with_period(period).ok_or_else(|| io::Error::other("no period"))?;
     let limiter = RateLimiter::direct(quota.allow_burst(burst));
     let client = Client::builder(TokioExecutor::new()).build_http();
-    let url = format!("http://{}/", door.address());
+    let url = format!("http://{}/", server.address());
     let sending = async {
         let _ = limiter.check();
         send(&client, &url);
@@ -49,7 +49,7 @@ pub(crate) async fn token_bucket(task: Task, burst: NonZeroU32) -> io::Result<Ru
         () = task.watch(&world) => {}
         () = sending => {}
     }
-    door.stop().await;
+    server.stop().await;
     let run = task.run(format!("token bucket, burst {burst}"), None, &world);
     Ok(Run { drawn: burst.get() == task.limit.get(), ..run })
 }
@@ -58,39 +58,39 @@ fn send(client: &Client<HttpConnector, Empty<Bytes>>, url: &str) {
     let (client, request) = (client.clone(), Request::post(url).body(Empty::new()));
     tokio::spawn(async move {
         if let Ok(request) = request
-            && let Ok(answer) = client.request(request).await
+            && let Ok(response) = client.request(request).await
         {
-            // To the end, so that its connection can be used again.
-            let _ = answer.into_body().collect().await;
+            // Read to the end, so that the connection can be reused.
+            let _ = response.into_body().collect().await;
         }
     });
 }
 
-/// The provider's door alone.
-async fn door() -> io::Result<(Arc<World>, Server)> {
+/// The stand-in for the provider alone.
+async fn provider() -> io::Result<(Arc<World>, Server)> {
     let world = World::new(Weather::calm(LATENCY), Duration::ZERO);
     let provider = world.clone();
-    let door = Server::start(move |_| {
+    let server = Server::start(move |_| {
         let world = provider.clone();
         let from = Sender { environment: 0, invocation: 0 };
         async move { world.provider.send(from, Value::Null).await }
     })
     .await?;
-    Ok((world, door))
+    Ok((world, server))
 }
 
-/// `bullmq` with its limiter, on a Redis of its own.
+/// `bullmq` with its limiter, and a Redis of its own.
 #[derive(Debug)]
 pub(crate) struct BullMq {
-    /// Where its packages are installed.
+    /// The directory in which its packages are installed.
     directory: PathBuf,
 }
 
 impl BullMq {
-    /// Installs it, next to the build's other files; an error says what is missing.
+    /// Installs it below the build's target directory. The error names what is missing.
     pub(crate) fn install() -> io::Result<Self> {
         for program in ["node", "npm", "redis-server"] {
-            succeeds(Command::new(program).arg("--version"))?;
+            run_to_success(Command::new(program).arg("--version"))?;
         }
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bullmq");
         fs::create_dir_all(&directory)?;
@@ -99,13 +99,13 @@ impl BullMq {
             fs::copy(source.join(file), directory.join(file))?;
         }
         let quietly = ["install", "--no-audit", "--no-fund", "--no-package-lock"];
-        succeeds(Command::new("npm").args(quietly).current_dir(&directory))?;
+        run_to_success(Command::new("npm").args(quietly).current_dir(&directory))?;
         Ok(Self { directory })
     }
 
-    /// One worker process with as many jobs at once as it may.
+    /// Measures one worker process, with as many concurrent jobs as its limiter allows.
     pub(crate) async fn run(&self, task: Task) -> io::Result<Run> {
-        let (world, door) = door().await?;
+        let (world, server) = provider().await?;
         let port = free_port()?;
         let _redis = Process::start(
             Command::new("redis-server")
@@ -116,16 +116,16 @@ impl BullMq {
         let milliseconds = |duration: Duration| duration.as_millis().to_string();
         let _worker =
             Process::start(Command::new("node").arg(SCRIPT).current_dir(&self.directory).envs([
-                ("DOOR", format!("http://{}/", door.address())),
+                ("PROVIDER_URL", format!("http://{}/", server.address())),
                 ("REDIS_PORT", port.to_string()),
                 ("LIMIT", task.limit.to_string()),
                 ("WINDOW_MS", milliseconds(task.window.get())),
                 ("BACKLOG_AFTER_MS", milliseconds(task.pattern.backlog_after(task.window))),
                 ("JOBS", task.jobs().to_string()),
             ]))?;
-        let patience = Duration::from_mins(1) + task.lasts();
-        let watched = tokio::time::timeout(patience, task.watch(&world)).await;
-        door.stop().await;
+        let max_duration = Duration::from_mins(1) + task.lasts();
+        let watched = tokio::time::timeout(max_duration, task.watch(&world)).await;
+        server.stop().await;
         watched.map_err(|_| io::Error::other("BullMQ sent nothing"))?;
         Ok(task.run("BullMQ limiter".to_owned(), None, &world))
     }
@@ -133,7 +133,7 @@ impl BullMq {
 
 const SCRIPT: &str = "limiter.mjs";
 
-/// A process that is killed with its value. It can tell by its standard input that we are gone.
+/// A process that is killed when this is dropped. If this process dies first, the child's standard input ends.
 struct Process(Child);
 
 impl Process {
@@ -149,15 +149,15 @@ impl Drop for Process {
     }
 }
 
-fn succeeds(command: &mut Command) -> io::Result<()> {
+fn run_to_success(command: &mut Command) -> io::Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
     let ran = command.stdin(Stdio::null()).stderr(Stdio::piped()).output();
     let output = ran.map_err(|error| io::Error::other(format!("{program}: {error}")))?;
     if output.status.success() {
         return Ok(());
     }
-    let why = String::from_utf8_lossy(&output.stderr);
-    Err(io::Error::other(format!("{program} failed: {}", why.trim())))
+    let error = String::from_utf8_lossy(&output.stderr);
+    Err(io::Error::other(format!("{program} failed: {}", error.trim())))
 }
 
 fn free_port() -> io::Result<u16> {

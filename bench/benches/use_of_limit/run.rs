@@ -1,4 +1,4 @@
-//! One system's sends under one pattern of jobs, and what they come to.
+//! The sends of one system for one pattern of jobs, and what is computed from them.
 
 use std::time::Duration;
 
@@ -6,24 +6,24 @@ use pacer::{
     SendLimit, Window,
     audit::{self, Worst},
 };
-use registrar_bench::{World, oracle};
+use storm::{World, oracle};
 
-/// How long the provider takes to answer.
+/// The provider's latency.
 pub(crate) const LATENCY: Duration = Duration::from_millis(60);
 
-/// When jobs come.
+/// When jobs arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pattern {
-    /// There are always more than can be sent.
+    /// There are always more jobs than can be sent.
     Backlog,
-    /// One comes, and just before its window ends a backlog.
+    /// One job arrives, and just before its window ends a backlog.
     OneThenBacklog,
 }
 
 impl Pattern {
     pub(crate) const ALL: [Self; 2] = [Self::Backlog, Self::OneThenBacklog];
 
-    /// When the backlog comes, counted from the first send.
+    /// When the backlog arrives, counted from the first send.
     pub(crate) fn backlog_after(self, window: Window) -> Duration {
         match self {
             Self::Backlog => Duration::ZERO,
@@ -39,18 +39,18 @@ impl Pattern {
     }
 }
 
-/// What is asked of a system.
+/// What a system is measured with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Task {
     pub(crate) limit: SendLimit,
     pub(crate) window: Window,
     pub(crate) pattern: Pattern,
-    /// How many windows are measured, after one to warm up.
+    /// The number of windows that are measured, after one to warm up.
     pub(crate) windows: u32,
 }
 
 impl Task {
-    /// When it is over, counted from the first send.
+    /// When the measurement ends, counted from the first send.
     pub(crate) fn lasts(&self) -> Duration {
         self.measured_from() + self.window.get() * self.windows
     }
@@ -64,13 +64,13 @@ impl Task {
         self.pattern.backlog_after(self.window) + self.window.get()
     }
 
-    /// Waits for the first send, and then until it is over.
+    /// Waits until the measurement ends.
     pub(crate) async fn watch(&self, world: &World) {
         first_send(world).await;
         tokio::time::sleep(self.lasts()).await;
     }
 
-    /// Waits until it is time for the backlog.
+    /// Waits until the backlog is due.
     pub(crate) async fn until_backlog(&self, world: &World) {
         if self.pattern == Pattern::OneThenBacklog {
             first_send(world).await;
@@ -85,8 +85,8 @@ impl Task {
             arrivals.iter().map(|arrival| arrival.at.saturating_sub(first)).collect();
         let moments: Vec<_> = arrivals.iter().map(oracle::moment).collect();
         let worst = audit::worst_window(&moments, self.window);
-        let worst = worst.map_or(0, |Worst { count, .. }| count);
-        Run { system, task: self, theory, sends, worst, drawn: true }
+        let max_in_window = worst.map_or(0, |Worst { count, .. }| count);
+        Run { system, task: self, theory, sends, max_in_window, drawn: true }
     }
 }
 
@@ -96,23 +96,23 @@ async fn first_send(world: &World) {
     }
 }
 
-/// What came of it.
+/// The result of a measurement.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) system: String,
     pub(crate) task: Task,
-    /// How much of the limit it should use.
+    /// How much of the limit the system should use, from 0 to 1.
     pub(crate) theory: Option<f64>,
-    /// When each send arrived, counted from the first.
+    /// When each send arrived, counted from the first send.
     pub(crate) sends: Vec<Duration>,
-    /// The most in any window, warming up included.
-    pub(crate) worst: usize,
-    /// Whether it is in the pictures.
+    /// The maximum number of sends in any window, the first one included.
+    pub(crate) max_in_window: usize,
+    /// Whether the pictures show it.
     pub(crate) drawn: bool,
 }
 
 impl Run {
-    /// How much of the limit it used, over whole windows in the backlog.
+    /// How much of the limit was used during the backlog, over whole windows, from 0 to 1.
     pub(crate) fn use_of_limit(&self) -> f64 {
         let measured = self.task.measured_from()..self.task.lasts();
         let sent = self.sends.iter().filter(|&send| measured.contains(send)).count();
@@ -122,7 +122,7 @@ impl Run {
         share
     }
 
-    /// A line of the table.
+    /// A row of the table.
     pub(crate) fn row(&self) -> String {
         let Task { limit, window, pattern, .. } = self.task;
         let percent = |share: f64| format!("{:.2}%", share * 100.0);
@@ -133,13 +133,13 @@ impl Run {
             window.get().as_secs(),
             percent(self.use_of_limit()),
             self.theory.map_or_else(|| "–".to_owned(), percent),
-            self.worst,
-            if self.worst > limit.get() as usize { " **(over)**" } else { "" },
+            self.max_in_window,
+            if self.max_in_window > limit.get() as usize { " **(over)**" } else { "" },
         )
     }
 }
 
-/// The table's head.
+/// The header of the table.
 pub(crate) const HEAD: &str = "\
 | system | jobs | limit | use of the limit | theory | most in any window |
 |---|---|---|---:|---:|---:|";

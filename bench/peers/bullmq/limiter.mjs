@@ -1,6 +1,6 @@
-// BullMQ's own limiter before the same door: one job, then the backlog.
-// benches/use_of_limit/peers.rs starts it and kills it when it has seen enough; should that die first, its end of
-// standard input closes, and neither this nor Redis stays behind.
+// BullMQ's own limiter with the same stand-in for the provider: one job, then the backlog.
+// benches/use_of_limit/peers.rs starts this process, and kills it when the measurement ends. If the benchmark dies first,
+// standard input ends, and this process stops Redis and exits.
 import { Agent, request } from 'node:http';
 import { Queue, Worker } from 'bullmq';
 
@@ -10,8 +10,8 @@ const agent = new Agent({ keepAlive: true });
 
 const send = () =>
   new Promise((resolve, reject) => {
-    const sent = request(process.env.DOOR, { method: 'POST', agent }, (answer) => {
-      answer.resume().on('end', resolve);
+    const sent = request(process.env.PROVIDER_URL, { method: 'POST', agent }, (response) => {
+      response.resume().on('end', resolve);
     });
     sent.on('error', reject).end();
   });

@@ -1,5 +1,4 @@
-//! The SDK's configuration, loaded once and shared by every client: one HTTP client, one connection
-//! pool, one read of the root certificates.
+//! The SDK's configuration, loaded once and shared by every client, and the clients.
 
 use std::time::Duration;
 
@@ -7,18 +6,18 @@ use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::Timeou
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
-/// How long to wait for a connection, with TLS.
+/// The maximum time to connect, with TLS.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long one attempt of a call may take.
-pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a call may take with its retries. Five of them, and two calls to Stripe, fit in the 29 s
-/// that `enroll` has for a request.
+/// The maximum duration of one attempt of a call.
+pub const SDK_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
+/// The maximum duration of a call with its retries. Five calls, and two calls to Stripe, fit in the 29 s that
+/// `enroll` has for a request.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(3);
-/// How often a call to DynamoDB or SQS is tried: both are safe to repeat as we use them, because
-/// every conditional write knows its own token. SES is not; its client turns retries off.
-pub const ATTEMPTS: u32 = 3;
+/// Attempts per call to DynamoDB or SQS. Both are safe to repeat here: every conditional write knows its
+/// own token. SES is not; its client turns retries off.
+pub const MAX_ATTEMPTS: u32 = 3;
 
-/// One pool of connections, and one read of the root certificates, for every client that shares it.
+/// One connection pool and one read of the root certificates, for all clients.
 fn http_client() -> SharedHttpClient {
     aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
@@ -32,27 +31,24 @@ pub async fn load_config() -> SdkConfig {
         .timeout_config(
             TimeoutConfig::builder()
                 .connect_timeout(CONNECT_TIMEOUT)
-                .read_timeout(ATTEMPT_TIMEOUT)
-                .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                .read_timeout(SDK_ATTEMPT_TIMEOUT)
+                .operation_attempt_timeout(SDK_ATTEMPT_TIMEOUT)
                 .operation_timeout(CALL_TIMEOUT)
                 .build(),
         )
-        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+        .retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS))
         .load()
         .await
 }
 
-/// A client of DynamoDB.
 pub fn dynamodb(sdk: &SdkConfig) -> aws_sdk_dynamodb::Client {
     aws_sdk_dynamodb::Client::new(sdk)
 }
 
-/// A client of Lambda.
 pub fn lambda(sdk: &SdkConfig) -> aws_sdk_lambda::Client {
     aws_sdk_lambda::Client::new(sdk)
 }
 
-/// A client of SQS.
 pub fn sqs(sdk: &SdkConfig) -> aws_sdk_sqs::Client {
     aws_sdk_sqs::Client::new(sdk)
 }

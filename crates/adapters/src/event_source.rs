@@ -1,4 +1,4 @@
-//! The event source mapping between the email queue and the worker, as something to turn off and on.
+//! The event source mapping between the email queue and the worker, which a hold turns off.
 
 use aws_sdk_lambda::{Client, types::EventSourceMappingConfiguration};
 use email::hold::EventSource;
@@ -7,8 +7,8 @@ use unavailable::Unavailable;
 /// The worker's event source. Needs `lambda:ListEventSourceMappings`, which names no resource, and
 /// `lambda:UpdateEventSourceMapping` on the mapping.
 ///
-/// It is found by the function's name: the function cannot be told the mapping's id when it is
-/// deployed, because the mapping is made of the function.
+/// It is found by the function's name: the function's configuration cannot contain the mapping's id,
+/// because the mapping is deployed after the function.
 #[derive(Debug, Clone)]
 pub struct WorkerEventSource {
     client: Client,
@@ -16,7 +16,7 @@ pub struct WorkerEventSource {
 }
 
 impl WorkerEventSource {
-    /// The one event source of the function of that name.
+    /// The only event source of the function with this name.
     pub fn new(client: Client, function: String) -> Self {
         Self { client, function }
     }
@@ -39,8 +39,8 @@ impl WorkerEventSource {
     }
 }
 
-/// Whether it is on, or on its way there: `Creating`, `Enabling`, `Enabled` and `Updating`, of the
-/// states that Lambda names (`EventSourceMappingConfiguration`, `State`).
+/// Whether it is on or being turned on: `Creating`, `Enabling`, `Enabled` and `Updating`, of
+/// Lambda's states (`EventSourceMappingConfiguration`, `State`).
 fn is_on(mapping: &EventSourceMappingConfiguration) -> bool {
     !matches!(mapping.state(), Some("Disabled" | "Disabling" | "Deleting"))
 }
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_is_turned_only_where_it_is_not_so_already() {
+    async fn an_event_source_is_updated_only_if_its_state_differs() {
         for (state, turned, calls) in [
             ("Enabled", false, 1),
             ("Enabling", false, 1),
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_function_without_one_is_an_error() {
+    async fn a_function_without_an_event_source_is_an_error() {
         let list = listed(None);
         let client = mock_client!(aws_sdk_lambda, [&list]);
         let source = WorkerEventSource::new(client, "worker".to_owned());

@@ -4,10 +4,7 @@
 pub mod clients;
 pub mod event_source;
 pub mod queue;
+pub mod ses_tags;
 #[cfg(feature = "stripe")]
 pub mod stripe_secret;
 pub mod tables;
-#[cfg(feature = "world")]
-pub mod world;
-#[cfg(feature = "world")]
-pub use world::{World, WorldConfig};

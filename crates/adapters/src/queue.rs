@@ -1,8 +1,7 @@
-//! The email queue, as producers see it.
+//! The email queue for producers.
 
 use aws_sdk_sqs::Client;
-use email::Job;
-use email::queue::EnqueueEmail;
+use email::{Job, queue::EnqueueEmail};
 use unavailable::Unavailable;
 
 /// Puts email jobs on the SQS queue. Needs `sqs:SendMessage`.
@@ -13,7 +12,6 @@ pub struct EmailQueue {
 }
 
 impl EmailQueue {
-    /// The queue of that URL.
     pub fn new(client: Client, url: String) -> Self {
         Self { client, url }
     }
@@ -55,7 +53,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_body_is_the_contracts() {
+    async fn the_body_follows_the_contract() {
         let send = mock!(Client::send_message)
             .match_requests(|request| {
                 request.queue_url() == Some("https://queue.example")

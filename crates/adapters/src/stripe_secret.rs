@@ -1,13 +1,13 @@
-//! The keys to Stripe, in Secrets Manager.
+//! The keys for Stripe, in Secrets Manager.
 
 use aws_sdk_secretsmanager::Client;
 use stripe::{Secrets, SecretsSource};
 use tokio::sync::OnceCell;
 use unavailable::Unavailable;
 
-/// Reads the secret on first use and keeps it as long as the environment lives: a changed secret
-/// needs new environments (a deployment, or any change of the function's configuration). Needs
-/// `secretsmanager:GetSecretValue`.
+/// Reads the secret on first use and keeps it for the life of the execution environment: a changed
+/// secret needs new execution environments (a deployment, or any change of the function's
+/// configuration). Needs `secretsmanager:GetSecretValue`.
 #[derive(Debug)]
 pub struct StripeSecret {
     client: Client,
@@ -16,7 +16,7 @@ pub struct StripeSecret {
 }
 
 impl StripeSecret {
-    /// The secret of that ARN or name.
+    /// `arn` may also be the secret's name.
     pub fn new(client: Client, arn: String) -> Self {
         Self { client, arn, read: OnceCell::new() }
     }
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_secret_is_read_once() {
+    async fn secret_is_read_once() {
         let get = mock!(Client::get_secret_value)
             .match_requests(|request| request.secret_id() == Some("stripe"))
             .then_output(|| {

@@ -1,31 +1,29 @@
-//! Email addresses, parsed once at the edge.
+//! Email addresses, parsed once, where they come in.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// A single email address that SES can take: `local@domain`, ASCII, no display name.
+/// One email address that the provider accepts: `local@domain`, ASCII, no display name.
 ///
-/// SES refuses a local part that is not ASCII and wants the domain in Punycode
-/// (SES API v2, `SendEmail`, "the local part must use 7-bit ASCII").
+/// Amazon SES refuses a local part outside ASCII and wants the domain in Punycode (SES API v2,
+/// `SendEmail`: "the local part must use 7-bit ASCII").
 /// `Debug` masks the address, so that it cannot reach a log by accident.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct EmailAddress(String);
 
-/// Why a text is not an [`EmailAddress`]. It never repeats the text.
+/// Why a text is not an [`EmailAddress`]. Messages never repeat the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidEmailAddress {
     /// Not of the form `local@domain.tld`, or longer than RFC 5321 allows.
     #[error("is not an email address")]
     Malformed,
-    /// Holds a character outside ASCII.
     #[error("has a character outside ASCII, which the mail provider cannot deliver to")]
     NotAscii,
 }
 
 impl EmailAddress {
-    /// The address as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -73,14 +71,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_ordinary_addresses() {
+    fn ordinary_addresses_are_accepted() {
         for text in ["ada@example.com", "a.b+tag@sub.example.co", "o'neil@example.com"] {
             assert_eq!(text.parse::<EmailAddress>().unwrap().as_str(), text);
         }
     }
 
     #[test]
-    fn refuses_what_ses_cannot_deliver_to() {
+    fn addresses_that_the_provider_refuses_are_refused() {
         for text in [
             "",
             "ada",
@@ -102,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn is_masked_in_debug_output() {
+    fn debug_output_masks_the_address() {
         let address: EmailAddress = "ada@example.com".parse().unwrap();
         assert!(!format!("{address:?}").contains("ada"));
     }

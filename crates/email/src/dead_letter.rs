@@ -1,41 +1,41 @@
-//! Dead letters: jobs that are not tried any more, kept with their reason.
+//! Dead letters: jobs that will not be retried, kept with their reason.
 
 use std::future::Future;
 
 use time::OffsetDateTime;
 use unavailable::Unavailable;
 
-use crate::{JobId, job::MalformedJob};
+use crate::job::{JobId, MalformedJob};
 
-/// The message attributes of a dead letter: its contract with whoever reads the dead-letter queue. A
-/// letter without any was moved there by the queue itself, after too many receives.
+/// The message attributes of a dead letter: the contract with readers of the dead-letter queue. The queue
+/// itself moves a message there after too many receives; such a letter has none of them.
 pub mod attribute {
     /// The reason in words, for people.
     pub const REASON: &str = "reason";
     /// The reason for machines: [`Reason::code`](super::Reason::code).
     pub const ERROR_CODE: &str = "error_code";
-    /// The id of the message that the job came in.
-    pub const MESSAGE_ID: &str = "message_id";
-    /// The job's id, where the body gave one.
+    /// The SQS message id of the job.
+    pub const SQS_MESSAGE_ID: &str = "sqs_message_id";
+    /// The job's id, if the body has one.
     pub const JOB_ID: &str = "job_id";
-    /// When it was first tried, in RFC 3339.
+    /// The time of the first attempt, in RFC 3339.
     pub const FIRST_ATTEMPT_AT: &str = "first_attempt_at";
-    /// When it was last tried, in RFC 3339.
+    /// The time of the last attempt, in RFC 3339.
     pub const LAST_ATTEMPT_AT: &str = "last_attempt_at";
-    /// How often it was tried; for a body that is no job, how often it was received.
+    /// The number of attempts; for a body that is not a job, the receive count.
     pub const ATTEMPTS: &str = "attempts";
 }
 
-/// The code of a letter that may have been sent: it is kept because it is to be sent at most
-/// once, and only an operator can decide to send it again.
+/// The code of a letter that may have been sent. Its template is sent at most once, so only an operator
+/// can decide to send it again.
 pub const OUTCOME_UNKNOWN: &str = "outcome_unknown";
-/// The code of a letter that the queue itself moved: none of its workers lived to say why.
+/// The code of a letter that the queue itself moved: every worker that received it died.
 pub const TOO_MANY_RECEIVES: &str = "too_many_receives";
 
-/// Why a job is not tried any more.
+/// Why a job will not be retried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
-    /// What kind of reason, for machines: `malformed_job`, `unknown_template`, `invalid_data`,
+    /// The kind of reason, for machines: `malformed_job`, `unknown_template`, `invalid_data`,
     /// `suppressed`, [`OUTCOME_UNKNOWN`], or the provider's own error code.
     pub code: String,
     /// The reason in words, for people.
@@ -43,7 +43,6 @@ pub struct Reason {
 }
 
 impl Reason {
-    /// A reason of our own.
     pub fn new(code: &str, text: impl Into<String>) -> Self {
         Self { code: code.to_owned(), text: text.into() }
     }
@@ -55,37 +54,29 @@ impl From<&MalformedJob> for Reason {
     }
 }
 
-/// How often a job was tried, and when.
+/// The attempts of a job: how many, the first and the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attempts {
-    /// How often.
     pub count: u32,
-    /// When first.
     pub first_at: OffsetDateTime,
-    /// When last.
     pub last_at: OffsetDateTime,
 }
 
-/// A job on its way to the dead-letter queue.
+/// A job for the dead-letter queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter<'a> {
-    /// The body as it was received.
+    /// The body exactly as it was received.
     pub body: &'a str,
-    /// The queue's id of the message it came in.
-    pub message_id: &'a str,
-    /// The job's id, where the body gave one.
+    pub sqs_message_id: &'a str,
+    /// `None` if the body has no valid one.
     pub job_id: Option<&'a JobId>,
-    /// Why it is not tried any more.
     pub reason: &'a Reason,
-    /// How often it was tried.
     pub attempts: Attempts,
 }
 
 /// The place where dead letters are kept.
 pub trait DeadLetters {
-    /// Keeps a dead letter.
-    ///
-    /// `Err` means that it may not have been kept: the message must not be acknowledged, and its
-    /// redelivery will try again. Keeping one twice is harmless.
+    /// `Err` means that the letter may not have been kept: do not acknowledge the message, and its
+    /// redelivery retries. Keeping a letter twice is harmless.
     fn keep(&self, letter: DeadLetter<'_>) -> impl Future<Output = Result<(), Unavailable>> + Send;
 }

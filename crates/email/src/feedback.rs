@@ -1,63 +1,58 @@
-//! What the provider tells of an email after it accepted it.
+//! The provider's events about an email that it has accepted.
 //!
-//! Telling is best effort: an event may come late, twice, out of order, or never. So nothing waits for
-//! one, and the [ledger](crate::ledger) only ever moves on by them: a later one wins over an earlier
-//! one by its kind, whichever comes first. One thing an event does settle: whatever it says, the
-//! provider had accepted the email, so an attempt that had no answer was a send.
+//! Events are best effort: one may come late, twice, out of order, or never. So nothing waits for them,
+//! and they move the [ledger](crate::ledger) only forward: kinds have ranks, and the highest rank wins
+//! in whatever order events arrive. Any event proves one thing: the provider had accepted the email, so
+//! an attempt without an answer was a send.
 
 use std::future::Future;
 
 use time::OffsetDateTime;
 use unavailable::Unavailable;
 
-use crate::{EmailAddress, JobId, ledger::State, suppression::Cause};
+use crate::{address::EmailAddress, job::JobId, ledger::State, suppression::SuppressionCause};
 
-/// The tag on every email that carries its job's id into the provider's events.
-pub const JOB_ID_TAG: &str = "job_id";
-
-/// An event.
+/// An event about one email.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Feedback {
-    /// The email's job; `None` where the email was none of a job's.
+    /// `None` if the email does not belong to a job.
     pub job_id: Option<JobId>,
     /// The provider's id of the email.
-    pub message_id: String,
-    /// When the provider accepted it.
+    pub ses_message_id: String,
+    /// When the provider accepted the email.
     pub sent_at: OffsetDateTime,
-    /// When it happened.
+    /// When the event happened.
     pub at: OffsetDateTime,
-    /// Whom it is about.
     pub recipients: Vec<EmailAddress>,
-    /// What happened.
     pub event: Event,
 }
 
 /// What happened to an email.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// The recipient's server took it.
+    /// The recipient's server accepted the email.
     Delivered,
-    /// The recipient's server refused it.
+    /// The recipient's server refused the email.
     Bounced {
-        /// Whether for good: there is no such mailbox. The others may do better later.
+        /// There is no such mailbox. Other bounces may be temporary.
         for_good: bool,
-        /// The provider's words, such as `Permanent/General`.
+        /// In the provider's words, such as `Permanent/General`.
         detail: String,
     },
-    /// The provider found something in it that it does not send, such as a virus.
+    /// The provider found something that it does not send, such as a virus.
     Rejected {
-        /// The provider's words.
+        /// In the provider's words.
         detail: String,
     },
-    /// The recipient reported it as unwanted.
+    /// The recipient reported the email as unwanted.
     Complained {
-        /// The provider's words, such as `abuse`.
+        /// In the provider's words, such as `abuse`.
         detail: String,
     },
 }
 
 impl Event {
-    /// The state of the job after it.
+    /// The state of the job after the event.
     pub fn state(&self) -> State {
         match self {
             Self::Delivered => State::Delivered,
@@ -67,7 +62,7 @@ impl Event {
         }
     }
 
-    /// The provider's words, where it has any.
+    /// The provider's words, if it has any.
     pub fn detail(&self) -> Option<&str> {
         match self {
             Self::Delivered => None,
@@ -77,31 +72,31 @@ impl Event {
         }
     }
 
-    /// Why nothing more may be sent to the recipients, if so.
-    pub fn suppresses(&self) -> Option<Cause> {
+    /// Why nothing more may be sent to the recipients; `None` if it may.
+    pub fn suppresses(&self) -> Option<SuppressionCause> {
         match self {
-            Self::Bounced { for_good: true, .. } => Some(Cause::Bounce),
-            Self::Complained { .. } => Some(Cause::Complaint),
+            Self::Bounced { for_good: true, .. } => Some(SuppressionCause::Bounce),
+            Self::Complained { .. } => Some(SuppressionCause::Complaint),
             _ => None,
         }
     }
 }
 
-/// What became of an event.
+/// The effect of an event on the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
-    /// The ledger has moved on.
+    /// The job has moved forward.
     Moved,
-    /// The ledger was as far as that, or further.
+    /// The job was that far already, or further.
     Nothing,
-    /// The ledger knows no such job: it is over its retention, or was never one.
+    /// The ledger has no such job: its entry has expired, or there never was one.
     UnknownJob,
 }
 
-/// Writes events down in the ledger.
+/// Records events in the ledger.
 pub trait RecordFeedback {
-    /// Moves the job on, if the event is later in kind than what the ledger has. `Err` means that the
-    /// event is to be delivered again.
+    /// Moves the job forward if the event outranks the job's state. After an `Err` the event must be
+    /// delivered again.
     fn record(
         &self,
         job_id: &JobId,

@@ -1,32 +1,30 @@
-//! What an attempt that had no answer means: a choice for each template.
+//! What follows an attempt without an answer: a choice per template.
 //!
-//! The provider has no idempotency token. When an answer is lost, or a worker dies between the
-//! provider's yes and the ledger's write, nobody knows whether the email was sent. It can then be sent
-//! again, and some recipient gets it twice; or not, and some recipient may never get it.
+//! The provider has no idempotency token. If an answer is lost, or a worker dies between the
+//! provider's answer and the ledger's write, it is unknown whether the email was sent. Retry, and some
+//! recipients get it twice; do not, and some may never get it.
 
 use std::{collections::BTreeSet, convert::Infallible, str::FromStr};
 
 use crate::job::Content;
 
-/// How often a job's email is sent.
+/// How many times a job's email is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guarantee {
-    /// Once, and in doubt twice: it is tried again when its claim has ended.
+    /// Once, and in doubt twice: the job is retried after its claim has ended.
     AtLeastOnce,
-    /// Once, and in doubt not again: it is parked as `unknown` until an event of the provider's or an
+    /// Once, and in doubt not again: the job is parked as `unknown` until a provider's event or an
     /// operator decides.
     AtMostOnce,
 }
 
-/// The guarantee of each template: the named ones are sent at most once, everything else at least
-/// once.
+/// The templates that are sent at most once. Everything else is sent at least once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Guarantees {
     at_most_once: BTreeSet<String>,
 }
 
 impl Guarantees {
-    /// What holds for a job with that content.
     pub fn of(&self, content: &Content) -> Guarantee {
         match content {
             Content::Template { name, .. } if self.at_most_once.contains(name) => {
@@ -36,13 +34,12 @@ impl Guarantees {
         }
     }
 
-    /// The templates that are sent at most once.
     pub fn at_most_once(&self) -> impl Iterator<Item = &str> {
         self.at_most_once.iter().map(String::as_str)
     }
 }
 
-/// Names, with commas between them.
+/// Comma-separated template names.
 impl FromStr for Guarantees {
     type Err = Infallible;
 
@@ -57,7 +54,7 @@ mod tests {
     use serde_json::Map;
 
     use super::*;
-    use crate::Message;
+    use crate::message::Message;
 
     #[test]
     fn only_the_named_templates_are_sent_at_most_once() {

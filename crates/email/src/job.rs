@@ -1,27 +1,29 @@
-//! The queue's contract: one JSON body, one email, one recipient.
+//! The email queue's contract: one JSON body, one email, one recipient.
 //!
 //! ```json
 //! {"v":1, "id":"0198…", "to":"ada@example.com", "template":"enrollment-confirmation", "data":{…}}
 //! {"v":1, "id":"0198…", "to":"ada@example.com", "subject":"Hello", "text":"…", "html":"…"}
 //! ```
 //!
-//! Any service of the platform may enqueue. `id` is the idempotency key: of two jobs with one id,
-//! one is sent. The sender address is never the job's to choose. Fields that are not known are ignored.
+//! Any service of the platform may enqueue. `id` is the idempotency key: of two jobs with the same id,
+//! one is sent. A job cannot choose the sender. Unknown fields are ignored.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::{EmailAddress, Message, address::InvalidEmailAddress, message::InvalidSubject};
+use crate::{
+    address::{EmailAddress, InvalidEmailAddress},
+    message::{InvalidSubject, Message},
+};
 
-/// The contract's version, as `v` has it.
+/// The contract's version: the value of `v`.
 pub const VERSION: u64 = 1;
 
 /// An idempotency key: 1 to 128 of `A-Z a-z 0-9 - _ .`.
 ///
-/// It becomes the value of an SES message tag, which allows only ASCII letters, digits, `-`, `_`, `.`
-/// and `@`, up to 256 characters (SES API v2, `MessageTag`).
+/// It becomes the value of a tag on the email, and providers allow few characters there.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct JobId(String);
@@ -32,10 +34,9 @@ pub struct JobId(String);
 pub struct InvalidJobId;
 
 impl JobId {
-    /// The longest id, in characters.
+    /// In characters.
     pub const MAX_LENGTH: usize = 128;
 
-    /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -77,25 +78,23 @@ impl fmt::Display for JobId {
 /// One email to one recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
-    /// The idempotency key.
     pub id: JobId,
-    /// The one recipient: the provider counts recipients, so a job with two would be two sends.
+    /// The provider counts recipients: a job with two would be two sends.
     pub to: EmailAddress,
-    /// What to send.
     pub content: Content,
 }
 
-/// What a job sends.
+/// The content of a job's email.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
-    /// A template of the worker's, filled in with data.
+    /// One of the worker's templates, filled in with data.
     Template {
-        /// Which template; whether there is one of that name is the worker's to say.
+        /// The template's name. Only the worker knows which names exist.
         name: String,
-        /// What the template asks for.
+        /// The template's fields.
         data: Map<String, Value>,
     },
-    /// A message that the enqueuing service wrote itself.
+    /// A message that the enqueueing service wrote itself.
     Message(Message),
 }
 
@@ -110,37 +109,28 @@ pub enum MalformedJob {
         /// Column of the first error, from 1.
         column: usize,
     },
-    /// The body is JSON but no object.
+    /// The body is JSON, but not an object.
     #[error("the body is not a JSON object")]
     NotAnObject,
-    /// `v` names a version of the contract that this worker does not know.
-    #[error("`v` is not {VERSION}, the one version of the contract that is known")]
+    #[error("`v` is not {VERSION}, the only known version of the contract")]
     UnknownVersion,
-    /// A field is not there.
     #[error("`{0}` is missing")]
     Missing(&'static str),
-    /// A field has another JSON type than it must.
     #[error("`{field}` is not {expected}")]
     WrongType {
-        /// Which field.
         field: &'static str,
-        /// What it must be.
+        /// The type that it must have, with its article.
         expected: &'static str,
     },
-    /// `id` is no idempotency key.
     #[error("`id` {0}")]
     Id(#[from] InvalidJobId),
-    /// `to` is no address.
     #[error("`to` {0}")]
     To(#[from] InvalidEmailAddress),
-    /// `subject` is no subject.
     #[error("`subject` {0}")]
     Subject(#[from] InvalidSubject),
-    /// Neither `template` nor `subject` is there.
-    #[error("there is neither a `template` nor a `subject`")]
+    #[error("neither `template` nor `subject` is present")]
     NoContent,
-    /// Both `template` and `subject` are there.
-    #[error("there are both a `template` and a `subject`")]
+    #[error("both `template` and `subject` are present")]
     TwoContents,
 }
 
@@ -149,8 +139,8 @@ impl Job {
     ///
     /// # Errors
     ///
-    /// `Err` is final: the same body will never parse, so redelivery is of no use and the message
-    /// belongs in the dead-letter queue.
+    /// `Err` is final: the same body never parses, so redelivery does not help. The message belongs in
+    /// the dead-letter queue.
     pub fn parse(body: &str) -> Result<Self, MalformedJob> {
         let value: Value = serde_json::from_str(body)
             .map_err(|e| MalformedJob::NotJson { line: e.line(), column: e.column() })?;
@@ -165,7 +155,7 @@ impl Job {
         Ok(Self { id, to, content: Content::parse(&mut fields)? })
     }
 
-    /// The body that [`Job::parse`] reads back.
+    /// The body from which [`Job::parse`] reads the same job.
     pub fn to_body(&self) -> String {
         let Self { id, to, content } = self;
         match content {
@@ -224,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_both_forms() {
+    fn both_kinds_of_content_parse() {
         let job = Job::parse(
             r#"{"v":1,"id":"a-1","to":"ada@example.com","template":"hello","data":{"name":"Ada"}}"#,
         )
@@ -240,23 +230,23 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_wrong() {
+    fn each_error_names_the_field() {
         for (body, why) in [
             ("nonsense", "the body is not JSON (line 1, column 2)"),
             ("[]", "the body is not a JSON object"),
             ("{}", "`v` is missing"),
-            (r#"{"v":2}"#, "`v` is not 1, the one version of the contract that is known"),
+            (r#"{"v":2}"#, "`v` is not 1, the only known version of the contract"),
             (r#"{"v":1}"#, "`id` is missing"),
             (r#"{"v":1,"id":7}"#, "`id` is not a string"),
             (r#"{"v":1,"id":"a b"}"#, "`id` is not 1 to 128 of the characters A-Z a-z 0-9 - _ ."),
             (r#"{"v":1,"id":"a","to":"ada"}"#, "`to` is not an email address"),
             (
                 r#"{"v":1,"id":"a","to":"ada@example.com"}"#,
-                "there is neither a `template` nor a `subject`",
+                "neither `template` nor `subject` is present",
             ),
             (
                 r#"{"v":1,"id":"a","to":"ada@example.com","template":"t","subject":"s"}"#,
-                "there are both a `template` and a `subject`",
+                "both `template` and `subject` are present",
             ),
             (r#"{"v":1,"id":"a","to":"ada@example.com","template":"t"}"#, "`data` is missing"),
             (
@@ -275,14 +265,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn never_panics_and_never_repeats_a_value(body in ".{0,200}") {
+        fn any_body_parses_without_a_panic_and_errors_repeat_no_value(body in ".{0,200}") {
             if let Err(error) = Job::parse(&body) {
                 prop_assert!(error.to_string().len() < 100);
             }
         }
 
         #[test]
-        fn what_is_written_is_read_back(
+        fn a_written_job_parses_back(
             id in "[A-Za-z0-9._-]{1,128}",
             local in "[a-z0-9]{1,20}",
             subject in "[ -~]{0,80}x",

@@ -1,20 +1,20 @@
-//! The delivery ledger: which job is being sent, by whom, and what became of it.
+//! The delivery ledger: the claim on each job, and the state of its email.
 //!
 //! ```text
-//!             claim                    accepted            feedback, in any order
+//!             claim                    accepted            events, in any order
 //!  (no entry) -----> sending(until) ----------------> sent ----------> delivered, bounced,
 //!                     |   ^   |   |      hopeless              +-----> rejected, complained
 //!             release |   |   |   +---------------> failed     |
-//!          or it ends v   |   |     no answer, and             |
+//!             or end  v   |   |     no answer, and             |
 //!                     (claim over)  at most once  -> unknown --+
 //!                         ^                             |
 //!                         +------- redrive (failed, unknown)
 //! ```
 //!
 //! A worker claims a job by a conditional write before it asks for a permit, so a duplicate delivery,
-//! a resumed job or a redrive sends nothing twice. Only a crash between the provider's yes and the
-//! ledger's write can, and an answer that was lost; a job that is to be sent at most once is
-//! then `unknown` until an event or an operator settles it.
+//! a resumed job or a redrive sends nothing twice. Two things still can: a crash between the provider's
+//! answer and the ledger's write, and a lost answer. A job that is sent at most once is then `unknown`
+//! until an event or an operator settles it.
 
 use std::{future::Future, time::Duration};
 
@@ -22,35 +22,34 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use unavailable::Unavailable;
 
-use crate::{JobId, dead_letter::Reason};
+use crate::{dead_letter::Reason, job::JobId};
 
 /// How long an entry is kept after its last change.
-pub const RETENTION: Duration = Duration::from_hours(90 * 24);
+pub const LEDGER_RETENTION: Duration = Duration::from_hours(90 * 24);
 
-/// How far the job has come.
+/// The state of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Claimed by a worker, or given back after a failed attempt.
     Sending,
-    /// It can never be sent; the dead-letter queue has it with the reason.
+    /// It can never be sent; the dead-letter queue has it, with the reason.
     Failed,
-    /// It may have been sent, and is not to be sent twice; the dead-letter queue has it.
+    /// It may have been sent, and must not be sent twice; the dead-letter queue has it.
     Unknown,
     /// The provider has accepted the email.
     Sent,
-    /// The recipient's server has taken it.
+    /// The recipient's server has accepted it.
     Delivered,
     /// The recipient's server has refused it.
     Bounced,
-    /// The provider has accepted the email, and then thrown it away for what is in it.
+    /// The provider has accepted the email, and then discarded it for its content.
     Rejected,
     /// The recipient has reported it as unwanted.
     Complained,
 }
 
 impl State {
-    /// Every state.
     pub const ALL: [Self; 8] = [
         Self::Sending,
         Self::Failed,
@@ -62,7 +61,7 @@ impl State {
         Self::Complained,
     ];
 
-    /// The state's name, as it is stored and shown.
+    /// The name that is stored and shown.
     pub fn name(self) -> &'static str {
         match self {
             Self::Sending => "sending",
@@ -81,31 +80,29 @@ impl State {
         self.rank() > 0
     }
 
-    /// Which of two tells more: an answer or an event moves a job to a higher rank only, so the order
-    /// in which they come does not matter.
+    /// An answer or an event moves a job to a higher rank only, so their order does not matter.
     fn rank(self) -> u8 {
         match self {
             Self::Sending | Self::Failed | Self::Unknown => 0,
             Self::Sent => 1,
             Self::Delivered => 2,
-            // A server can take an email and refuse it later.
+            // A server can accept an email and refuse it later.
             Self::Bounced | Self::Rejected => 3,
             Self::Complained => 4,
         }
     }
 
-    /// The states that give way to this one, once the provider has told of it.
+    /// The states that this one replaces when the provider reports it.
     pub fn outranks(self) -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(move |other| other.rank() < self.rank())
     }
 }
 
-/// What the ledger knows of a job: the email's timeline.
+/// A job's entry in the ledger: the timeline of its email.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// How far it has come.
     pub state: State,
-    /// How often it has been tried, with the attempt under way.
+    /// Including the attempt in progress.
     pub attempts: u32,
     /// When it was first claimed.
     #[serde(with = "time::serde::rfc3339")]
@@ -120,64 +117,62 @@ pub struct Entry {
         skip_serializing_if = "Option::is_none"
     )]
     pub sent_at: Option<OffsetDateTime>,
-    /// The provider's id of the email.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message_id: Option<String>,
-    /// When it was found that it can never be sent, or that nobody knows whether it was.
+    /// The provider's id of the email. Older entries have it as `message_id`.
+    #[serde(default, alias = "message_id", skip_serializing_if = "Option::is_none")]
+    pub ses_message_id: Option<String>,
+    /// When the job became `failed` or `unknown`.
     #[serde(
         default,
         with = "time::serde::rfc3339::option",
         skip_serializing_if = "Option::is_none"
     )]
     pub failed_at: Option<OffsetDateTime>,
-    /// Why it can never be sent.
+    /// Why it became `failed` or `unknown`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// When what the last event told of happened: the delivery, the bounce, the complaint.
+    /// When the last recorded event happened: the delivery, the bounce, the complaint.
     #[serde(
         default,
         with = "time::serde::rfc3339::option",
         skip_serializing_if = "Option::is_none"
     )]
     pub feedback_at: Option<OffsetDateTime>,
-    /// The provider's words for it.
+    /// The last event in the provider's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feedback: Option<String>,
 }
 
-/// A claim that a worker asks for.
+/// A worker's request for a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
-    /// The job.
     pub job_id: JobId,
-    /// Names this claim alone. A write that the client repeats because its answer was lost finds
-    /// its own token and so is not mistaken for another worker's.
+    /// Unique per claim. If the client repeats a write because its answer was lost, the repetition finds
+    /// its own token and is not mistaken for another worker's.
     pub token: String,
-    /// When the claim is made.
     pub at: OffsetDateTime,
-    /// When the claim ends by itself; later than anything the claimer can still send.
+    /// When the claim ends by itself: later than the worker can still send.
     pub until: OffsetDateTime,
 }
 
-/// Whether a claim that is released was used.
+/// Whether a released claim was used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Used {
-    /// An attempt was made and failed: it stays counted.
+    /// An attempt was made and failed: it counts.
     Attempted,
-    /// Nothing was tried: the claim does not count as an attempt.
+    /// No attempt was made: the claim does not count as one.
     NotTried,
 }
 
-/// The ledger's answer to a [`Claim`].
+/// The result of a [`Claim`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claimed {
-    /// The job is the claimer's to send.
+    /// The worker may send the job.
     Granted(Grant),
     /// The provider has accepted the email; there is nothing to do.
     AlreadySent,
     /// It is kept as a dead letter; there is nothing to do.
     AlreadyFailed,
-    /// Another claim is in force until then.
+    /// Another claim is in force.
     InProgress {
         /// When that claim ends by itself.
         until: OffsetDateTime,
@@ -187,46 +182,43 @@ pub enum Claimed {
 /// A claim that was granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grant {
-    /// How many attempts there have been with this one; from 1.
+    /// Including this one; from 1.
     pub attempts: u32,
-    /// When the first was.
     pub first_attempt_at: OffsetDateTime,
-    /// An attempt that was [announced](Ledger::announce) has never been settled: nobody knows whether
-    /// the email was sent.
+    /// An [announced](Ledger::announce) attempt has never been settled: the email may have been sent.
     pub unsettled: bool,
 }
 
 /// Claims and their ends.
 pub trait Ledger {
-    /// Claims a job, if it has not been sent and no other claim on it is in force. After an `Err` nothing
-    /// may be sent.
+    /// Claims a job, unless it has been sent or another claim is in force. After an `Err` nothing may be
+    /// sent.
     fn claim(&self, claim: &Claim) -> impl Future<Output = Result<Claimed, Unavailable>> + Send;
 
-    /// Writes down that an attempt is about to be made, so that whoever claims the job after a crash
-    /// knows. Needed only for what is to be sent at most once. After an `Err`, or `false` where
-    /// the claim has ended, nothing may be sent.
+    /// Records that an attempt follows, for the worker that claims the job after a crash. Needed only
+    /// for jobs that are sent at most once. After an `Err`, or after `false` because the claim has
+    /// ended, nothing may be sent.
     fn announce(&self, claim: &Claim) -> impl Future<Output = Result<bool, Unavailable>> + Send;
 
-    /// Ends a claim so that the job can be claimed again at once. Call it only where it is certain
-    /// that the provider did not accept the email. An `Err` costs time only: the claim ends by itself.
+    /// Ends a claim, so that the job can be claimed again at once. Call it only if the provider certainly
+    /// did not accept the email. An `Err` costs only time: the claim ends by itself.
     fn release(
         &self,
         claim: &Claim,
         used: Used,
     ) -> impl Future<Output = Result<(), Unavailable>> + Send;
 
-    /// Writes down that the provider accepted the email, unless an event has told more already. After
-    /// an `Err` the message is still to be acknowledged: its redelivery could only send the email
-    /// again.
+    /// Records that the provider accepted the email, unless an event has reported more already. After an
+    /// `Err` acknowledge the message all the same: its redelivery could only send the email again.
     fn mark_sent(
         &self,
         job_id: &JobId,
-        message_id: &str,
+        ses_message_id: &str,
         at: OffsetDateTime,
     ) -> impl Future<Output = Result<(), Unavailable>> + Send;
 
-    /// Writes down that the job can never be sent, if the claim is still in force. Keep the dead
-    /// letter first.
+    /// Records that the job can never be sent, if the claim is still in force. Keep the dead letter
+    /// first.
     fn mark_failed(
         &self,
         claim: &Claim,
@@ -234,8 +226,8 @@ pub trait Ledger {
         at: OffsetDateTime,
     ) -> impl Future<Output = Result<(), Unavailable>> + Send;
 
-    /// Writes down that nobody knows whether the email was sent, if the claim is still in force. Keep
-    /// the dead letter first.
+    /// Records that the email may have been sent, if the claim is still in force. Keep the dead letter
+    /// first.
     fn mark_unknown(
         &self,
         claim: &Claim,
@@ -244,25 +236,24 @@ pub trait Ledger {
     ) -> impl Future<Output = Result<(), Unavailable>> + Send;
 }
 
-/// What a job is after it was to be opened again.
+/// The result of reopening a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reopened {
     /// A worker may claim it.
     Ready,
-    /// The provider has accepted the email meanwhile: there is nothing to send.
+    /// The provider has accepted the email in the meantime: there is nothing to send.
     Accepted(State),
-    /// A claim is in force until then: it is being sent, or being settled. Ask again later.
+    /// A claim is in force: the job is being sent or settled. Retry later.
     InProgress {
         /// When that claim ends by itself.
         until: OffsetDateTime,
     },
 }
 
-/// Opens jobs again that were given up, for a redrive.
+/// Reopens failed jobs for a redrive.
 pub trait Reopen {
-    /// Lets a job be claimed again that is `failed` or `unknown`. Do it before the job is put on
-    /// the queue again, or a worker takes it for done with. After an `Err` the job may or may not be
-    /// open; a repetition is safe.
+    /// Lets a `failed` or `unknown` job be claimed again. Reopen it before it goes to the queue again, or
+    /// a worker takes it for finished. After an `Err` the job may or may not be open; retrying is safe.
     fn reopen(
         &self,
         job_id: &JobId,
@@ -272,16 +263,16 @@ pub trait Reopen {
 
 /// Reads a job's timeline.
 pub trait Timeline {
-    /// The job's entry; `None` while no worker has claimed it yet.
+    /// `None` until a worker claims the job.
     fn find(
         &self,
         job_id: &JobId,
     ) -> impl Future<Output = Result<Option<Entry>, Unavailable>> + Send;
 }
 
-/// Knows of email jobs.
+/// Knows which email jobs workers have seen.
 pub trait KnowsEmail {
-    /// Whether a worker has ever taken the job of that id.
+    /// Whether a worker has ever claimed the job.
     fn knows_email(&self, id: &JobId) -> impl Future<Output = Result<bool, Unavailable>> + Send;
 }
 
@@ -290,14 +281,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_what_is_stored() {
+    fn a_states_name_is_its_stored_form() {
         for state in State::ALL {
             assert_eq!(serde_json::to_value(state).unwrap(), state.name());
         }
     }
 
     #[test]
-    fn an_event_moves_a_job_on_and_never_back() {
+    fn an_event_moves_a_job_forward_and_never_back() {
         let outranked = |state: State| state.outranks().collect::<Vec<_>>();
         let unsettled = [State::Sending, State::Failed, State::Unknown];
         assert_eq!(outranked(State::Sent), unsettled);

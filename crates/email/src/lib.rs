@@ -1,8 +1,8 @@
-//! Server B's rules: the queue's contract, what an attempt to send can come to, and when to try again.
+//! The rules of the email side: the queue's contract, the outcomes of an attempt, and when to retry.
 //!
-//! Nothing here knows of AWS or Lambda. Adapters for the [ledger](ledger::Ledger), the
+//! Nothing here knows AWS, Lambda or the provider's error codes. Adapters for the [ledger](ledger::Ledger), the
 //! [mailer](mailer::Mailer), the [dead letters](dead_letter::DeadLetters), the
-//! [holds](hold::HoldRecord) and the [suppressions](suppression::Suppressions) live elsewhere.
+//! [holds](hold::HoldRecord) and the [suppressions](suppression::Suppressions) live elsewhere. The module `testing` has them in memory.
 
 pub mod address;
 pub mod dead_letter;
@@ -16,6 +16,8 @@ pub mod message;
 pub mod queue;
 pub mod retry;
 pub mod suppression;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use address::EmailAddress;
 pub use job::{Job, JobId};

@@ -1,31 +1,27 @@
-//! What is sent: a subject and its bodies.
+//! Messages: a subject and its bodies.
 
 use std::str::FromStr;
 
-/// A subject line: 1 to 998 bytes (the line limit of RFC 5322, 2.1.1), without control characters,
-/// so that no header can be smuggled in.
+/// A subject line: 1 to 998 bytes (the line limit of RFC 5322, 2.1.1) without control characters, so
+/// that it cannot smuggle in a header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject(String);
 
 /// Why a text is not a [`Subject`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSubject {
-    /// Nothing but white space.
+    /// Empty, or white space only.
     #[error("is empty")]
     Empty,
-    /// More than [`Subject::MAX_BYTES`].
     #[error("is longer than 998 bytes")]
     TooLong,
-    /// A line break or another control character.
     #[error("has a line break or another control character")]
     ControlCharacter,
 }
 
 impl Subject {
-    /// The longest subject, in bytes.
     pub const MAX_BYTES: usize = 998;
 
-    /// The subject as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -47,14 +43,11 @@ impl FromStr for Subject {
     }
 }
 
-/// A message ready to be sent. The sender is configuration and the recipient is the job's.
+/// A message that is ready to be sent. The sender is configuration, and the recipient is the job's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// The subject line.
     pub subject: Subject,
-    /// The plain text body.
     pub text: String,
-    /// The HTML body, where there is one.
     pub html: Option<String>,
 }
 
@@ -63,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn subjects_are_single_lines() {
+    fn a_subject_is_one_line() {
         assert!("Welcome to Rust 101".parse::<Subject>().is_ok());
         for (text, why) in [
             ("  ", InvalidSubject::Empty),

@@ -1,13 +1,14 @@
-//! The email queue, as producers see it.
+//! The email queue for producers.
 
 use std::future::Future;
 
 use unavailable::Unavailable;
 
-use crate::Job;
+use crate::job::Job;
 
 /// Puts email jobs on the queue.
 pub trait EnqueueEmail {
-    /// Enqueues a job. Enqueuing one twice is harmless: its id is its idempotency key.
+    /// Enqueueing a job twice is harmless: its id is its idempotency key. After an `Err` it may or may not
+    /// be on the queue.
     fn enqueue_email(&self, job: &Job) -> impl Future<Output = Result<(), Unavailable>> + Send;
 }

@@ -1,8 +1,7 @@
-//! Recipients to whom nothing is sent any more: emails to them bounced for good, or they complained.
+//! Suppressed recipients: nothing is sent to them, because an email bounced for good or they complained.
 //!
-//! The provider keeps the list and the last word. What is kept here is a copy of it, by which a
-//! worker knows without asking the provider, which answers once a second, that a recipient is worth
-//! asking about.
+//! The provider's suppression list decides. It answers only about once per second, so a copy of the list
+//! is kept here, and the provider is asked only about recipients in the copy.
 
 use std::{fmt, future::Future};
 
@@ -10,19 +9,19 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use unavailable::Unavailable;
 
-use crate::{EmailAddress, dead_letter::Reason};
+use crate::{address::EmailAddress, dead_letter::Reason};
 
 /// Why a recipient is suppressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Cause {
+pub enum SuppressionCause {
     /// An email bounced for good: there is no such mailbox.
     Bounce,
     /// The recipient reported an email as unwanted.
     Complaint,
 }
 
-impl fmt::Display for Cause {
+impl fmt::Display for SuppressionCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Bounce => "an earlier email bounced for good",
@@ -31,30 +30,28 @@ impl fmt::Display for Cause {
     }
 }
 
-impl From<Cause> for Reason {
-    fn from(cause: Cause) -> Self {
+impl From<SuppressionCause> for Reason {
+    fn from(cause: SuppressionCause) -> Self {
         Self::new("suppressed", format!("the recipient is suppressed: {cause}"))
     }
 }
 
-/// Knows the suppressed recipients.
+/// Finds suppressed recipients.
 pub trait Suppressions {
-    /// Why the recipient is suppressed; `None` if it is not. After an `Err` nothing may be sent: the job
-    /// is to be retried.
+    /// `None` if the recipient is not suppressed. After an `Err` nothing may be sent: retry the job.
     fn find(
         &self,
         recipient: &EmailAddress,
-    ) -> impl Future<Output = Result<Option<Cause>, Unavailable>> + Send;
+    ) -> impl Future<Output = Result<Option<SuppressionCause>, Unavailable>> + Send;
 }
 
-/// Adds to the suppressed recipients.
+/// Adds suppressed recipients.
 pub trait Suppress {
-    /// Writes down that a recipient is suppressed. Doing it twice is harmless, and a complaint stays
-    /// where a bounce comes after it.
+    /// Repeating it is harmless, and a complaint stays after a later bounce.
     fn suppress(
         &self,
         recipient: &EmailAddress,
-        cause: Cause,
+        cause: SuppressionCause,
         at: OffsetDateTime,
     ) -> impl Future<Output = Result<(), Unavailable>> + Send;
 }

@@ -1,27 +1,27 @@
 //! The critical path: enroll a student in a course.
 //!
 //! For a free course: (1) a conditional write of the active enrollment, (2) the email job, (3) the
-//! answer. For a priced one: (1) a conditional write of the pending payment, (2) the charge, (3) a
-//! conditional write of the grant, (4) the email job, (5) the answer.
+//! response. For a priced one: (1) a conditional write of the pending payment, (2) the charge, (3) a
+//! conditional write of the grant, (4) the email job, (5) the response.
 //!
-//! Once the grant is written the answer is success; what fails after it, and what a crash leaves half
-//! done before it, is finished later, because the enrollment carries its `resume_at` from the first
-//! write.
+//! Once the grant is written, the response is success. Whatever fails after it, and whatever a crash
+//! leaves unfinished before it, is finished later: the enrollment carries its `resume_at` from the
+//! first write.
 
 use email::queue::EnqueueEmail;
 use time::OffsetDateTime;
 use unavailable::Unavailable;
 
 use crate::{
-    Course, CourseId, Enrollment,
-    course::CourseState,
-    enrollment::{EnrollRequest, EnrollmentState},
+    course::{Course, CourseId, CourseState},
+    enrollment::{Enrollment, EnrollmentState},
     fields::FieldErrors,
     payment::{Created, Decline, IntentStatus},
     ports::{
-        FindCourse, FindEnrollment, InsertEnrollment, Inserted, PaymentProvider, Payments,
+        Adapters, FindCourse, FindEnrollment, InsertEnrollment, Inserted, PaymentProvider, Ports,
         SaveEnrollment, Saved,
     },
+    request::EnrollRequest,
     settle::{self, Settled},
 };
 
@@ -30,73 +30,61 @@ use crate::{
 pub enum Enrolled {
     /// By this request.
     New(Enrollment),
-    /// By an earlier request that said the same.
+    /// By an earlier request with the same details.
     Already(Enrollment),
 }
 
-/// Why the student is not enrolled. Nothing has been granted, and asking again is always safe: it
-/// never charges twice.
+/// The student is not enrolled. Nothing has been granted, and a retry is always safe: it never charges
+/// twice.
 #[derive(Debug, thiserror::Error)]
 pub enum EnrollError {
-    /// There is no such course.
     #[error("there is no course {0}")]
     NoSuchCourse(CourseId),
-    /// The course takes no new students.
     #[error("the course is closed")]
     CourseClosed,
-    /// The student is enrolled, or is paying, by a request that said something else.
+    /// The student is enrolled, or is paying, by an earlier request with other details.
     #[error("there is a request with other details")]
     Differs(FieldErrors),
-    /// The course costs something and no payment provider is configured.
     #[error("payments are not configured")]
     PaymentsNotConfigured,
-    /// The course costs something and the request does not say what to pay with.
     #[error("the payment method is missing")]
     NoPaymentMethod,
-    /// The payment was declined; nothing is charged.
+    /// Nothing is charged.
     #[error("the payment was declined")]
     Declined(Decline),
-    /// The student's bank wants to hear from the student, who goes on with this secret.
+    /// The student's bank asks for the student's confirmation.
     #[error("the payment requires the student's action")]
     ActionRequired {
-        /// What the student's screen needs to go on.
+        /// The student's screen continues with it.
         client_secret: String,
     },
-    /// The payment is under way; how it ends is not known yet.
+    /// The payment is in progress; its result is not known yet.
     #[error("the payment is still being processed")]
     PaymentProcessing,
     /// The student was paid back for this course, which could not be granted.
     #[error("the student was refunded")]
     Refunded,
-    /// A dependency is down.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
 }
 
-/// How often a request that loses a race looks again before it leaves the outcome to the other.
-const LOOKS: usize = 4;
+/// Attempts to write a retried payment, each after a lost race, before the request leaves the result to
+/// the winner.
+const MAX_RETRY_WRITES: usize = 4;
 
-/// Enrolls the student, once however often it is asked.
-pub async fn enroll<World>(
-    world: &World,
+/// Enrolls the student, once however often it is called.
+pub async fn enroll<A: Adapters>(
+    ports: &Ports<A>,
     request: EnrollRequest,
     now: OffsetDateTime,
-) -> Result<Enrolled, EnrollError>
-where
-    World: FindCourse
-        + FindEnrollment
-        + InsertEnrollment
-        + SaveEnrollment
-        + Payments
-        + EnqueueEmail
-        + Sync,
-{
-    let Some(course) = world.find_course(&request.course_id).await? else {
+) -> Result<Enrolled, EnrollError> {
+    let Some(course) = ports.courses.find_course(&request.course_id).await? else {
         return Err(EnrollError::NoSuchCourse(request.course_id));
     };
-    if let Some(obstacle) = obstacle(world, &course, &request) {
-        // Who is enrolled stays so, whatever became of the course.
-        return match world.find_enrollment(&request.student.id, &request.course_id).await? {
+    if let Some(obstacle) = obstacle(ports, &course, &request) {
+        // An existing enrollment stays, whatever has become of the course.
+        let (student_id, course_id) = (&request.student.id, &request.course_id);
+        return match ports.enrollments.find_enrollment(student_id, course_id).await? {
             Some(existing) if existing.state == EnrollmentState::Active => {
                 already(existing, &request)
             }
@@ -106,17 +94,17 @@ where
 
     let method = request.payment_method.as_ref();
     let enrollment = Enrollment::new(request.student.clone(), &course, method, now);
-    match world.insert_enrollment(&enrollment).await? {
-        // A write that the client repeated because its answer was lost finds its own id.
+    match ports.enrollments.insert_enrollment(&enrollment).await? {
+        // If the client repeats a write whose response was lost, the write finds its own id.
         Inserted::Exists(existing) if existing.id != enrollment.id => {
-            go_on(world, existing, &course, &request, now).await
+            continue_with(ports, existing, &course, &request, now).await
         }
-        Inserted::New | Inserted::Exists(_) => finish(world, enrollment, now).await,
+        Inserted::New | Inserted::Exists(_) => finish(ports, enrollment, now).await,
     }
 }
 
-fn obstacle(
-    world: &impl Payments,
+fn obstacle<A: Adapters>(
+    ports: &Ports<A>,
     course: &Course,
     request: &EnrollRequest,
 ) -> Option<EnrollError> {
@@ -124,7 +112,7 @@ fn obstacle(
         Some(EnrollError::CourseClosed)
     } else if course.price.is_free() {
         None
-    } else if world.payments().is_none() {
+    } else if ports.payments.is_none() {
         Some(EnrollError::PaymentsNotConfigured)
     } else if request.payment_method.is_none() {
         Some(EnrollError::NoPaymentMethod)
@@ -133,20 +121,16 @@ fn obstacle(
     }
 }
 
-/// Goes on from the enrollment that is there.
-async fn go_on<World>(
-    world: &World,
+/// Continues with an enrollment that exists already.
+async fn continue_with<A: Adapters>(
+    ports: &Ports<A>,
     mut existing: Enrollment,
     course: &Course,
     request: &EnrollRequest,
     now: OffsetDateTime,
-) -> Result<Enrolled, EnrollError>
-where
-    World: SaveEnrollment + Payments + EnqueueEmail + Sync,
-{
-    for _ in 0..LOOKS {
-        let method = request.payment_method.as_ref();
-        let differences = existing.differences(request);
+) -> Result<Enrolled, EnrollError> {
+    for _ in 0..MAX_RETRY_WRITES {
+        let differences = request.differences(&existing);
         if !differences.is_empty() {
             return Err(EnrollError::Differs(differences));
         }
@@ -156,19 +140,19 @@ where
                 return Err(EnrollError::Refunded);
             }
             EnrollmentState::PaymentPending => {
-                let differences = existing.payment_differences(course, method);
+                let differences = request.payment_differences(&existing, course);
                 return if differences.is_empty() {
-                    finish(world, existing, now).await
+                    finish(ports, existing, now).await
                 } else {
                     Err(EnrollError::Differs(differences))
                 };
             }
             EnrollmentState::PaymentFailed => {
-                let again = existing.again(course, method, now);
-                match world.save_enrollment(&again).await? {
-                    Saved::Done => return finish(world, again, now).await,
-                    Saved::Conflict(current) if current == again => {
-                        return finish(world, again, now).await;
+                let retried = existing.retried(course, request.payment_method.as_ref(), now);
+                match ports.enrollments.save_enrollment(&retried).await? {
+                    Saved::Done => return finish(ports, retried, now).await,
+                    Saved::Conflict(current) if current == retried => {
+                        return finish(ports, retried, now).await;
                     }
                     Saved::Conflict(current) => existing = current,
                 }
@@ -178,20 +162,17 @@ where
     Err(EnrollError::PaymentProcessing)
 }
 
-/// From the first write to the answer: the charge, if there is one; the grant; the email job.
-async fn finish<World>(
-    world: &World,
+/// From the first write to the response: the charge, if there is one; the grant; the email job.
+async fn finish<A: Adapters>(
+    ports: &Ports<A>,
     enrollment: Enrollment,
     now: OffsetDateTime,
-) -> Result<Enrolled, EnrollError>
-where
-    World: SaveEnrollment + Payments + EnqueueEmail + Sync,
-{
+) -> Result<Enrolled, EnrollError> {
     let granted = match enrollment.state {
-        EnrollmentState::PaymentPending => pay(world, enrollment, now).await?,
+        EnrollmentState::PaymentPending => pay(ports, enrollment, now).await?,
         _ => enrollment,
     };
-    if let Err(error) = world.enqueue_email(&granted.confirmation()).await {
+    if let Err(error) = ports.email_queue.enqueue_email(&granted.confirmation()).await {
         tracing::warn!(
             enrollment_id = %granted.id,
             %error,
@@ -201,24 +182,22 @@ where
     Ok(Enrolled::New(granted))
 }
 
-async fn pay<World>(
-    world: &World,
+async fn pay<A: Adapters>(
+    ports: &Ports<A>,
     pending: Enrollment,
     now: OffsetDateTime,
-) -> Result<Enrollment, EnrollError>
-where
-    World: SaveEnrollment + Payments + Sync,
-{
-    let (Some(provider), Some(charge)) = (world.payments(), pending.charge()) else {
+) -> Result<Enrollment, EnrollError> {
+    let (Some(provider), Some(charge)) = (&ports.payments, pending.charge()) else {
         return Err(EnrollError::PaymentsNotConfigured);
     };
+    let enrollments = &ports.enrollments;
     let settled = match provider.create(charge).await? {
-        Created::Refused(why) => settle::fail(world, &pending, why).await?,
+        Created::Refused(why) => settle::fail(enrollments, &pending, why).await?,
         Created::Intent(mut intent) => {
             if intent.status == IntentStatus::AwaitingConfirmation {
                 intent = provider.confirm(charge, &intent.id).await?;
             }
-            settle::settle(world, provider, &pending, intent, now).await?
+            settle::settle(enrollments, provider, &pending, intent, now).await?
         }
     };
     match settled {
@@ -232,7 +211,7 @@ where
 }
 
 fn already(existing: Enrollment, request: &EnrollRequest) -> Result<Enrolled, EnrollError> {
-    let differences = existing.differences(request);
+    let differences = request.differences(&existing);
     if differences.is_empty() {
         Ok(Enrolled::Already(existing))
     } else {

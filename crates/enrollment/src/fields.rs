@@ -1,26 +1,25 @@
-//! What a caller can mend: a reason for each field that is wrong.
+//! The fields of a request's JSON object, with a reason for each wrong one.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt::Display};
 
 use serde_json::{Map, Value};
 
-/// Field by field, why a request cannot be taken. It never repeats a value.
+/// The reason for each wrong field, by the field's name. A reason never repeats the value.
 pub type FieldErrors = BTreeMap<Cow<'static, str>, String>;
 
-/// Reads the fields of a JSON object and gathers every complaint, so that a caller hears of all its
-/// mistakes at once.
+/// Reads the fields of a JSON object and collects every error, so that a caller sees all of its
+/// mistakes in one response. Each method returns `None` for a wrong field.
 pub struct Fields<'a> {
     object: &'a Map<String, Value>,
     errors: FieldErrors,
 }
 
 impl<'a> Fields<'a> {
-    /// A reader of that object's fields.
     pub fn new(object: &'a Map<String, Value>) -> Self {
         Self { object, errors: FieldErrors::new() }
     }
 
-    /// A field that must be a string of `T`'s form.
+    /// A required string.
     pub fn text<T>(&mut self, field: &'static str) -> Option<T>
     where
         T: std::str::FromStr<Err: Display>,
@@ -30,7 +29,7 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// A field that may be left out, and else must be a string of `T`'s form.
+    /// An optional string: `None` without an error if the field is missing or `null`.
     pub fn optional_text<T>(&mut self, field: &'static str) -> Option<T>
     where
         T: std::str::FromStr<Err: Display>,
@@ -38,12 +37,12 @@ impl<'a> Fields<'a> {
         if self.object.get(field).is_none_or(Value::is_null) { None } else { self.text(field) }
     }
 
-    /// A field that must be a whole number from 0.
+    /// A required whole number, 0 or more.
     pub fn whole_number(&mut self, field: &'static str) -> Option<u64> {
         self.read(field, "is not a whole number from 0", Value::as_u64, Ok)
     }
 
-    /// The value built of the fields, or every complaint about them.
+    /// Returns the value, or all errors if there are any.
     pub fn finish<T>(self, value: Option<T>) -> Result<T, FieldErrors> {
         match value {
             Some(value) if self.errors.is_empty() => Ok(value),
@@ -51,8 +50,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Adds a complaint that no single field's form shows.
-    pub fn complain(&mut self, field: &'static str, why: impl Display) {
+    /// Adds an error that the field's type alone does not show.
+    pub fn add_error(&mut self, field: &'static str, why: impl Display) {
         self.errors.insert(field.into(), why.to_string());
     }
 
@@ -67,7 +66,7 @@ impl<'a> Fields<'a> {
             None | Some(Value::Null) => Err("is missing".to_owned()),
             Some(value) => raw(value).ok_or_else(|| wrong_type.to_owned()).and_then(parse),
         };
-        read.map_err(|why| self.complain(field, why)).ok()
+        read.map_err(|why| self.add_error(field, why)).ok()
     }
 }
 
@@ -76,21 +75,20 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::CourseId;
 
     #[test]
-    fn every_mistake_is_named_at_once() {
-        let Value::Object(object) = json!({"a": 1, "b": "no spaces", "d": -1}) else {
+    fn every_wrong_field_is_reported_in_one_response() {
+        let Value::Object(object) = json!({"a": 1, "b": "not a number", "d": -1}) else {
             unreachable!("the literal is an object")
         };
         let mut fields = Fields::new(&object);
-        fields.text::<CourseId>("a");
-        fields.text::<CourseId>("b");
-        fields.text::<CourseId>("c");
+        fields.text::<u8>("a");
+        fields.text::<u8>("b");
+        fields.text::<u8>("c");
         fields.whole_number("d");
         let errors = fields.finish(Some(())).unwrap_err();
         assert_eq!(errors["a"], "is not a string");
-        assert!(errors["b"].contains("1 to 100"));
+        assert_eq!(errors["b"], "invalid digit found in string");
         assert_eq!(errors["c"], "is missing");
         assert_eq!(errors["d"], "is not a whole number from 0");
     }

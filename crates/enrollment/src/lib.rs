@@ -1,23 +1,30 @@
-//! Server A's rules: courses, students, enrollments, and what happens when one meets another.
+//! The rules of enrollment: courses, students, enrollments and their payments.
 //!
-//! Nothing here knows of AWS, Lambda or HTTP. What the rules need of the world are the small traits
-//! of [`ports`]; time is an argument.
+//! Nothing here knows AWS, Lambda or HTTP. The rules reach the outside through the traits of
+//! [`ports`], and time is an argument.
 
 pub mod course;
 pub mod enroll;
 pub mod enrollment;
+pub mod enrollment_id;
 pub mod fields;
+pub mod money;
 pub mod payment;
 pub mod ports;
+pub mod request;
 pub mod resume;
 mod settle;
 pub mod student;
-
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod text;
 
 pub use course::{Course, CourseId};
 pub use enroll::{EnrollError, Enrolled, enroll};
-pub use enrollment::{Enrollment, EnrollmentId};
+pub use enrollment::Enrollment;
+pub use enrollment_id::EnrollmentId;
+pub use ports::{Adapters, Ports};
+pub use request::EnrollRequest;
 pub use resume::resume;
 pub use settle::settle_intent;
 pub use student::{Student, StudentId};

@@ -1,10 +1,9 @@
-//! Payments: what is to be paid, and what the payment provider says of it.
+//! Payments, and the payment provider's view of them.
 //!
-//! A payment is an *intent* with the provider. It is created first, unconfirmed and so harmless, and
-//! confirmed second, which charges. Both calls carry idempotency keys made from the enrollment and
-//! the attempt, so whoever repeats them (the same request again, a duplicate, the resumer) gets the
-//! same intent. Creating again is how a crashed payment is found; only a request of the student's
-//! confirms.
+//! A payment is a payment intent with the provider. It is created first, unconfirmed and so harmless,
+//! and confirmed second, which charges. Both calls carry idempotency keys made from the enrollment and
+//! the attempt, so a repeated call (the same request again, a duplicate, the resumer) gets the same
+//! intent. Creating again is how a crashed payment is found. Only a student's request confirms.
 
 use std::time::Duration;
 
@@ -12,20 +11,18 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::{
-    CourseId, EnrollmentId, StudentId,
-    course::{Currency, Price},
+    course::CourseId, enrollment_id::EnrollmentId, money::Money, student::StudentId,
     text::checked_text,
 };
 
-/// How long a student has to do what the bank asks (3-D Secure) before the payment is called off.
+/// Time that a student has for the bank's confirmation (3-D Secure) before the payment is cancelled.
 pub const ACTION_TIMEOUT: Duration = Duration::from_hours(1);
 
-/// When the resumer gives up on a payment that it cannot settle, loudly. Stripe keeps idempotency
-/// keys for at least 24 hours (Stripe API reference, "Idempotent requests"); until then creating
-/// again finds the same intent.
+/// Age at which the resumer gives up on a payment that it cannot settle, with an alarm. Stripe keeps
+/// idempotency keys for at least 24 hours (Stripe API reference, "Idempotent requests"); until then
+/// creating again finds the same intent.
 pub const GIVE_UP_AFTER: Duration = Duration::from_hours(20);
 
-/// The text is not an id of the payment provider's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not 1 to 255 of the characters A-Z a-z 0-9 _ -")]
 pub struct InvalidProviderId;
@@ -38,49 +35,44 @@ fn provider_id(text: &str) -> Result<String, InvalidProviderId> {
 }
 
 checked_text! {
-    /// What the student pays with, as the provider's own form on the student's screen made it.
+    /// The provider's id of a card or the like, made by the provider's own form on the student's screen.
     PaymentMethod, InvalidProviderId, provider_id
 }
 
 checked_text! {
-    /// The provider's id of an intent.
+    /// The provider's id of a payment intent.
     IntentId, InvalidProviderId, provider_id
 }
 
-/// One attempt to pay for an enrollment. Its price is the catalogue's at the attempt's start, and no
-/// later change of the catalogue touches it.
+/// One attempt to pay for an enrollment. Its price is the catalogue's at the attempt's start; later
+/// changes of the catalogue do not affect it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payment {
-    /// Which attempt this is, from 1.
+    /// From 1.
     pub attempt: u32,
-    /// How much, in minor units.
-    pub price: Price,
-    /// Of which currency.
-    pub currency: Currency,
-    /// What with.
+    #[serde(flatten)]
+    pub price: Money,
     pub method: PaymentMethod,
-    /// When the attempt started.
     #[serde(with = "time::serde::rfc3339")]
     pub started_at: OffsetDateTime,
     /// Why it failed, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Decline>,
-    /// The intent that is to be paid back, once it is known that it must be.
+    /// The intent to refund, once it is known that a refund is due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent: Option<IntentId>,
 }
 
-/// Why a payment failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decline {
     /// The provider's code, such as `insufficient_funds`.
     pub code: String,
-    /// The same in plain words, for the student.
+    /// The reason in plain words, for the student.
     pub message: String,
 }
 
 impl Decline {
-    /// The payment was called off before it was made.
+    /// The payment was cancelled before it was made.
     pub fn abandoned() -> Self {
         Self {
             code: "abandoned".to_owned(),
@@ -89,16 +81,12 @@ impl Decline {
     }
 }
 
-/// Everything that the provider is told of one attempt.
+/// One attempt, with everything that the provider receives.
 #[derive(Debug, Clone, Copy)]
 pub struct Charge<'a> {
-    /// The enrollment that is paid for.
     pub enrollment_id: EnrollmentId,
-    /// Whose it is.
     pub student_id: &'a StudentId,
-    /// Which course it is for.
     pub course_id: &'a CourseId,
-    /// The attempt.
     pub payment: &'a Payment,
 }
 
@@ -109,40 +97,36 @@ impl Charge<'_> {
     }
 }
 
-/// The provider's answer to the creation of an intent.
+/// The result of creating an intent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Created {
-    /// There it is, as it is now.
+    /// The intent in its current status; it may have been created before.
     Intent(Intent),
-    /// There will be none, for example because the payment method is not known to the provider.
+    /// There is no intent and never will be, for example because the provider does not know the
+    /// payment method.
     Refused(Decline),
 }
 
-/// An intent, as the provider sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intent {
-    /// The provider's id of it.
     pub id: IntentId,
-    /// How far it has come.
     pub status: IntentStatus,
 }
 
-/// How far an intent has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IntentStatus {
-    /// Created, and nothing has been charged.
+    /// Created; nothing is charged.
     AwaitingConfirmation,
-    /// The student's bank wants to hear from the student.
+    /// The student's bank asks for the student's confirmation.
     RequiresAction {
-        /// What the student's screen needs to go on.
+        /// The student's screen continues with it.
         client_secret: String,
     },
-    /// The provider is still at it.
+    /// The provider does not know the result yet.
     Processing,
-    /// Declined; the intent could still be tried with another method, and so must be cancelled.
+    /// Declined; it could still be paid by another method, and so must be cancelled.
     Declined(Decline),
-    /// Paid.
     Succeeded,
-    /// Called off; it can never be paid any more.
+    /// It can never be paid.
     Cancelled,
 }

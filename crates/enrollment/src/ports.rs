@@ -1,36 +1,56 @@
-//! What the rules need of the world: one small trait for each capability.
+//! The ports of the enrollment rules: one small trait per capability, and [`Ports`], which the rules
+//! take.
 //!
-//! Every method's `Err` means that a dependency did not do its part in time; whether a write took
-//! place is then unknown. The caller may ask again.
+//! `Err` of any method means that a dependency did not respond in time. Whether a write took place is
+//! then unknown. Every call may be repeated.
 
 use std::future::Future;
 
+use email::{ledger::KnowsEmail, queue::EnqueueEmail};
+use time::OffsetDateTime;
 use unavailable::Unavailable;
 
 use crate::{
-    Course, CourseId, Enrollment, StudentId,
+    course::{Course, CourseId},
+    enrollment::Enrollment,
     payment::{Charge, Created, Intent, IntentId},
+    student::StudentId,
 };
 
-/// Reads the catalogue.
+/// The types of the adapters behind [`Ports`].
+pub trait Adapters {
+    type Courses: FindCourse + Send + Sync + 'static;
+    type Enrollments: FindEnrollment + InsertEnrollment + SaveEnrollment + Send + Sync + 'static;
+    type Payments: PaymentProvider + Send + Sync + 'static;
+    type EmailQueue: EnqueueEmail + Send + Sync + 'static;
+    /// The email side's delivery ledger, which is only read here.
+    type Ledger: KnowsEmail + Send + Sync + 'static;
+}
+
+#[derive(Debug)]
+pub struct Ports<A: Adapters> {
+    pub courses: A::Courses,
+    pub enrollments: A::Enrollments,
+    /// `None` where payments are not configured.
+    pub payments: Option<A::Payments>,
+    pub email_queue: A::EmailQueue,
+    pub ledger: A::Ledger,
+}
+
 pub trait FindCourse {
-    /// The course of that id, if there is one.
     fn find_course(
         &self,
         id: &CourseId,
     ) -> impl Future<Output = Result<Option<Course>, Unavailable>> + Send;
 }
 
-/// Writes the catalogue.
 pub trait PutCourse {
-    /// Creates or replaces a course; says whether it was created.
+    /// Creates or replaces a course; returns whether it was created.
     fn put_course(&self, course: &Course)
     -> impl Future<Output = Result<bool, Unavailable>> + Send;
 }
 
-/// Reads enrollments.
 pub trait FindEnrollment {
-    /// The student's enrollment in the course, if there is one.
     fn find_enrollment(
         &self,
         student_id: &StudentId,
@@ -38,17 +58,28 @@ pub trait FindEnrollment {
     ) -> impl Future<Output = Result<Option<Enrollment>, Unavailable>> + Send;
 }
 
-/// What became of a new enrollment.
+pub trait FindOverdue {
+    /// The number of shards of the index.
+    const SHARDS: u8;
+
+    /// The keys of one shard's enrollments whose `resume_at` has passed, the longest overdue first; at
+    /// most `limit`.
+    fn find_overdue(
+        &self,
+        shard: u8,
+        now: OffsetDateTime,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<(StudentId, CourseId)>, Unavailable>> + Send;
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "short-lived, and one at a time")]
 pub enum Inserted {
-    /// It is in the table, with its `resume_at`.
     New,
-    /// The student has an enrollment in the course already: this one.
+    /// The student already has this enrollment in the course.
     Exists(Enrollment),
 }
 
-/// Writes new enrollments.
 pub trait InsertEnrollment {
     /// Inserts an enrollment if the student has none in the course.
     fn insert_enrollment(
@@ -57,61 +88,50 @@ pub trait InsertEnrollment {
     ) -> impl Future<Output = Result<Inserted, Unavailable>> + Send;
 }
 
-/// What became of a change of an enrollment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "short-lived, and one at a time")]
 pub enum Saved {
-    /// It is in the table.
     Done,
-    /// Somebody else changed it first: this is what is there now.
+    /// Another change came first; this is the current enrollment.
     Conflict(Enrollment),
 }
 
-/// Changes enrollments.
 pub trait SaveEnrollment {
-    /// Replaces the enrollment whose version is one less than this one's, and no other.
+    /// Replaces the version before this one. If the table has this very version already, by a write
+    /// whose response was lost, the result is [`Saved::Done`].
     fn save_enrollment(
         &self,
         enrollment: &Enrollment,
     ) -> impl Future<Output = Result<Saved, Unavailable>> + Send;
 }
 
-/// Charges students. Every call may be repeated: it has the same effect once.
+/// Charges students. A repeated call has its effect once.
 pub trait PaymentProvider {
-    /// Creates the attempt's intent, unconfirmed; or finds it as it is now, if it was created before.
+    /// Creates the attempt's intent, unconfirmed. If it was created before, returns its current status.
     fn create(
         &self,
         charge: Charge<'_>,
     ) -> impl Future<Output = Result<Created, Unavailable>> + Send;
 
-    /// Confirms an intent: this charges. An intent that cannot be confirmed any more is answered as
-    /// it is.
+    /// Confirms an intent, which charges. If the intent can no longer be confirmed, returns its current
+    /// status.
     fn confirm(
         &self,
         charge: Charge<'_>,
         intent: &IntentId,
     ) -> impl Future<Output = Result<Intent, Unavailable>> + Send;
 
-    /// Calls an intent off, unless it is past that; answers how it is then.
+    /// Cancels an intent. If it can no longer be cancelled, returns its current status.
     fn cancel(
         &self,
         charge: Charge<'_>,
         intent: &IntentId,
     ) -> impl Future<Output = Result<Intent, Unavailable>> + Send;
 
-    /// Pays back what a succeeded intent charged.
+    /// Pays back the charge of a succeeded intent.
     fn refund(
         &self,
         charge: Charge<'_>,
         intent: &IntentId,
     ) -> impl Future<Output = Result<(), Unavailable>> + Send;
-}
-
-/// Whether and how students can be charged.
-pub trait Payments {
-    /// The payment provider's type.
-    type Provider: PaymentProvider + Sync;
-
-    /// The payment provider; `None` where none is configured.
-    fn payments(&self) -> Option<&Self::Provider>;
 }

@@ -1,15 +1,13 @@
-//! Short texts that people type: names and titles.
+//! Short texts that people type, such as names and titles, and the macro for every checked text.
 
 /// Why a text is not a line of 1 to `max` characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidLine {
-    /// Nothing but white space.
+    /// Only white space.
     #[error("is empty")]
     Empty,
-    /// Too many characters.
     #[error("is longer than {0} characters")]
     TooLong(usize),
-    /// A line break or another control character.
     #[error("has a line break or another control character")]
     ControlCharacter,
 }
@@ -37,7 +35,6 @@ macro_rules! checked_text {
         pub struct $name(String);
 
         impl $name {
-            /// The value as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }

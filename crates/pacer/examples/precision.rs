@@ -1,7 +1,8 @@
-//! How late permits start, and what of the limit that costs: the driver against tokio's own timer.
+//! How late permits start, and how much of the limit that costs: the driver and tokio's own timer.
 //!
 //! `cargo run --release -p send-pacer --features tokio --example precision`
 #![allow(clippy::print_stdout)]
+#![expect(clippy::disallowed_methods, reason = "an example that reads the clock and waits")]
 
 use std::{error::Error, time::Duration};
 
@@ -12,7 +13,7 @@ const STARTS: u32 = 250;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // One of twenty slots at 30,000 a minute: an interval of 40.2 ms.
+    // One of twenty slots at 30,000 per minute: an interval of 40.2 ms.
     let share = Share::new(
         SendLimit::new(30_000)?,
         Window::from_secs(60)?,

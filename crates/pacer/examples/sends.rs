@@ -1,8 +1,9 @@
-//! Two workers that share nothing send a backlog to a provider that stalls now and then; each dot
-//! is a send that arrived, against the limit of 50 in any 2 s.
+//! Two workers that share no state send a backlog to a provider that sometimes stalls. The limit is
+//! 50 in any 2 s. Each dot is a send that arrived.
 //!
 //! `cargo run -p send-pacer --features tokio --example sends`
 #![allow(clippy::print_stdout)]
+#![expect(clippy::disallowed_methods, reason = "an example that reads the clock and waits")]
 
 use std::{
     cell::{Cell, RefCell},
@@ -20,10 +21,10 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-const RUNS: Duration = Duration::from_secs(12);
-const BATCH_LASTS: Duration = Duration::from_secs(4);
+const RUN_DURATION: Duration = Duration::from_secs(12);
+const BATCH_DURATION: Duration = Duration::from_secs(4);
 
-/// Counts what arrives at its door, as a provider does.
+/// Counts arrivals, as a provider does.
 struct Provider {
     opened: Instant,
     asked: Cell<u32>,
@@ -31,7 +32,7 @@ struct Provider {
 }
 
 impl Provider {
-    /// Takes 30 ms, and once in a while 1.5 s.
+    /// Takes 30 ms, and in one of 97 cases 1.5 s.
     async fn send(&self) {
         self.asked.update(|asked| asked + 1);
         let on_the_way = if self.asked.get().is_multiple_of(97) { 1500 } else { 30 };
@@ -40,15 +41,15 @@ impl Provider {
     }
 }
 
-/// One slot: invocations one after another, each with a pacer of its own.
+/// One slot: invocations one after another, each with its own pacer.
 async fn slot(share: Share, provider: &Provider) {
-    while provider.opened.elapsed() < RUNS {
+    while provider.opened.elapsed() < RUN_DURATION {
         invocation(share, provider).await;
     }
 }
 
 async fn invocation(share: Share, provider: &Provider) -> Closed {
-    let pacer = Driver::start(share, Instant::now() + BATCH_LASTS);
+    let pacer = Driver::start(share, Instant::now() + BATCH_DURATION);
     loop {
         match pacer.permit().await {
             Ok(permit) => {
@@ -82,7 +83,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A line for each half second: a quarter of the window.
+/// One line per half second, which is a quarter of the window.
 fn draw(arrivals: &[Duration]) {
     let half = Duration::from_millis(500);
     let mut from = Duration::ZERO;

@@ -1,16 +1,16 @@
-//! Afterwards: did the sends of a log keep the limit, and how much of it did they use?
+//! Checks a log of sends: whether they kept the limit, and how much of it they used.
 //!
-//! Exact, not sampled: every half-open window counts, not only those that begin on a minute. A
-//! record is a point (when a send arrived) or, where only the attempt's start and end are known, a
-//! span of time in which it arrived. Spans are counted as if each had arrived at the moment worst
-//! for the limit; the pacer keeps the limit even so.
+//! The audit is exact, not sampled: it covers every half-open window, not only those that begin at
+//! a full minute. A record is a moment (when a send arrived) or, if only the attempt's start and
+//! end are known, the span of time in which it arrived. A span counts in every window that it
+//! touches, as if the send had arrived at the worst moment. The pacer keeps the limit even then.
 
 use std::time::Duration;
 
 use crate::{SendLimit, Window};
 
-/// When one send arrived, in nanoseconds of a clock of the caller's choice: at some moment from
-/// `start` to `end`, both included.
+/// The arrival of one send: some moment from `start` to `end`, both included, in nanoseconds of a
+/// clock that the caller chooses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Arrival {
     start: i64,
@@ -18,44 +18,44 @@ pub struct Arrival {
 }
 
 impl Arrival {
-    /// An arrival at a moment that is known.
+    /// An arrival at a known moment.
     pub const fn at(moment: i64) -> Self {
         Self { start: moment, end: moment }
     }
 
-    /// An arrival at some moment from `start` to `end`; nothing if `end` lies before `start`.
+    /// An arrival at some moment from `start` to `end`. `None` if `end` is before `start`.
     pub const fn between(start: i64, end: i64) -> Option<Self> {
         if end < start { None } else { Some(Self { start, end }) }
     }
 }
 
-/// The half-open window that can hold the most arrivals.
+/// The half-open window that can contain the most arrivals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Worst {
-    /// How many it can hold.
+    /// The number of arrivals that it can contain.
     pub count: usize,
-    /// Where it begins. It ends one window later, and that moment is no part of it.
+    /// The start of the window, in nanoseconds. Its end, one window length later, is not part of
+    /// it.
     pub from: i64,
 }
 
-/// What an audit found.
+/// The result of an audit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Audit {
-    /// How many arrivals there were.
+    /// The number of arrivals.
     pub arrivals: usize,
-    /// The earliest that any could have been.
+    /// The earliest possible moment of any arrival, in nanoseconds.
     pub first: i64,
-    /// The latest that any could have been.
+    /// The latest possible moment of any arrival, in nanoseconds.
     pub last: i64,
     /// The fullest window.
     pub worst: Worst,
-    /// The limit and the window it was held against.
     limit: SendLimit,
     window: Window,
 }
 
 impl Audit {
-    /// Audits arrivals, in any order; nothing if there are none.
+    /// Audits arrivals, in any order. `None` if there are none.
     pub fn new(arrivals: &[Arrival], limit: SendLimit, window: Window) -> Option<Self> {
         let starts = sorted(arrivals.iter().map(|arrival| arrival.start));
         let ends = sorted(arrivals.iter().map(|arrival| arrival.end));
@@ -64,33 +64,34 @@ impl Audit {
         Some(Self { arrivals: arrivals.len(), first, last, worst, limit, window })
     }
 
-    /// Whether some window can hold more than the limit.
+    /// Whether some window can contain more arrivals than the limit.
     pub fn is_violated(&self) -> bool {
         self.worst.count > usize::try_from(self.limit.get()).unwrap_or(usize::MAX)
     }
 
-    /// The average rate as a share of the limit, from the first arrival to the last; nothing if
-    /// they coincide. Idle times in between count as unused.
+    /// The average rate from the first arrival to the last, as a fraction of the limit. Idle time
+    /// in between counts as unused. `None` if the first and the last arrival coincide.
     pub fn use_of_limit(&self) -> Option<f64> {
         let span = Duration::from_nanos(self.first.abs_diff(self.last)).as_secs_f64();
-        // One less than the arrivals: that is how many gaps they span.
-        #[expect(clippy::cast_precision_loss, reason = "a share of that many is not exact anyway")]
+        // `n` arrivals have `n - 1` gaps between them.
+        #[expect(clippy::cast_precision_loss, reason = "a fraction of so many need not be exact")]
         let gaps = self.arrivals.saturating_sub(1) as f64;
         let rate = f64::from(self.limit.get()) / self.window.get().as_secs_f64();
         (span > 0.0).then(|| gaps / span / rate)
     }
 }
 
-/// The fullest half-open window over `arrivals`, in any order; nothing if there are none.
+/// The window that can contain the most of `arrivals`, which may be in any order. `None` if there
+/// are none.
 pub fn worst_window(arrivals: &[Arrival], window: Window) -> Option<Worst> {
     let starts = sorted(arrivals.iter().map(|arrival| arrival.start));
     let ends = sorted(arrivals.iter().map(|arrival| arrival.end));
     fullest(&starts, &ends, window)
 }
 
-/// A window from `t` can hold whatever starts before `t + W` and does not end before `t`. As `t`
-/// grows, that number falls only just after an end: so it is largest at an end, and going through
-/// those in order, both ends of the window only ever move forward.
+/// A window that begins at `t` can contain every arrival that starts before `t + W` and does not
+/// end before `t`. As `t` grows, that number only falls just after an end. So its maximum is at an
+/// end, and if the ends are visited in order, both sides of the window only move forward.
 fn fullest(starts: &[i64], ends: &[i64], window: Window) -> Option<Worst> {
     let length = i64::try_from(window.get().as_nanos()).unwrap_or(i64::MAX);
     let (mut started, mut ended) = (0, 0);
@@ -128,27 +129,27 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_window_is_no_part_of_it() {
+    fn arrival_at_the_end_of_a_window_is_not_in_it() {
         assert_eq!(worst_window(&at(&[0, 10]), window()).unwrap().count, 1);
         assert_eq!(worst_window(&at(&[0, 9]), window()).unwrap().count, 2);
     }
 
     #[test]
-    fn the_worst_window_need_not_begin_with_the_first() {
+    fn worst_window_can_begin_after_the_first_arrival() {
         let worst = worst_window(&at(&[0, 21, 17, 12, 40]), window()).unwrap();
         assert_eq!(worst, Worst { count: 3, from: 12 * SECOND });
     }
 
     #[test]
-    fn arrivals_at_the_same_moment_all_count() {
+    fn arrivals_at_the_same_moment_are_all_counted() {
         assert_eq!(worst_window(&at(&[5, 5, 5]), window()).unwrap().count, 3);
     }
 
     #[test]
-    fn a_span_counts_wherever_it_can_do_harm() {
+    fn span_counts_in_every_window_that_it_touches() {
         let spans = [
             Arrival::between(0, 5 * SECOND).unwrap(),
-            // Not with the first: it would have to arrive before second 15.
+            // Not in one window with the first: it would have to arrive before second 15.
             Arrival::between(15 * SECOND, 16 * SECOND).unwrap(),
         ];
         assert_eq!(worst_window(&spans, window()).unwrap().count, 1);
@@ -157,24 +158,24 @@ mod tests {
     }
 
     #[test]
-    fn a_span_that_ends_before_it_starts_is_none() {
+    fn span_that_ends_before_it_starts_is_rejected() {
         assert_eq!(Arrival::between(1, 0), None);
     }
 
     #[test]
-    fn nothing_has_no_worst_window() {
+    fn empty_log_has_no_worst_window() {
         assert_eq!(worst_window(&[], window()), None);
         assert_eq!(Audit::new(&[], SendLimit::new(1).unwrap(), window()), None);
     }
 
     #[test]
-    fn the_whole_range_of_moments_is_covered() {
+    fn extreme_moments_do_not_overflow() {
         let extremes = [Arrival::at(i64::MIN), Arrival::at(i64::MAX)];
         assert_eq!(worst_window(&extremes, window()).unwrap().count, 1);
     }
 
     #[test]
-    fn use_is_the_average_rate() {
+    fn use_of_limit_is_the_average_rate() {
         let audit = Audit::new(&at(&[0, 10, 20]), SendLimit::new(2).unwrap(), window()).unwrap();
         assert_eq!(audit.use_of_limit(), Some(0.5));
         assert!(!audit.is_violated());

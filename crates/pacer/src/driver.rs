@@ -1,18 +1,19 @@
-//! The pacer on tokio: permits to await, for one invocation.
+//! The pacer on tokio: one invocation awaits its permits.
 //!
-//! A caller that runs its attempts by structured concurrency (a `FuturesUnordered`, a `join!`)
-//! takes a [`Permit`] for each attempt and drops it when the attempt is over. A permit borrows its
-//! [`Driver`], so it cannot leave the invocation that made it (rule 5). At most
-//! [`Share::most_outstanding`] permits exist at once: rule 4 is the bound, no other is needed.
+//! The caller runs its attempts with structured concurrency (a `FuturesUnordered`, a `join!`). It
+//! takes one [`Permit`] per attempt and drops it when the attempt is over. A permit borrows its
+//! [`Driver`], so it cannot outlive the invocation (rule 5). At most [`Share::max_outstanding`]
+//! permits exist at a time: rule 4 limits the concurrency, so no other limit is needed.
 //!
 //! # Precision
 //!
-//! tokio's timers tick in milliseconds, and fire late by about one; since lateness is never made up
-//! for (rule 2), at `d = 40 ms` that wastes 3% of the limit. So a permit sleeps on tokio's timer until
-//! shortly before it is due, and the rest on a thread of tokio's blocking pool, whose sleeps are late
-//! by a tenth of that: 0.6% on a busy machine of two cores (the example `precision` measures it).
-//! Nothing spins, and the runtime's own thread is never blocked. Under a paused clock
-//! (`tokio::time::pause`) only tokio's timer is used.
+//! tokio's timers have a resolution of one millisecond and fire about one millisecond late. Late
+//! starts are never made up for (rule 2), so at `d = 40 ms` that wastes 3% of the limit. Therefore
+//! a permit waits on tokio's timer until shortly before it is due, and for the rest on a thread of
+//! tokio's blocking pool. That wastes 0.6% on a busy machine with two cores (the example
+//! `precision` measures it). Nothing spins, and the runtime's own thread is never blocked. Under a
+//! paused clock (`tokio::time::pause`), only tokio's timer is used.
+#![expect(clippy::disallowed_methods, reason = "the one place that waits, and its clock")]
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -26,23 +27,22 @@ use tokio::{
 
 use crate::{Attempt, Moment, Pacer, Share, Wait};
 
-/// How long before a permit is due the coarse timer hands over to the fine one: more than tokio's
-/// timer is usually late.
-const FINE: Duration = Duration::from_millis(3);
+/// The length of the fine wait before a permit is due: longer than tokio's timer is usually late.
+const FINE_WAIT: Duration = Duration::from_millis(3);
 
-/// Why there are no more permits. It is final: every later call gets the same answer.
+/// Why there are no more permits. It is final: every later call returns the same error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Closed {
     /// [`Driver::close`] was called.
     #[error("the pacer was closed")]
     ByCaller,
-    /// Nothing can start any more by the moment the driver was told to close at.
-    #[error("nothing can start before the pacer closes")]
+    /// No attempt can start before the driver's closing time.
+    #[error("no attempt can start before the pacer closes")]
     OutOfTime,
 }
 
-/// The pacer of one invocation. Make a new one for every invocation.
+/// The pacer of one invocation. Make a new driver for every invocation.
 ///
 /// ```
 /// # use send_pacer::{SendLimit, Share, Slack, Slots, Window, driver::Driver};
@@ -53,9 +53,9 @@ pub enum Closed {
 /// # let share = Share::new(
 /// #     SendLimit::new(300)?, Window::from_secs(60)?, Slots::new(2)?, Slack::from_millis(250)?)?;
 /// # async fn send() {}
-/// // At the invocation's start, before anything else:
+/// // First of all, at the invocation's start:
 /// let pacer = Driver::start(share, Instant::now() + Duration::from_secs(45));
-/// // For each attempt, and once more for each retry:
+/// // Per attempt. A retry is an attempt of its own:
 /// let permit = pacer.permit().await?;
 /// send().await;
 /// drop(permit);
@@ -64,13 +64,14 @@ pub enum Closed {
 /// ```
 #[derive(Debug)]
 pub struct Driver {
-    /// Where the pacer's moments are counted from: the invocation's start.
+    /// The origin of the pacer's moments: the invocation's start.
     origin: Instant,
     closes_at: Instant,
     state: Mutex<State>,
-    /// Who waits for the next start: one at a time, in the order of asking.
+    /// Held by the caller that waits for the next start. The others queue, first come, first
+    /// served.
     turn: tokio::sync::Mutex<()>,
-    /// Something happened that whoever has the turn should look at.
+    /// Wakes the caller that has the turn: an attempt has ended, or the driver was closed.
     changed: Notify,
 }
 
@@ -80,20 +81,21 @@ struct State {
     closed: Option<Closed>,
 }
 
-/// What whoever has the turn does next.
+/// The next step of the caller that has the turn.
 enum Step {
     Take(Attempt),
-    /// Sleep until then, or until something changes.
+    /// Sleep until this instant, or until something changes.
     SleepUntil(Instant),
-    /// Nothing starts until an attempt ends; after this moment that is no use any more.
+    /// Wait for the end of an attempt, but not after this instant: then it would be too late to
+    /// start.
     AwaitEnd(Instant),
 }
 
 impl Driver {
-    /// The pacer of an invocation that starts now, and in which nothing starts after `closes_at`.
+    /// The pacer of an invocation that starts now. No attempt starts after `closes_at`.
     ///
-    /// Leave room between `closes_at` and the invocation's deadline for the last attempt's timeout:
-    /// no send may outlive its invocation.
+    /// Leave enough time for the last attempt's timeout between `closes_at` and the invocation's
+    /// deadline: no send may outlive its invocation (rule 5).
     pub fn start(share: Share, closes_at: Instant) -> Self {
         Self {
             origin: Instant::now(),
@@ -106,36 +108,39 @@ impl Driver {
 
     /// Waits until an attempt may start, and starts it.
     ///
-    /// Waiters are served in the order of asking. Dropping the future spends nothing. The answer is
-    /// [`Closed`] as soon as it is known that nothing can start by `closes_at`, which can be long
-    /// before.
+    /// Callers are served in order. Dropping the future uses up nothing.
+    ///
+    /// # Errors
+    ///
+    /// The driver was closed, or no attempt can start by `closes_at`. The method returns the error
+    /// once that is known, which can be long before `closes_at`.
     pub async fn permit(&self) -> Result<Permit<'_>, Closed> {
         let _turn = self.turn.lock().await;
         loop {
             match self.step()? {
                 Step::Take(attempt) => return Ok(Permit { driver: self, attempt: Some(attempt) }),
                 Step::SleepUntil(due) => self.sleep_until(due).await,
-                Step::AwaitEnd(useless) => {
-                    // Either way the next step knows what to do.
-                    let _ = timeout_at(useless, self.changed.notified()).await;
+                Step::AwaitEnd(too_late) => {
+                    // In both cases the next step decides.
+                    let _ = timeout_at(too_late, self.changed.notified()).await;
                 }
             }
         }
     }
 
-    /// Starts nothing from now on: whoever waits or asks is told [`Closed`]. What has started goes
-    /// on.
+    /// Starts no more attempts: every waiting or later call of [`Driver::permit`] returns
+    /// [`Closed`]. Attempts that have started continue.
     pub fn close(&self) {
         self.state().closed.get_or_insert(Closed::ByCaller);
         self.changed.notify_one();
     }
 
-    /// The share it keeps.
+    /// The share that this driver keeps.
     pub fn share(&self) -> Share {
         self.state().pacer.share()
     }
 
-    /// How many permits are out: at most [`Share::most_outstanding`].
+    /// The number of outstanding permits: at most [`Share::max_outstanding`].
     pub fn outstanding(&self) -> usize {
         self.state().pacer.outstanding()
     }
@@ -145,13 +150,13 @@ impl Driver {
         if let Some(closed) = state.closed {
             return Err(closed);
         }
-        // Read under the lock, so that what the pacer records is in order.
+        // Read under the lock, so that the pacer sees the readings in order.
         let now = Instant::now();
         let possible = match state.pacer.poll(self.moment(now)) {
             Ok(()) => now,
             Err(Wait::Until(moment)) => self.instant(moment),
-            // Even if it ended at this very instant.
-            Err(Wait::ForAnEnd) => now + state.pacer.share().interval(),
+            // An end at this very instant would still delay the start by one interval.
+            Err(Wait::ForAttemptEnd) => now + state.pacer.share().interval(),
         };
         if possible > self.closes_at {
             state.closed = Some(Closed::OutOfTime);
@@ -160,20 +165,20 @@ impl Driver {
         Ok(match state.pacer.start(self.moment(now)) {
             Ok(attempt) => Step::Take(attempt),
             Err(Wait::Until(moment)) => Step::SleepUntil(self.instant(moment)),
-            // The first instant at which `possible` will be too late.
-            Err(Wait::ForAnEnd) => {
+            // The first instant at which an end would be too late for a start.
+            Err(Wait::ForAttemptEnd) => {
                 Step::AwaitEnd(now + (self.closes_at - possible) + Duration::from_nanos(1))
             }
         })
     }
 
-    /// Sleeps until `due`, or until something changes before that.
+    /// Sleeps until `due`, or until something changes.
     async fn sleep_until(&self, due: Instant) {
         if clock_is_paused() {
             let _ = timeout_at(due, self.changed.notified()).await;
             return;
         }
-        let coarse = due.checked_sub(FINE).unwrap_or(due);
+        let coarse = due.checked_sub(FINE_WAIT).unwrap_or(due);
         if Instant::now() < coarse && timeout_at(coarse, self.changed.notified()).await.is_ok() {
             return;
         }
@@ -194,26 +199,26 @@ impl Driver {
         self.origin + moment.since_origin()
     }
 
-    /// A panic elsewhere leaves the state whole: nothing panics halfway through a change.
+    /// A poisoned lock is harmless: no panic can occur halfway through a change of the state.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// One attempt that may run: dropping it is the attempt's end.
+/// One attempt that may run. Dropping the permit ends the attempt.
 ///
-/// Drop it when the attempt has arrived or never will, and neither sooner nor later. A permit that
-/// is never dropped lets nothing start any more once it is older than the slack.
+/// Drop it when the send has arrived or never will, neither earlier nor later. If a permit is never
+/// dropped, no other attempt can start once the permit is older than the slack.
 #[derive(Debug)]
 #[must_use = "dropping a permit ends its attempt"]
 pub struct Permit<'a> {
     driver: &'a Driver,
-    /// Taken by the drop.
+    /// `None` only during the drop.
     attempt: Option<Attempt>,
 }
 
 impl Permit<'_> {
-    /// When the attempt started.
+    /// The attempt's start.
     pub fn started_at(&self) -> Instant {
         let moment = self.attempt.as_ref().map_or(Moment::ORIGIN, Attempt::started_at);
         self.driver.instant(moment)
@@ -231,7 +236,7 @@ impl Drop for Permit<'_> {
     }
 }
 
-/// Whether a test has paused tokio's clock: it stands still while the real one moves.
+/// Whether a test has paused tokio's clock: it stands still while the real clock moves.
 fn clock_is_paused() -> bool {
     let before = Instant::now();
     let real = std::time::Instant::now();

@@ -1,67 +1,50 @@
-//! What can be wrong with a parameter, always with the parameter's name.
+//! Values that the limiter cannot work with.
 
 use std::fmt;
 
-/// A parameter of a paced deployment, displayed by the name an operator sets it under.
+/// An input of the limiter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Parameter {
-    /// `N`: sends in any window.
-    SendLimit,
-    /// `W`: the window.
-    SendWindowSeconds,
-    /// `D`: the slack.
-    SendSlackMilliseconds,
-    /// `S`: how many workers run at once.
-    WorkerConcurrency,
-    /// `B`: messages an invocation is given.
-    WorkerBatchSize,
-    /// How long an invocation may last.
-    WorkerTimeout,
-    /// The latency that is usual at the provider.
-    ExpectedLatency,
+pub enum Quantity {
+    /// `N`: see [`SendLimit`](crate::SendLimit).
+    Limit,
+    /// `W`: see [`Window`](crate::Window).
+    Window,
+    /// `S`: see [`Slots`](crate::Slots).
+    Slots,
+    /// `D`: see [`Slack`](crate::Slack).
+    Slack,
 }
 
-impl Parameter {
-    /// The name, as in a template's parameters.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::SendLimit => "SendLimit",
-            Self::SendWindowSeconds => "SendWindowSeconds",
-            Self::SendSlackMilliseconds => "SendSlackMilliseconds",
-            Self::WorkerConcurrency => "WorkerConcurrency",
-            Self::WorkerBatchSize => "WorkerBatchSize",
-            Self::WorkerTimeout => "WorkerTimeout",
-            Self::ExpectedLatency => "ExpectedLatency",
-        }
-    }
-}
-
-impl fmt::Display for Parameter {
+impl fmt::Display for Quantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.write_str(match self {
+            Self::Limit => "limit",
+            Self::Window => "window",
+            Self::Slots => "slots",
+            Self::Slack => "slack",
+        })
     }
 }
 
-/// A value that a parameter cannot have.
+/// A quantity with a value that it cannot have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{parameter}: {problem}")]
+#[error("{quantity}: {problem}")]
 pub struct Invalid {
-    parameter: Parameter,
+    quantity: Quantity,
     problem: String,
 }
 
 impl Invalid {
-    pub(crate) fn new(parameter: Parameter, problem: impl Into<String>) -> Self {
-        Self { parameter, problem: problem.into() }
+    pub(crate) fn new(quantity: Quantity, problem: impl Into<String>) -> Self {
+        Self { quantity, problem: problem.into() }
     }
 
-    /// The parameter to change.
-    pub const fn parameter(&self) -> Parameter {
-        self.parameter
+    /// The quantity to change.
+    pub const fn quantity(&self) -> Quantity {
+        self.quantity
     }
 
-    /// What is wrong with it, without its name.
+    /// What is wrong with the value, without the quantity's name.
     pub fn problem(&self) -> &str {
         &self.problem
     }

@@ -1,11 +1,12 @@
-//! Time as the state machine sees it: a number that somebody else reads off a clock.
+//! Time as the state machine sees it: a number that the caller reads from a clock.
 
 use std::time::Duration;
 
-/// A point on one monotonic clock, as whole nanoseconds since an origin of the caller's choice.
+/// A point in time on one monotonic clock: whole nanoseconds since an origin that the caller
+/// chooses.
 ///
-/// Moments of different clocks must not be mixed. One pacer needs one clock; different pacers need
-/// nothing in common.
+/// Do not mix moments of different clocks. Each pacer needs one clock. Different pacers may use
+/// different clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Moment(u64);
 
@@ -18,7 +19,7 @@ impl Moment {
         Self(nanos)
     }
 
-    /// The moment `elapsed` after the origin. A clock that has run for 584 years stands still.
+    /// The moment `elapsed` after the origin. It saturates after 584 years.
     pub fn after_origin(elapsed: Duration) -> Self {
         Self(nanos(elapsed))
     }
@@ -33,15 +34,15 @@ impl Moment {
         Duration::from_nanos(self.0)
     }
 
-    /// Time since `earlier`; zero if `earlier` is in fact later.
+    /// Time since `earlier`, or zero if `earlier` is later than this moment.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
-    /// The moment `later` after this one.
+    /// The moment `duration` after this one. It saturates.
     #[must_use]
-    pub fn plus(self, later: Duration) -> Self {
-        Self(self.0.saturating_add(nanos(later)))
+    pub fn plus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(nanos(duration)))
     }
 }
 

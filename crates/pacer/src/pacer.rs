@@ -7,21 +7,21 @@ use crate::{Moment, Share};
 /// Why nothing may start now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Wait {
-    /// Not before this moment (rules 1, 2, and the second half of 4). Ask again then.
+    /// Not before this moment (rules 1 and 2, and the second half of rule 4). Ask again then.
     Until(Moment),
-    /// Not until an attempt ends, whenever that is (rule 4). Ask again when one has.
-    ForAnEnd,
+    /// Not before an outstanding attempt ends (rule 4). Ask again after any attempt has ended.
+    ForAttemptEnd,
 }
 
-/// One attempt that has started, to be handed back to [`Pacer::end`] when it is over.
+/// An attempt that has started. Pass it to [`Pacer::end`] when it is over.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[must_use = "an attempt that never ends holds up everything after it"]
+#[must_use = "if an attempt never ends, no other attempt can start"]
 pub struct Attempt {
     started_at: Moment,
 }
 
 impl Attempt {
-    /// When it started, as the pacer recorded it.
+    /// The start that the pacer recorded.
     pub const fn started_at(&self) -> Moment {
         self.started_at
     }
@@ -29,9 +29,10 @@ impl Attempt {
 
 /// The pace of one invocation.
 ///
-/// It is told the time, and answers whether an attempt may start; it is told of each attempt's
-/// start and end. A `now` that lies before one already seen counts as the latest seen, so a clock
-/// that steps back or stands still makes the pacer later, never faster.
+/// The caller passes the current time, and the pacer decides whether an attempt may start. The
+/// caller reports the end of each attempt. If `now` is earlier than the latest time seen, the
+/// latest time counts. So a clock that steps back or stands still delays sends, and never speeds
+/// them up.
 ///
 /// ```
 /// # use send_pacer::{Moment, Pacer, SendLimit, Share, Slack, Slots, Wait, Window};
@@ -45,8 +46,8 @@ impl Attempt {
 /// assert_eq!(pacer.start(began), Err(Wait::Until(first)));
 ///
 /// let attempt = pacer.start(first).expect("d has passed");
-/// // Still outstanding after the slack: whatever is next waits for it.
-/// assert_eq!(pacer.poll(first.plus(d)), Err(Wait::ForAnEnd));
+/// // It is still outstanding after the slack: the next attempt must wait for its end.
+/// assert_eq!(pacer.poll(first.plus(d)), Err(Wait::ForAttemptEnd));
 ///
 /// let ended = first.plus(d + Duration::from_millis(1));
 /// pacer.end(attempt, ended);
@@ -58,18 +59,18 @@ pub struct Pacer {
     share: Share,
     /// The latest moment seen.
     now: Moment,
-    /// Nothing starts before this: `d` after the invocation's start, after the last start, and
-    /// after the end of the last attempt that outlasted the slack.
+    /// The earliest next start: `d` after the latest of the invocation's start, the last start, and
+    /// the end of the last attempt that outlasted the slack.
     earliest: Moment,
-    /// When each outstanding attempt started, oldest first.
+    /// The start of each outstanding attempt, oldest first.
     outstanding: VecDeque<Moment>,
 }
 
 impl Pacer {
     /// A pacer for an invocation that started at `invocation_start`.
     ///
-    /// Make a new one for every invocation. A moment later than the invocation's real start is
-    /// safe, an earlier one is not.
+    /// Make a new pacer for every invocation. A moment after the invocation's real start is safe, a
+    /// moment before it is not.
     pub fn new(share: Share, invocation_start: Moment) -> Self {
         Self {
             share,
@@ -79,11 +80,15 @@ impl Pacer {
         }
     }
 
-    /// Whether an attempt may start at `now`.
+    /// Returns `Ok` if an attempt may start at `now`.
+    ///
+    /// # Errors
+    ///
+    /// No attempt may start yet. [`Wait`] has the reason.
     pub fn poll(&mut self, now: Moment) -> Result<(), Wait> {
         self.now = self.now.max(now);
         if self.outstanding.front().is_some_and(|&oldest| self.outlasts_slack(oldest)) {
-            return Err(Wait::ForAnEnd);
+            return Err(Wait::ForAttemptEnd);
         }
         if self.now < self.earliest {
             return Err(Wait::Until(self.earliest));
@@ -93,19 +98,25 @@ impl Pacer {
 
     /// Starts an attempt at `now`, if one may start.
     ///
-    /// Call it before the attempt's first byte leaves: a start recorded too early is safe (the
-    /// time until the byte leaves counts as the attempt's own), one recorded too late is not.
+    /// Call it before the attempt's first byte leaves. A start that is recorded too early is safe:
+    /// the time until the first byte counts as part of the attempt. A start that is recorded too
+    /// late is not safe.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pacer::poll`].
     pub fn start(&mut self, now: Moment) -> Result<Attempt, Wait> {
         self.poll(now)?;
-        // From the real start, not from when it was due: lateness shifts the rest (rule 2).
+        // From the real start, not from the due time: a late start delays the following ones (rule
+        // 2).
         self.wait_an_interval();
         self.outstanding.push_back(self.now);
         Ok(Attempt { started_at: self.now })
     }
 
-    /// Ends an attempt at `now`: it has arrived by now, or never will.
+    /// Ends an attempt at `now`: the send has arrived by `now`, or never will.
     ///
-    /// An attempt that this pacer does not know, or that has already ended, changes nothing.
+    /// An unknown attempt, or one that has already ended, has no effect.
     pub fn end(&mut self, attempt: Attempt, now: Moment) {
         self.now = self.now.max(now);
         let Ok(place) = self.outstanding.binary_search(&attempt.started_at) else { return };
@@ -115,12 +126,12 @@ impl Pacer {
         }
     }
 
-    /// How many attempts are outstanding: at most [`Share::most_outstanding`].
+    /// The number of outstanding attempts: at most [`Share::max_outstanding`].
     pub fn outstanding(&self) -> usize {
         self.outstanding.len()
     }
 
-    /// The share it keeps.
+    /// The share that this pacer keeps.
     pub const fn share(&self) -> Share {
         self.share
     }
@@ -129,7 +140,7 @@ impl Pacer {
         self.now.since(started_at) > self.slack()
     }
 
-    /// Never moves `earliest` back: it is at most an interval after some moment already seen.
+    /// Never moves `earliest` back: `earliest` is at most one interval after a moment already seen.
     fn wait_an_interval(&mut self) {
         self.earliest = self.now.plus(self.share.interval());
     }
@@ -162,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_1_waits_from_the_invocations_start() {
+    fn rule_1_first_start_is_an_interval_after_the_invocations_start() {
         let mut pacer = pacer(50);
         assert_eq!(pacer.start(ms(1000)), Err(Wait::Until(ms(1100))));
         assert_eq!(pacer.start(ms(1099)), Err(Wait::Until(ms(1100))));
@@ -170,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_2_counts_from_the_real_start() {
+    fn rule_2_interval_counts_from_the_real_start() {
         let mut pacer = pacer(50);
         let late = pacer.start(ms(1777)).unwrap();
         pacer.end(late, ms(1780));
@@ -179,22 +190,22 @@ mod tests {
     }
 
     #[test]
-    fn rule_4_holds_everything_once_the_slack_is_over() {
+    fn rule_4_attempt_that_outlasts_the_slack_delays_all_starts_until_after_its_end() {
         let mut pacer = pacer(250);
         let slow = pacer.start(ms(1100)).unwrap();
         let quick = pacer.start(ms(1200)).unwrap();
-        // Exactly D is not longer than D: a start at 1350 would still be allowed.
+        // Exactly D is not longer than D: a start at 1350 is still allowed.
         pacer.end(quick, ms(1210));
         assert_eq!(pacer.poll(ms(1350)), Ok(()));
-        assert_eq!(pacer.poll(ms(1351)), Err(Wait::ForAnEnd));
-        assert_eq!(pacer.poll(ms(9000)), Err(Wait::ForAnEnd));
+        assert_eq!(pacer.poll(ms(1351)), Err(Wait::ForAttemptEnd));
+        assert_eq!(pacer.poll(ms(9000)), Err(Wait::ForAttemptEnd));
         pacer.end(slow, ms(9000));
         assert_eq!(pacer.start(ms(9000)), Err(Wait::Until(ms(9100))));
         assert!(pacer.start(ms(9100)).is_ok());
     }
 
     #[test]
-    fn rule_4_counts_even_if_nobody_asked_meanwhile() {
+    fn rule_4_applies_without_a_poll_during_the_slow_attempt() {
         let mut pacer = pacer(50);
         let slow = pacer.start(ms(1100)).unwrap();
         pacer.end(slow, ms(1151));
@@ -202,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_within_the_slack_delays_nothing() {
+    fn attempt_within_the_slack_delays_no_start() {
         let mut pacer = pacer(50);
         let usual = pacer.start(ms(1100)).unwrap();
         pacer.end(usual, ms(1150));
@@ -210,21 +221,21 @@ mod tests {
     }
 
     #[test]
-    fn the_youngest_slow_attempt_decides() {
+    fn last_slow_attempt_to_end_decides_the_next_start() {
         let mut pacer = pacer(250);
         let attempts = [1100, 1200, 1300].map(|at| pacer.start(ms(at)).unwrap());
         assert_eq!(pacer.outstanding(), 3);
         let [first, second, third] = attempts;
         pacer.end(third, ms(1500));
         pacer.end(first, ms(1600));
-        assert_eq!(pacer.poll(ms(1700)), Err(Wait::ForAnEnd));
+        assert_eq!(pacer.poll(ms(1700)), Err(Wait::ForAttemptEnd));
         pacer.end(second, ms(1700));
         assert_eq!(pacer.poll(ms(1700)), Err(Wait::Until(ms(1800))));
         assert_eq!(pacer.outstanding(), 0);
     }
 
     #[test]
-    fn a_clock_that_steps_back_only_delays() {
+    fn clock_that_steps_back_only_delays_starts() {
         let mut pacer = pacer(50);
         let attempt = pacer.start(ms(1500)).unwrap();
         pacer.end(attempt, ms(1400));
@@ -234,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_ends_once() {
+    fn attempt_that_has_ended_cannot_end_again() {
         let mut pacer = pacer(50);
         let attempt = pacer.start(ms(1100)).unwrap();
         pacer.end(attempt.clone(), ms(1110));

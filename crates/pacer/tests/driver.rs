@@ -1,7 +1,8 @@
-//! The driver under tokio's paused clock, which moves when everybody waits. It moves by whole
-//! milliseconds, so the shares here have intervals of whole milliseconds.
+//! The driver under tokio's paused clock. The clock advances by whole milliseconds while all tasks
+//! wait, so the shares here have intervals of whole milliseconds.
 #![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used)]
+#![expect(clippy::disallowed_methods, reason = "tests of the driver read the clock and wait")]
 
 use std::{
     cell::RefCell,
@@ -43,7 +44,7 @@ async fn is_pending(future: &mut (impl Future + Unpin)) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn permits_come_an_interval_apart_and_the_first_after_one() {
+async fn permits_are_an_interval_apart_and_the_first_comes_after_one_interval() {
     let began = Instant::now();
     let driver = Driver::start(share(50), in_an_hour());
     for n in 1..=5 {
@@ -53,7 +54,7 @@ async fn permits_come_an_interval_apart_and_the_first_after_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_permit_nobody_took_is_not_saved_up() {
+async fn unused_permit_is_not_saved_up() {
     let driver = Driver::start(share(50), in_an_hour());
     sleep(D * 20).await;
     let late = driver.permit().await.unwrap().started_at();
@@ -62,7 +63,7 @@ async fn a_permit_nobody_took_is_not_saved_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn waiters_are_served_in_order_and_apart() {
+async fn waiters_are_served_in_order_and_an_interval_apart() {
     let began = Instant::now();
     let driver = Driver::start(share(50), in_an_hour());
     let started = async || driver.permit().await.unwrap().started_at() - began;
@@ -71,7 +72,7 @@ async fn waiters_are_served_in_order_and_apart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn concurrent_waiters_never_break_the_interval() {
+async fn concurrent_waiters_keep_the_interval() {
     let driver = Driver::start(share(50), in_an_hour());
     let worker = async |latency| {
         let mut starts = Vec::new();
@@ -90,7 +91,7 @@ async fn concurrent_waiters_never_break_the_interval() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn dropping_a_waiter_spends_nothing() {
+async fn dropped_waiter_uses_up_nothing() {
     let began = Instant::now();
     let driver = Driver::start(share(50), in_an_hour());
     assert!(timeout(D / 2, driver.permit()).await.is_err());
@@ -103,19 +104,19 @@ async fn dropping_a_waiter_spends_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn overlapping_attempts_are_bounded_by_the_slack() {
+async fn slack_limits_the_number_of_outstanding_attempts() {
     let driver = Driver::start(share(250), in_an_hour());
     let mut permits = Vec::new();
     while let Ok(permit) = timeout(D * 10, driver.permit()).await {
         permits.push(permit.unwrap());
     }
     assert_eq!(permits.len(), 3);
-    assert_eq!(driver.share().most_outstanding(), 3);
+    assert_eq!(driver.share().max_outstanding(), 3);
     assert_eq!(driver.outstanding(), 3);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_attempt_holds_the_others_until_it_ends() {
+async fn slow_attempt_delays_the_next_start_until_an_interval_after_its_end() {
     let driver = Driver::start(share(50), in_an_hour());
     let slow = driver.permit().await.unwrap();
     let ended = async {
@@ -128,16 +129,16 @@ async fn a_slow_attempt_holds_the_others_until_it_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_start_is_the_moment_of_closing() {
+async fn last_start_may_be_exactly_at_the_closing_time() {
     let driver = Driver::start(share(50), Instant::now() + D);
     assert!(driver.permit().await.is_ok());
     let asked = Instant::now();
     assert_eq!(driver.permit().await.unwrap_err(), Closed::OutOfTime);
-    assert_eq!(Instant::now(), asked, "known at once");
+    assert_eq!(Instant::now(), asked, "the error comes immediately");
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_waited_for_if_there_is_no_time() {
+async fn permit_that_cannot_come_in_time_is_refused_without_waiting() {
     let began = Instant::now();
     let driver = Driver::start(share(50), began + D - Duration::from_nanos(1));
     let (a, b) = tokio::join!(driver.permit(), driver.permit());
@@ -146,7 +147,7 @@ async fn nothing_is_waited_for_if_there_is_no_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hold_is_not_waited_out_once_it_is_too_late_to_start() {
+async fn wait_for_a_slow_attempt_ends_when_it_is_too_late_to_start() {
     let closes_at = Instant::now() + Duration::from_secs(10);
     let driver = Driver::start(share(50), closes_at);
     let slow = driver.permit().await.unwrap();
@@ -158,7 +159,7 @@ async fn a_hold_is_not_waited_out_once_it_is_too_late_to_start() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn closing_tells_everyone_at_once() {
+async fn close_ends_all_waits_immediately() {
     let began = Instant::now();
     let driver = Driver::start(share(50), in_an_hour());
     let close = async {
@@ -172,7 +173,7 @@ async fn closing_tells_everyone_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn closing_reaches_whoever_waits_for_an_attempt_to_end() {
+async fn close_ends_a_wait_for_the_end_of_an_attempt() {
     let driver = Driver::start(share(50), in_an_hour());
     let slow = driver.permit().await.unwrap();
     let mut next = pin!(driver.permit());
@@ -182,9 +183,9 @@ async fn closing_reaches_whoever_waits_for_an_attempt_to_end() {
     drop(slow);
 }
 
-/// Three senders to an invocation, with answers of every length, through many invocations.
+/// Three senders per invocation, with responses of all latencies, in many invocations.
 #[tokio::test(start_paused = true)]
-async fn whatever_the_latencies_no_window_holds_more_than_the_quota() {
+async fn no_window_exceeds_the_quota_at_any_latency() {
     let (share, origin) = (share(250), Instant::now());
     let at = |instant: Instant| i64::try_from((instant - origin).as_nanos()).unwrap();
     let spans = RefCell::new(Vec::new());
@@ -209,10 +210,10 @@ async fn whatever_the_latencies_no_window_holds_more_than_the_quota() {
     assert!(worst.count <= share.quota() as usize, "{worst:?}");
 }
 
-/// The fine part of a wait sleeps on another thread; this is the one test that takes real time,
-/// 40 ms, and it asserts only what lateness cannot break.
+/// The last part of a wait sleeps on another thread. This is the only test that takes real time (40
+/// ms). It only asserts what late starts cannot break.
 #[tokio::test]
-async fn on_a_real_clock_starts_are_never_early() {
+async fn starts_on_a_real_clock_are_never_early() {
     let share = Share::new(
         SendLimit::new(1000).unwrap(),
         Window::from_secs(2).unwrap(),

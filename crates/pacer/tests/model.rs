@@ -1,6 +1,6 @@
-//! Every way in which a small deployment can behave, one nanosecond at a time: two slots, kills at
-//! any moment, attempts that take any time, starts as late as can be. The states hold the real
-//! pacers, so what is checked exhaustively is the code that runs.
+//! Every behaviour of a small deployment, one nanosecond at a time: two slots, kills at any moment,
+//! attempts of any duration, starts delayed by any time. The states contain the real pacers, so the
+//! model checks the production code exhaustively.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod common;
@@ -13,13 +13,13 @@ use stateright::{Checker, HasDiscoveries, Model, Property};
 
 const SLOTS: u32 = 2;
 
-/// When an invocation can first begin; late enough to claim that it began before.
+/// The start of the first invocation: late enough to claim an earlier start.
 const BEGINNING: u64 = 100;
 
 struct Deployment {
     share: Share,
     rules: Rules,
-    /// The last nanosecond looked at.
+    /// The last nanosecond to check.
     horizon: u64,
 }
 
@@ -32,9 +32,9 @@ struct State {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 struct Slot {
     invocation: Option<Invocation>,
-    /// Without rule 5: how many attempts are under way whose invocation is gone.
+    /// Without rule 5: the number of attempts in progress whose invocation has ended.
     orphans: usize,
-    /// When attempts ended that can still share a window with a new one.
+    /// The ends of attempts that can still share a window with a new attempt.
     ended: Vec<u64>,
 }
 
@@ -52,7 +52,7 @@ enum Action {
     Send(usize),
     /// The `n`th attempt ends.
     End(usize, usize),
-    /// The invocation returns or is killed: to the limit it is the same.
+    /// The invocation returns or is killed: for the limit, both are the same.
     Stop(usize),
     /// Without rule 5: an orphan arrives.
     EndOrphan(usize),
@@ -93,11 +93,11 @@ impl Slot {
     }
 
     fn stop(&mut self, now: u64, rules: Rules) -> Option<()> {
-        let under_way = self.invocation.take()?.outstanding.len();
+        let in_progress = self.invocation.take()?.outstanding.len();
         if rules.keeps(5) {
-            self.ended.extend((0..under_way).map(|_| now));
+            self.ended.extend((0..in_progress).map(|_| now));
         } else {
-            self.orphans += under_way;
+            self.orphans += in_progress;
         }
         Some(())
     }
@@ -108,15 +108,15 @@ impl Slot {
         Some(())
     }
 
-    /// Puts together what cannot be told apart, and forgets what no longer matters: whatever
-    /// ended a window ago shares no window with what starts now.
+    /// Makes equivalent states equal: forgets the attempts that ended a window ago, because they
+    /// share no window with an attempt that starts now.
     fn tidy(&mut self, now: u64, window: u64) {
         self.ended.retain(|&end| end + window > now);
         self.ended.sort_unstable();
     }
 
-    /// How many attempts can arrive in the last half-open window that has this moment in it: those
-    /// that are under way, and those that ended within it.
+    /// The number of attempts that can arrive in the last half-open window that contains this
+    /// moment: attempts in progress, and attempts that ended in the window.
     fn in_last_window(&self) -> usize {
         self.ended.len() + self.orphans + self.outstanding()
     }
@@ -137,8 +137,8 @@ impl Deployment {
         u64::try_from(self.share.window().get().as_nanos()).unwrap()
     }
 
-    /// Of all windows, because every moment is at one time the last of one: an attempt that is the
-    /// last to start in a window too full is in a state in which this shows.
+    /// This covers all windows, because every moment is the last of some window: if a window is too
+    /// full, the state at the start of its last attempt shows it.
     fn last_window(state: &State) -> usize {
         state.slots.iter().map(Slot::in_last_window).sum()
     }
@@ -180,14 +180,14 @@ impl Model for Deployment {
         for slot in &mut state.slots {
             slot.tidy(state.now, self.window());
         }
-        // One slot is as good as the other.
+        // The order of the slots does not matter.
         state.slots.sort_by_cached_key(Slot::fingerprint);
         Some(state)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::always("no window holds more than the limit", |model: &Self, state| {
+            Property::always("no window contains more than the limit", |model: &Self, state| {
                 Self::last_window(state) <= model.limit()
             }),
             Property::sometimes("a window is full", |model: &Self, state: &State| {
@@ -220,54 +220,54 @@ fn check(
 }
 
 #[test]
-fn two_slots_of_two_keep_the_limit() {
-    // d = 2.5, rounded up to 3; the slack is shorter than that, so nothing overlaps.
+fn two_slots_with_a_quota_of_two_keep_the_limit() {
+    // d = 2.5, rounded up to 3. The slack is shorter, so no attempts overlap.
     let checker = check(2, 4, 1, 16, Rules::ALL);
     println!("{} states", checker.unique_state_count());
-    checker.assert_no_discovery("no window holds more than the limit");
+    checker.assert_no_discovery("no window contains more than the limit");
     checker.assert_any_discovery("a window is full");
 }
 
 #[test]
-fn two_slots_of_two_that_overlap_keep_the_limit() {
+fn two_slots_with_overlapping_attempts_keep_the_limit() {
     let checker = check(2, 2, 2, 13, Rules::ALL);
     println!("{} states", checker.unique_state_count());
     checker.assert_properties();
 }
 
 #[test]
-fn two_slots_of_three_keep_the_limit() {
+fn two_slots_with_a_quota_of_three_keep_the_limit() {
     let checker = check(3, 4, 2, 12, Rules::ALL);
     println!("{} states", checker.unique_state_count());
     checker.assert_properties();
 }
 
-fn breaks_without(rule: u8) -> bool {
+fn exceeds_limit_without(rule: u8) -> bool {
     let checker = check(2, 3, 1, 12, Rules::without(rule));
-    checker.discovery("no window holds more than the limit").is_some()
+    checker.discovery("no window contains more than the limit").is_some()
 }
 
 #[test]
-fn without_rule_1_some_behaviour_breaks_the_limit() {
-    assert!(breaks_without(1));
+fn model_without_rule_1_exceeds_the_limit() {
+    assert!(exceeds_limit_without(1));
 }
 
 #[test]
-fn without_rule_2_some_behaviour_breaks_the_limit() {
-    assert!(breaks_without(2));
+fn model_without_rule_2_exceeds_the_limit() {
+    assert!(exceeds_limit_without(2));
 }
 
 #[test]
-fn without_rule_3_some_behaviour_breaks_the_limit() {
-    assert!(breaks_without(3));
+fn model_without_rule_3_exceeds_the_limit() {
+    assert!(exceeds_limit_without(3));
 }
 
 #[test]
-fn without_rule_4_some_behaviour_breaks_the_limit() {
-    assert!(breaks_without(4));
+fn model_without_rule_4_exceeds_the_limit() {
+    assert!(exceeds_limit_without(4));
 }
 
 #[test]
-fn without_rule_5_some_behaviour_breaks_the_limit() {
-    assert!(breaks_without(5));
+fn model_without_rule_5_exceeds_the_limit() {
+    assert!(exceeds_limit_without(5));
 }

@@ -1,5 +1,5 @@
-//! What holds for every input: the state machine against an exact log of everything it was told,
-//! the limit against every way a slot can be used, the arithmetic of shares, the audit.
+//! Properties of all inputs: the state machine decides as an exact log of its calls does, a slot
+//! keeps its share however it is used, the arithmetic of shares and the audit are exact.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod common;
@@ -13,12 +13,11 @@ use proptest::{
     test_runner::{Config, FileFailurePersistence, TestError, TestRunner},
 };
 use send_pacer::{
-    Moment, Pacer, SendLimit, Share, Wait, Window,
+    Moment, Pacer, Share, Wait, Window,
     audit::{Arrival, worst_window},
-    plan::Plan,
 };
 
-/// What found a fault once is tried first for ever after.
+/// Inputs that once found a fault are tried first.
 fn config() -> Config {
     Config {
         cases: 1000,
@@ -33,19 +32,19 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap()
 }
 
-/// Small numbers, so that everything falls together often: `d` is a few nanoseconds.
+/// Small numbers, so that events often coincide: `d` is a few nanoseconds.
 fn shares() -> impl Strategy<Value = Share> {
     (1..=5_u32, 1..=30_u64, 1..=3_u32, 0..=12_u64)
         .prop_map(|(quota, window, slots, slack)| share(quota * slots, window, slots, slack))
 }
 
-/// What happens in an invocation, or to it.
+/// An event in an invocation.
 #[derive(Debug, Clone)]
 enum Event {
     Pass(u64),
     Ask,
     End(Index),
-    /// The clock is shown to the pacer too early by this much, once.
+    /// The clock steps back by this much, for one reading.
     StepBack(u64),
 }
 
@@ -59,11 +58,11 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
     prop::collection::vec(event, 0..=60)
 }
 
-/// Everything a pacer was told, and what the rules say about it, read off the page.
+/// A log of all calls to a pacer, and the decision of the rules, written as literally as possible.
 struct Log {
     share: Share,
     began: Moment,
-    /// Starts and, where they have ended, ends.
+    /// The start of each attempt, and its end if it has ended.
     attempts: Vec<(Moment, Option<Moment>)>,
 }
 
@@ -71,9 +70,10 @@ impl Log {
     fn decide(&self, now: Moment) -> Result<(), Wait> {
         let (d, slack) = (self.share.interval(), self.share.slack().get());
         let is_slow = |start: Moment, until: Moment| until.since(start) > slack;
-        let holds = |&(start, end): &(Moment, Option<Moment>)| end.is_none() && is_slow(start, now);
-        if self.attempts.iter().any(holds) {
-            return Err(Wait::ForAnEnd);
+        let blocks =
+            |&(start, end): &(Moment, Option<Moment>)| end.is_none() && is_slow(start, now);
+        if self.attempts.iter().any(blocks) {
+            return Err(Wait::ForAttemptEnd);
         }
         let after_starts = self.attempts.iter().map(|attempt| attempt.0);
         let after_slow_ends =
@@ -84,14 +84,14 @@ impl Log {
     }
 }
 
-/// One slot, its invocations one after another, in a world with or without some rule.
+/// A step of one slot that runs invocations one after another, with or without one rule.
 #[derive(Debug, Clone)]
 enum Step {
     Pass(u64),
-    /// Asks, and asks again when told to, until it may start or an attempt must end first.
+    /// Asks until an attempt may start, or another attempt must end first.
     Start,
     End(Index),
-    /// The invocation ends, by itself or killed, and another begins.
+    /// The invocation returns or is killed, and another begins.
     Replace,
 }
 
@@ -116,7 +116,7 @@ struct Slot {
 
 impl Slot {
     fn new(share: Share, rules: Rules) -> Self {
-        // Late enough for an invocation to claim that it began before.
+        // Late enough for an invocation to claim an earlier start.
         let now = 1 << 32;
         let paced = Paced::begin(share, rules, Moment::from_nanos(now));
         Self { share, rules, now, paced, outstanding: Vec::new(), arrivals: Vec::new() }
@@ -146,7 +146,7 @@ impl Slot {
     fn start(&mut self) {
         loop {
             match self.paced.ask(self.moment()) {
-                Err(Wait::ForAnEnd) => return,
+                Err(Wait::ForAttemptEnd) => return,
                 Err(Wait::Until(due)) => self.now = due.as_nanos(),
                 Ok(permit) => {
                     if !self.rules.keeps(3) {
@@ -165,13 +165,13 @@ impl Slot {
     }
 
     fn replace(&mut self) {
-        // Without rule 5, what was under way arrives after a window more.
-        let arrives = if self.rules.keeps(5) { 0 } else { nanos(self.share.window().get()) };
-        self.now += arrives;
+        // Without rule 5, outstanding attempts arrive one window later.
+        let delay = if self.rules.keeps(5) { 0 } else { nanos(self.share.window().get()) };
+        self.now += delay;
         for (_, start) in std::mem::take(&mut self.outstanding) {
             self.arrived(start);
         }
-        self.now -= arrives;
+        self.now -= delay;
         self.paced = Paced::begin(self.share, self.rules, self.moment());
     }
 
@@ -191,7 +191,7 @@ fn worst_of_slot(share: Share, steps: &[Step], rules: Rules) -> usize {
     slot.worst()
 }
 
-/// Whether the property finds a violation without a rule, as it must.
+/// Whether the property finds a violation without this rule, as it must.
 fn finds_violation_without(rule: u8) -> bool {
     let config = Config { cases: 5000, failure_persistence: None, ..Config::default() };
     let result = TestRunner::new_with_rng(
@@ -212,32 +212,32 @@ fn finds_violation_without(rule: u8) -> bool {
 }
 
 #[test]
-fn without_rule_1_a_slot_breaks_its_share() {
+fn slot_without_rule_1_exceeds_its_share() {
     assert!(finds_violation_without(1));
 }
 
 #[test]
-fn without_rule_2_a_slot_breaks_its_share() {
+fn slot_without_rule_2_exceeds_its_share() {
     assert!(finds_violation_without(2));
 }
 
 #[test]
-fn without_rule_3_a_slot_breaks_its_share() {
+fn slot_without_rule_3_exceeds_its_share() {
     assert!(finds_violation_without(3));
 }
 
 #[test]
-fn without_rule_4_a_slot_breaks_its_share() {
+fn slot_without_rule_4_exceeds_its_share() {
     assert!(finds_violation_without(4));
 }
 
 #[test]
-fn without_rule_5_a_slot_breaks_its_share() {
+fn slot_without_rule_5_exceeds_its_share() {
     assert!(finds_violation_without(5));
 }
 
-/// The obvious way, which is slow: each window that begins at any moment at all.
-fn worst_by_looking_everywhere(arrivals: &[(i64, i64)], window: i64) -> usize {
+/// The obvious but slow way: counts in the window from every possible moment.
+fn worst_by_counting_everywhere(arrivals: &[(i64, i64)], window: i64) -> usize {
     let count_from = |from: i64| {
         arrivals.iter().filter(|&&(start, end)| start < from + window && end >= from).count()
     };
@@ -248,7 +248,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn the_pacer_decides_as_the_rules_say(share in shares(), events in events()) {
+    fn pacer_decides_as_the_rules_say(share in shares(), events in events()) {
         let began = Moment::from_nanos(100);
         let mut pacer = Pacer::new(share, began);
         let mut log = Log { share, began, attempts: Vec::new() };
@@ -280,18 +280,18 @@ proptest! {
                 },
             }
             prop_assert_eq!(pacer.outstanding(), outstanding.len());
-            prop_assert!(outstanding.len() as u64 <= share.most_outstanding());
+            prop_assert!(outstanding.len() as u64 <= share.max_outstanding());
         }
     }
 
     #[test]
-    fn a_slot_keeps_its_share(share in shares(), steps in steps()) {
+    fn slot_keeps_its_share(share in shares(), steps in steps()) {
         let worst = worst_of_slot(share, &steps, Rules::ALL);
         prop_assert!(worst <= share.quota() as usize, "{worst} in a window of {}", share.quota());
     }
 
     #[test]
-    fn the_arithmetic_of_a_share_is_exact(
+    fn arithmetic_of_a_share_is_exact(
         limit in 1..=u32::MAX,
         window in 1..=86_400_000_000_000_u64,
         slots in 1..=1000_u32,
@@ -303,13 +303,13 @@ proptest! {
         let whole = u128::from(window) + u128::from(slack);
         prop_assert!(share.total() <= limit.into());
         prop_assert!(u64::from(limit) - share.total() < slots.into());
-        prop_assert!(q * d >= whole, "the rules need q * d >= W + D");
-        prop_assert!(q * (d - 1) < whole, "and no more than that");
-        prop_assert!(u128::from(share.most_outstanding() - 1) * d <= u128::from(slack));
+        prop_assert!(q * d >= whole, "the rules require q * d >= W + D");
+        prop_assert!(q * (d - 1) < whole, "the interval is not longer than required");
+        prop_assert!(u128::from(share.max_outstanding() - 1) * d <= u128::from(slack));
     }
 
     #[test]
-    fn the_audit_finds_the_worst_window(
+    fn audit_finds_the_worst_window(
         spans in prop::collection::vec((0..=100_i64, 0..=20_i64), 0..=40),
         window in 1..=40_u64,
     ) {
@@ -320,31 +320,12 @@ proptest! {
         let window = Window::new(Duration::from_nanos(window)).unwrap();
         let worst = worst_window(&arrivals, window);
         let count = worst.map_or(0, |worst| worst.count);
-        prop_assert_eq!(count, worst_by_looking_everywhere(&spans, length));
+        prop_assert_eq!(count, worst_by_counting_everywhere(&spans, length));
         if let Some(worst) = worst {
             let inside = spans
                 .iter()
                 .filter(|(start, end)| *start < worst.from + length && *end >= worst.from);
-            prop_assert_eq!(inside.count(), count, "it is where it is said to be");
-        }
-    }
-
-    #[test]
-    fn a_plan_passes_its_own_check_or_names_what_is_wrong(
-        limit in 1..=2_000_000_u32,
-        window in 1..=100_000_u32,
-        latency in 0..=11_000_u64,
-    ) {
-        let (limit, window) = (SendLimit::new(limit).unwrap(), Window::from_secs(window).unwrap());
-        match Plan::new(limit, window, Duration::from_millis(latency)) {
-            Err(error) => prop_assert!(!error.problem().is_empty()),
-            Ok(plan) => {
-                prop_assert_eq!(plan.deployment().check(), Ok(plan.share()));
-                prop_assert!(plan.share().total() <= limit.get().into());
-                prop_assert!(plan.deployment().slack.get() > Duration::from_millis(latency));
-                let usable = plan.usable().share();
-                prop_assert!(usable > 0.0 && usable < 1.0, "{usable}");
-            }
+            prop_assert_eq!(inside.count(), count, "the worst window is at the reported moment");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The payment provider's five calls.
+//! The five calls to Stripe's API.
 
 use enrollment::{
     payment::{Charge, Created, Decline, Intent, IntentId},
@@ -10,17 +10,16 @@ use unavailable::Unavailable;
 use crate::{
     object::{Failed, IntentObject},
     secret::SecretsSource,
-    transport::{Answer, Call, Transport},
+    transport::{Call, StripeResponse, Transport},
 };
 
-/// Where Stripe's API is.
 pub const API_URL: &str = "https://api.stripe.com";
 
 /// Stripe's payment intents and refunds.
 ///
-/// Every writing call carries an idempotency key made from the enrollment, the attempt and the step,
-/// so it may be repeated. What Stripe answers to a repeated key is what it answered the first time;
-/// the intent is then read again, so every answer here is how the intent is now.
+/// Every writing call carries an idempotency key made from the enrollment, the attempt and the step, so
+/// it may be repeated. To a repeated key Stripe returns its first response. The intent is then read
+/// again, so every result here is the intent's current status.
 #[derive(Debug)]
 pub struct Stripe<S> {
     transport: Transport,
@@ -28,24 +27,23 @@ pub struct Stripe<S> {
 }
 
 impl<S: SecretsSource + Sync> Stripe<S> {
-    /// At that URL ([`API_URL`]), with those keys.
+    /// `url` is [`API_URL`], except in tests.
     pub fn new(url: String, secrets: S) -> Self {
         Self { transport: Transport::new(url), secrets }
     }
 
-    /// Where its keys are.
     pub fn secrets(&self) -> &S {
         &self.secrets
     }
 
-    async fn call(&self, call: Call<'_>) -> Result<Answer, Unavailable> {
+    async fn call(&self, call: Call<'_>) -> Result<StripeResponse, Unavailable> {
         let operation = call.operation;
-        let answer = self.transport.call(&self.secrets.secrets().await?.api_key, call).await?;
-        match answer.status {
-            // Our key is wrong, a repeated key is still being worked on, too many calls, or Stripe is
-            // down: nothing that the student can mend.
-            401 | 403 | 409 | 429 | 500.. => Err(refused(operation, &answer)),
-            _ => Ok(answer),
+        let response = self.transport.call(&self.secrets.secrets().await?.api_key, call).await?;
+        match response.status {
+            // The API key is wrong, a call with the same idempotency key is in progress, too many calls,
+            // or Stripe is down: nothing that the student can fix.
+            401 | 403 | 409 | 429 | 500.. => Err(refused(operation, &response)),
+            _ => Ok(response),
         }
     }
 
@@ -54,14 +52,14 @@ impl<S: SecretsSource + Sync> Stripe<S> {
         let path = format!("/v1/payment_intents/{id}");
         let method = Method::GET;
         let call = Call { operation: FIND, method, path, idempotency_key: None, form: &[] };
-        let answer = self.call(call).await?;
-        if answer.status != 200 {
-            return Err(refused(FIND, &answer));
+        let response = self.call(call).await?;
+        if response.status != 200 {
+            return Err(refused(FIND, &response));
         }
-        intent(FIND, &answer)
+        intent(FIND, &response)
     }
 
-    /// A step of an intent that exists: its answer, or how the intent is if the step was not for it.
+    /// One step of an existing intent. If the intent cannot take the step, returns its current status.
     async fn step(
         &self,
         operation: &'static str,
@@ -77,9 +75,9 @@ impl<S: SecretsSource + Sync> Stripe<S> {
             idempotency_key: Some(charge.idempotency_key(step)),
             form,
         };
-        let answer = self.call(call).await?;
-        if answer.status == 200 && !answer.replayed {
-            intent(operation, &answer)
+        let response = self.call(call).await?;
+        if response.status == 200 && !response.replayed {
+            intent(operation, &response)
         } else {
             self.find(id.as_str()).await
         }
@@ -91,8 +89,8 @@ impl<S: SecretsSource + Sync> PaymentProvider for Stripe<S> {
         const CREATE: &str = "creating a payment";
         let payment = charge.payment;
         let form = [
-            ("amount", u64::from(payment.price).to_string()),
-            ("currency", payment.currency.to_string().to_lowercase()),
+            ("amount", u64::from(payment.price.amount).to_string()),
+            ("currency", payment.price.currency.to_string().to_lowercase()),
             ("payment_method", payment.method.to_string()),
             ("payment_method_types[0]", "card".to_owned()),
             ("metadata[enrollment_id]", charge.enrollment_id.to_string()),
@@ -107,12 +105,12 @@ impl<S: SecretsSource + Sync> PaymentProvider for Stripe<S> {
             idempotency_key: Some(charge.idempotency_key("create")),
             form: &form,
         };
-        let answer = self.call(call).await?;
-        if answer.status != 200 {
-            return Ok(Created::Refused(decline(CREATE, &answer)?));
+        let response = self.call(call).await?;
+        if response.status != 200 {
+            return Ok(Created::Refused(decline(CREATE, &response)?));
         }
-        let created = intent(CREATE, &answer)?;
-        let now = if answer.replayed { self.find(created.id.as_str()).await? } else { created };
+        let created = intent(CREATE, &response)?;
+        let now = if response.replayed { self.find(created.id.as_str()).await? } else { created };
         Ok(Created::Intent(now))
     }
 
@@ -121,11 +119,11 @@ impl<S: SecretsSource + Sync> PaymentProvider for Stripe<S> {
     }
 
     async fn cancel(&self, charge: Charge<'_>, id: &IntentId) -> Result<Intent, Unavailable> {
-        self.step("calling a payment off", charge, id, "cancel", &[]).await
+        self.step("cancelling a payment", charge, id, "cancel", &[]).await
     }
 
     async fn refund(&self, charge: Charge<'_>, id: &IntentId) -> Result<(), Unavailable> {
-        const REFUND: &str = "paying back";
+        const REFUND: &str = "refunding a payment";
         let form = [("payment_intent", id.to_string())];
         let call = Call {
             operation: REFUND,
@@ -134,29 +132,29 @@ impl<S: SecretsSource + Sync> PaymentProvider for Stripe<S> {
             idempotency_key: Some(charge.idempotency_key("refund")),
             form: &form,
         };
-        let answer = self.call(call).await?;
-        let done = answer.status == 200
-            || answer.parse::<Failed>(REFUND)?.error.code() == "charge_already_refunded";
-        if done { Ok(()) } else { Err(refused(REFUND, &answer)) }
+        let response = self.call(call).await?;
+        let done = response.status == 200
+            || response.parse::<Failed>(REFUND)?.error.code() == "charge_already_refunded";
+        if done { Ok(()) } else { Err(refused(REFUND, &response)) }
     }
 }
 
-fn intent(operation: &'static str, answer: &Answer) -> Result<Intent, Unavailable> {
-    answer
+fn intent(operation: &'static str, response: &StripeResponse) -> Result<Intent, Unavailable> {
+    response
         .parse::<IntentObject>(operation)?
         .intent()
-        .ok_or_else(|| Unavailable::new(operation, "the payment has a status that is not known"))
+        .ok_or_else(|| Unavailable::new(operation, "the payment has an unknown status"))
 }
 
-fn decline(operation: &'static str, answer: &Answer) -> Result<Decline, Unavailable> {
-    Ok(answer.parse::<Failed>(operation)?.error.decline())
+fn decline(operation: &'static str, response: &StripeResponse) -> Result<Decline, Unavailable> {
+    Ok(response.parse::<Failed>(operation)?.error.decline())
 }
 
-/// Status and code only: a message may name what was sent.
-fn refused(operation: &'static str, answer: &Answer) -> Unavailable {
-    let failed = answer.parse::<Failed>(operation);
+/// Status and code only: Stripe's message may repeat a value of the request.
+fn refused(operation: &'static str, response: &StripeResponse) -> Unavailable {
+    let failed = response.parse::<Failed>(operation);
     let code = failed.as_ref().map(|failed| failed.error.code()).unwrap_or_default();
-    Unavailable::new(operation, format!("Stripe answered {} {code}", answer.status))
+    Unavailable::new(operation, format!("Stripe responded {} {code}", response.status))
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Stripe, over the HTTP client that the AWS SDK links anyway: the five calls that enrollments need,
-//! and the signature of its webhooks.
+//! Stripe, over the HTTP client that the AWS SDK links anyway: the five calls that enrollment needs,
+//! and the webhook with its signature.
 
 pub mod client;
 pub mod secret;

@@ -1,9 +1,8 @@
-//! Stripe's objects, as far as they matter here.
+//! The parts of Stripe's objects that are used here.
 
 use enrollment::payment::{Decline, Intent, IntentStatus};
 use serde::Deserialize;
 
-/// A payment intent.
 #[derive(Deserialize)]
 pub(crate) struct IntentObject {
     id: String,
@@ -14,7 +13,7 @@ pub(crate) struct IntentObject {
     pub(crate) metadata: Metadata,
 }
 
-/// What we wrote on the intent when it was created.
+/// Written by us when the intent was created.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(crate) struct Metadata {
     pub(crate) enrollment_id: Option<String>,
@@ -23,7 +22,6 @@ pub(crate) struct Metadata {
     pub(crate) attempt: Option<String>,
 }
 
-/// Why something failed.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct ErrorObject {
     code: Option<String>,
@@ -31,20 +29,20 @@ pub(crate) struct ErrorObject {
     message: Option<String>,
 }
 
-/// The body of an answer that is not a success.
+/// The body of a response that is not a success.
 #[derive(Deserialize)]
 pub(crate) struct Failed {
     pub(crate) error: ErrorObject,
 }
 
 impl ErrorObject {
-    /// Its code, if it has one.
+    /// Empty if there is none.
     pub(crate) fn code(&self) -> &str {
         self.code.as_deref().unwrap_or_default()
     }
 
-    /// As the student is told of it: the bank's own code before Stripe's, and Stripe's text, which is
-    /// written for customers.
+    /// For the student: the bank's code before Stripe's, and Stripe's text, which is written for
+    /// customers.
     pub(crate) fn decline(self) -> Decline {
         let code = self.decline_code.or(self.code);
         Decline {
@@ -55,7 +53,7 @@ impl ErrorObject {
 }
 
 impl IntentObject {
-    /// `None`: a status that this code does not know.
+    /// `None`: unknown status.
     pub(crate) fn intent(self) -> Option<Intent> {
         let status = match (self.status.as_str(), self.last_payment_error) {
             ("requires_payment_method", Some(error)) => IntentStatus::Declined(error.decline()),

@@ -1,17 +1,17 @@
-//! The keys to Stripe: one JSON secret, `{"api_key":"sk_…","webhook_secret":"whsec_…"}`.
+//! The keys for Stripe: one JSON secret, `{"api_key":"sk_…","webhook_secret":"whsec_…"}`.
 
 use std::{fmt, future::Future};
 
 use serde::Deserialize;
 use unavailable::Unavailable;
 
-/// A text that never shows itself.
+/// A text that `Debug` does not show.
 #[derive(Clone, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {
-    /// The text; for the wire alone.
+    /// The text; only for a request or a signature.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -23,21 +23,17 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The keys to one Stripe account.
+/// The keys for one Stripe account.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Secrets {
     /// Authorises our calls.
     pub api_key: Secret,
-    /// Signs the calls of Stripe's webhooks.
+    /// Signs Stripe's webhook calls.
     pub webhook_secret: Secret,
 }
 
 impl Secrets {
-    /// Reads the secret's text.
-    ///
-    /// # Errors
-    ///
-    /// It is not the JSON that it must be. The error never repeats a value.
+    /// Parses the secret. The error never repeats a value.
     pub fn parse(text: &str) -> Result<Self, Unavailable> {
         serde_json::from_str(text).map_err(|error| {
             let place = format!("line {}, column {}", error.line(), error.column());
@@ -47,9 +43,8 @@ impl Secrets {
     }
 }
 
-/// Where the keys are kept. Read on first use, and kept in memory.
+/// Reads the keys on first use and keeps them in memory.
 pub trait SecretsSource {
-    /// The keys.
     fn secrets(&self) -> impl Future<Output = Result<&Secrets, Unavailable>> + Send;
 }
 
@@ -64,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_never_show_themselves() {
+    fn neither_debug_nor_error_shows_a_key() {
         let secrets = Secrets::parse(r#"{"api_key":"sk_1","webhook_secret":"whsec_1"}"#).unwrap();
         assert_eq!(secrets.api_key.expose(), "sk_1");
         assert!(!format!("{secrets:?}").contains("sk_1"));

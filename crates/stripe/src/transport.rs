@@ -21,38 +21,37 @@ use unavailable::Unavailable;
 
 use crate::secret::Secret;
 
-/// The version of the API that this code was written against.
+/// The version of the API that this code is written for.
 const API_VERSION: &str = "2025-08-27.basil";
 
-/// How long a connection may take, with TLS.
+/// For TCP and TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long a call may take. Confirming a card asks its bank, which takes seconds at times; with the
-/// calls to DynamoDB and SQS around it, it must fit into a request.
+/// For a whole call. Confirming a card asks its bank, which may take seconds. With the calls to DynamoDB
+/// and SQS around it, it must fit into a request.
 const CALL_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// An answer of any status.
-pub(crate) struct Answer {
+/// A response of any status.
+pub(crate) struct StripeResponse {
     pub(crate) status: u16,
-    /// The same key was used before, and this is what was answered then.
+    /// The idempotency key was used before, and this is the response of that time.
     pub(crate) replayed: bool,
     body: Vec<u8>,
 }
 
-impl Answer {
+impl StripeResponse {
     pub(crate) fn parse<T: DeserializeOwned>(
         &self,
         operation: &'static str,
     ) -> Result<T, Unavailable> {
         serde_json::from_slice(&self.body).map_err(|error| {
-            // Not serde's own text, which repeats values.
+            // Not serde's text, which repeats values.
             let place = format!("line {}, column {}", error.line(), error.column());
             Unavailable::new(operation, format!("status {}, unreadable at {place}", self.status))
         })
     }
 }
 
-/// A call that is to be made.
 pub(crate) struct Call<'a> {
     pub(crate) operation: &'static str,
     pub(crate) method: Method,
@@ -69,7 +68,7 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    /// To the API at that URL. Connections are made when they are needed.
+    /// Connections are made on demand.
     pub(crate) fn new(url: String) -> Self {
         let settings = HttpConnectorSettings::builder()
             .connect_timeout(CONNECT_TIMEOUT)
@@ -83,7 +82,11 @@ impl Transport {
         Self { connector, url: url.trim_end_matches('/').to_owned() }
     }
 
-    pub(crate) async fn call(&self, key: &Secret, call: Call<'_>) -> Result<Answer, Unavailable> {
+    pub(crate) async fn call(
+        &self,
+        key: &Secret,
+        call: Call<'_>,
+    ) -> Result<StripeResponse, Unavailable> {
         let operation = call.operation;
         let request = self.request(key, call)?;
         let exchange = async {
@@ -97,7 +100,7 @@ impl Transport {
             let body = read(response.into_body())
                 .await
                 .map_err(|error| Unavailable::new(operation, error))?;
-            Ok(Answer { status, replayed, body })
+            Ok(StripeResponse { status, replayed, body })
         };
         tokio::time::timeout(CALL_TIMEOUT, exchange)
             .await

@@ -1,4 +1,4 @@
-//! Stripe's webhook: its signature, and what its events say.
+//! Stripe's webhook: its signature and its events.
 //!
 //! The header is `Stripe-Signature: t=<seconds since 1970>,v1=<hex>[,v1=<hex>…]`, the signature is
 //! HMAC-SHA256 with the endpoint's secret over `<t>.<raw body>` (Stripe docs, "Verify webhook
@@ -14,24 +14,23 @@ use time::OffsetDateTime;
 
 use crate::{object::IntentObject, secret::Secret};
 
-/// How old, or how far in the future, a signature may be: Stripe's own libraries' default.
+/// Maximum age of a signature, and maximum time in the future: the default of Stripe's own libraries.
 pub const TOLERANCE: Duration = Duration::from_mins(5);
 
-/// Why a call is not taken for Stripe's.
+/// The call is not Stripe's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unsigned {
-    /// The header is missing or not of its form.
     #[error("the Stripe-Signature header is missing or malformed")]
     Malformed,
-    /// No signature in the header is right.
+    /// None of the header's signatures fits.
     #[error("the signature is wrong")]
     Wrong,
-    /// It was signed too long ago, or in the future.
-    #[error("the signature is not of this time")]
+    /// See [`TOLERANCE`].
+    #[error("the signature is too old or in the future")]
     OutOfTime,
 }
 
-/// Checks that Stripe signed this body with that secret, at about this time.
+/// Checks that Stripe signed this body with this secret, within [`TOLERANCE`] of `now`.
 pub fn verify(
     secret: &Secret,
     header: Option<&str>,
@@ -50,7 +49,7 @@ pub fn verify(
     Ok(())
 }
 
-/// The header that Stripe would sign this body with; for tests, which play Stripe.
+/// The `Stripe-Signature` header for this body, for tests that play Stripe.
 ///
 /// # Panics
 ///
@@ -61,7 +60,6 @@ pub fn sign(secret: &Secret, body: &[u8], at: OffsetDateTime) -> String {
     format!("t={at},v1={}", hex::encode(mac(secret, at, body).finalize().into_bytes()))
 }
 
-/// The signature before it is compared or written down.
 fn mac(secret: &Secret, signed_at: i64, body: &[u8]) -> Hmac<Sha256> {
     let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(secret.expose().as_bytes())
         .expect("HMAC takes keys of any length");
@@ -83,18 +81,14 @@ fn parse(header: &str) -> Result<(i64, Vec<Vec<u8>>), Unsigned> {
     Ok((signed_at.ok_or(Unsigned::Malformed)?, signatures))
 }
 
-/// Something happened to an intent of ours.
+/// An event about an intent that was created here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Whose enrollment it is about.
     pub student_id: StudentId,
-    /// In which course.
     pub course_id: CourseId,
-    /// The enrollment's id, as text.
     pub enrollment_id: String,
-    /// Which attempt to pay.
     pub attempt: u32,
-    /// How the intent was then.
+    /// With its status at the time of the event.
     pub intent: Intent,
 }
 
@@ -110,13 +104,12 @@ struct Data {
     object: serde_json::Value,
 }
 
-/// The body is no event of Stripe's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the body is not an event")]
 pub struct NotAnEvent;
 
-/// Reads a verified body. `None`: an event that enrollments do not care for, to be acknowledged: of
-/// another type, or of a payment that was not made here.
+/// Parses a verified body. `None`: an event of another type, or of a payment that was not made here;
+/// acknowledge it.
 pub fn read(body: &[u8]) -> Result<Option<Event>, NotAnEvent> {
     let Envelope { kind, data } = serde_json::from_slice(body).map_err(|_| NotAnEvent)?;
     match kind.as_str() {
@@ -166,16 +159,16 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_of_this_time_is_taken() {
+    fn signature_within_the_tolerance_is_accepted() {
         for at in [NOW, NOW - 300, NOW + 300] {
             assert_eq!(check(&format!("t={at},v1={}", sign(at, b"{}")), b"{}"), Ok(()));
         }
-        let rolled = format!("t={NOW},v0=x,v1=00,v1={}", sign(NOW, b"{}"));
-        assert_eq!(check(&rolled, b"{}"), Ok(()), "one of several, while a secret is rolled");
+        let rotated = format!("t={NOW},v0=x,v1=00,v1={}", sign(NOW, b"{}"));
+        assert_eq!(check(&rotated, b"{}"), Ok(()), "one of several, while a secret is rotated");
     }
 
     #[test]
-    fn anything_else_is_not() {
+    fn wrong_malformed_or_old_signature_is_refused() {
         let good = sign(NOW, b"{}");
         assert_eq!(check(&format!("t={NOW},v1={good}"), b"{ }"), Err(Unsigned::Wrong));
         assert_eq!(check(&format!("t={},v1={good}", NOW + 1), b"{}"), Err(Unsigned::Wrong));
@@ -198,21 +191,21 @@ mod tests {
     }
 
     #[test]
-    fn events_of_our_payments_are_read() {
+    fn only_events_of_our_payments_are_read() {
         let read_event = read(&event("payment_intent.succeeded")).unwrap().unwrap();
         assert_eq!(read_event.attempt, 2);
         assert_eq!(read_event.intent.status, IntentStatus::Succeeded);
         assert_eq!(read(&event("charge.refunded")), Ok(None), "another type");
-        let stranger = json!({"type": "payment_intent.succeeded", "data": {"object": {
+        let foreign = json!({"type": "payment_intent.succeeded", "data": {"object": {
             "id": "pi_1", "status": "succeeded", "metadata": {},
         }}});
-        assert_eq!(read(stranger.to_string().as_bytes()), Ok(None), "not made here");
+        assert_eq!(read(foreign.to_string().as_bytes()), Ok(None), "not made here");
         assert_eq!(read(b"{"), Err(NotAnEvent));
     }
 
     proptest! {
         #[test]
-        fn no_header_and_no_body_panics(header in ".*", body: Vec<u8>) {
+        fn any_header_and_body_parse_without_panic(header in ".*", body: Vec<u8>) {
             let _ = check(&header, &body);
             let _ = read(&body);
         }

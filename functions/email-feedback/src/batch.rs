@@ -1,15 +1,16 @@
-//! One invocation's batch. Messages are handled each by itself, several at a time:
+//! One invocation's batch. Each message is handled by itself, several at a time:
 //!
 //! ```text
 //! body ──parse──> event ──suppress──> ──record──> acknowledge
 //!   │               │         │           │
-//!   │ malformed     │ other   │ cannot    │ cannot be written
-//!   └ give back     │ kind    └───────────┴ give back: it is delivered again
-//!     until the     └ acknowledge
-//!     queue has enough of it
+//!   │ malformed     │ other   │ cannot be │ cannot be
+//!   │               │ kind    │ written   │ written
+//!   └ give back     │         └───────────┴ give back: it is delivered again
+//!     until it is   └ acknowledge
+//!     a dead letter
 //! ```
 //!
-//! The suppressions come first: a crash in between repeats both, and neither minds.
+//! The suppressions come first: a crash in between repeats both, which is harmless.
 
 use std::panic::AssertUnwindSafe;
 
@@ -24,69 +25,64 @@ use unavailable::Unavailable;
 
 use crate::event::{self, MalformedEvent, Parsed};
 
-/// How many messages are under way at once: a whole batch of template.yaml's size.
-pub const AT_ONCE: usize = 10;
+/// The batch size in template.yaml: a whole batch is in progress concurrently.
+pub const MAX_CONCURRENT_EVENTS: usize = 10;
 
-/// A message, as it came from the queue.
+/// A message of the queue.
 #[derive(Debug, Clone)]
 pub struct Received {
-    /// The queue's id of it.
-    pub message_id: String,
-    /// Its body.
+    pub sqs_message_id: String,
     pub body: String,
 }
 
 /// Why a message is given back.
 #[derive(Debug, thiserror::Error)]
 pub enum NotTaken {
-    /// It is no event and will never be one.
+    /// The body is not an event. Final.
     #[error(transparent)]
     Malformed(#[from] MalformedEvent),
-    /// A recipient could not be suppressed.
     #[error("a suppression was not written: {0}")]
     Suppressions(Unavailable),
-    /// The recipients are suppressed, and the ledger could not be written.
+    /// The recipients are suppressed already.
     #[error("the ledger was not written: {0}")]
     Ledger(Unavailable),
 }
 
-/// Takes events.
+/// Takes SES's events.
 #[derive(Debug)]
 pub struct Receiver<L, S> {
-    /// Where they are recorded.
     pub ledger: L,
-    /// Where recipients are suppressed.
     pub suppressions: S,
 }
 
 impl<L: RecordFeedback, S: Suppress> Receiver<L, S> {
-    /// Handles a batch and returns the ids of the messages to give back.
+    /// Handles a batch, and returns the SQS message ids of the batch item failures.
     pub async fn handle(&self, batch: Vec<Received>) -> Vec<String> {
         stream::iter(batch)
             .map(|message| self.guarded(message))
-            .buffer_unordered(AT_ONCE)
+            .buffer_unordered(MAX_CONCURRENT_EVENTS)
             .filter_map(async |given_back| given_back)
             .collect()
             .await
     }
 
     /// The message's id if it is given back. A panic gives back its own message and no other.
-    async fn guarded(&self, Received { message_id, body }: Received) -> Option<String> {
+    async fn guarded(&self, Received { sqs_message_id, body }: Received) -> Option<String> {
         match AssertUnwindSafe(self.take(&body)).catch_unwind().await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => {
-                tracing::error!(event = "email_feedback_failed", message_id, %error, "an event is given back");
-                Some(message_id)
+                tracing::error!(event = "email_feedback_failed", sqs_message_id, %error, "an event is given back");
+                Some(sqs_message_id)
             }
             Err(panic) => {
                 let panic = panic_text(&*panic);
                 tracing::error!(
                     event = "email_feedback_failed",
-                    message_id,
+                    sqs_message_id,
                     panic,
                     "an event's handling panicked; it is given back"
                 );
-                Some(message_id)
+                Some(sqs_message_id)
             }
         }
     }
@@ -95,10 +91,10 @@ impl<L: RecordFeedback, S: Suppress> Receiver<L, S> {
     ///
     /// # Errors
     ///
-    /// `Err` gives the message back to the queue, which delivers it again after its visibility timeout, and
-    /// after the last of its receives keeps it as a dead letter. That mends what could not be
-    /// written. A body that is no event it does not, and that is how such a body is kept for a
-    /// person to see. Taking an event again is harmless, whatever was written of it before.
+    /// `Err` gives the message back: the queue delivers it again after its visibility timeout, and moves it
+    /// to the dead-letter queue after the last receive. Redelivery fixes a failed write. It does not
+    /// fix a body that is not an event, which so becomes a dead letter for an operator. Taking an event
+    /// twice is harmless, whatever was written before.
     pub async fn take(&self, body: &str) -> Result<(), NotTaken> {
         match event::parse(body)? {
             Parsed::Ignored => {
@@ -122,21 +118,21 @@ impl<L: RecordFeedback, S: Suppress> Receiver<L, S> {
             event = "email_feedback",
             kind = feedback.event.state().name(),
             job_id = feedback.job_id.as_ref().map(JobId::as_str),
-            email_id = feedback.message_id,
+            ses_message_id = feedback.ses_message_id,
             ledger = ledger_word(recorded),
             suppressed,
         );
         if unreadable > 0 {
             tracing::warn!(
-                email_id = feedback.message_id,
+                ses_message_id = feedback.ses_message_id,
                 unreadable,
-                "recipients were not suppressed: they have no address that we could write to"
+                "recipients were not suppressed: they have no valid address"
             );
         }
         Ok(())
     }
 
-    /// Suppresses the recipients, if the event asks for it, and returns how many there were.
+    /// Suppresses the recipients if the event requires it, and returns their number.
     async fn suppress(&self, feedback: &Feedback) -> Result<Option<usize>, Unavailable> {
         let Some(cause) = feedback.event.suppresses() else { return Ok(None) };
         for recipient in &feedback.recipients {
@@ -146,7 +142,7 @@ impl<L: RecordFeedback, S: Suppress> Receiver<L, S> {
     }
 }
 
-/// What became of the ledger, for the log.
+/// The effect on the ledger, for the log.
 fn ledger_word(recorded: Option<Recorded>) -> &'static str {
     match recorded {
         Some(Recorded::Moved) => "moved",

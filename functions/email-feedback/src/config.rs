@@ -2,7 +2,7 @@
 
 use lambda::{Environment, env::InvalidVariable};
 
-/// What the function needs to know.
+/// The configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// `EMAILS_TABLE`: the delivery ledger.

@@ -1,4 +1,4 @@
-//! Reads the events of SES, as EventBridge puts them on the queue.
+//! SES's events in the form in which EventBridge puts them on the queue.
 //!
 //! ```json
 //! {"detail-type":"Email Bounced", "source":"aws.ses", "time":"2026-11-25T04:18:33Z", "detail":{
@@ -10,30 +10,30 @@
 //!
 //! Fields and their meaning: SES Developer Guide, "Monitoring SES events using Amazon EventBridge" (the
 //! envelope) and "Contents of event data that Amazon SES publishes" (`detail`, the same for every
-//! kind of destination). Fields that are not known are ignored.
+//! kind of destination). Unknown fields are ignored.
 
+use adapters::ses_tags;
 use email::{
     EmailAddress, JobId,
-    feedback::{Event, Feedback, JOB_ID_TAG},
+    feedback::{Event, Feedback},
 };
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-/// What a message of the queue holds.
+/// The content of a message.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Parsed {
-    /// What the ledger or the suppressions are to know.
+    /// An event for the ledger or the suppressions.
     Feedback {
-        /// The event.
         feedback: Feedback,
-        /// How many of its recipients have no address that we could write to.
+        /// The number of recipients without a valid address.
         unreadable: usize,
     },
     /// An event of another kind, such as an open: nothing to do.
     Ignored,
 }
 
-/// Why a body is no event of SES. Messages name the field and never repeat its value, which can be an
+/// Why a body is not an event of SES. Messages name the field and never repeat its value, which can be an
 /// address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MalformedEvent {
@@ -45,15 +45,12 @@ pub enum MalformedEvent {
         /// Column of the first error, from 1.
         column: usize,
     },
-    /// A field is not there.
     #[error("`{0}` is missing")]
     Missing(&'static str),
-    /// A field is not what it must be.
     #[error("`{field}` is not {expected}")]
     Wrong {
-        /// Which field.
         field: &'static str,
-        /// What it must be.
+        /// The type that it must have, with its article.
         expected: &'static str,
     },
 }
@@ -62,8 +59,8 @@ pub enum MalformedEvent {
 ///
 /// # Errors
 ///
-/// `Err` is final: the same body will never parse, so redelivery is of no use but to count the
-/// message into the dead-letter queue.
+/// `Err` is final: the same body never parses. Redelivery only raises the receive count until the message
+/// is a dead letter.
 pub fn parse(body: &str) -> Result<Parsed, MalformedEvent> {
     let json: Value = serde_json::from_str(body)
         .map_err(|e| MalformedEvent::NotJson { line: e.line(), column: e.column() })?;
@@ -76,14 +73,14 @@ pub fn parse(body: &str) -> Result<Parsed, MalformedEvent> {
             }
             None => return Ok(Parsed::Ignored),
         },
-        // It alone has no time of its own: EventBridge's stands in.
+        // Only this kind has no time of its own: EventBridge's replaces it.
         "Reject" => (reject(&json)?, "time", "detail.mail.destination"),
         _ => return Ok(Parsed::Ignored),
     };
     let (recipients, unreadable) = addresses(&json, recipients)?;
     let feedback = Feedback {
         job_id: job_id(&json),
-        message_id: text(&json, "detail.mail.messageId")?.to_owned(),
+        ses_message_id: text(&json, "detail.mail.messageId")?.to_owned(),
         sent_at: time(&json, "detail.mail.timestamp")?,
         at: time(&json, at)?,
         recipients,
@@ -92,9 +89,9 @@ pub fn parse(body: &str) -> Result<Parsed, MalformedEvent> {
     Ok(Parsed::Feedback { feedback, unreadable })
 }
 
-/// Only `Permanent` bounces are for good, whether the recipient's server said so or SES, which has the
-/// address on a suppression list (`Suppressed`, `OnAccountSuppressionList`). `Transient` ones are of
-/// a full mailbox or a server that was down, `Undetermined` ones of nobody knows what.
+/// Only `Permanent` bounces are for good, whether reported by the recipient's server or by SES, which has
+/// the address on a suppression list (`Suppressed`, `OnAccountSuppressionList`). `Transient` means a full
+/// mailbox or a server that was down; the cause of `Undetermined` is unknown.
 fn bounce(json: &Value) -> Result<Event, MalformedEvent> {
     let kind = text(json, "detail.bounce.bounceType")?;
     let detail = match optional_text(json, "detail.bounce.bounceSubType")? {
@@ -104,11 +101,11 @@ fn bounce(json: &Value) -> Result<Event, MalformedEvent> {
     Ok(Event::Bounced { for_good: kind == "Permanent", detail })
 }
 
-/// `None` for a report that the email is *not* unwanted, which mail providers send to mend a mistake
+/// `None` for a report that the email is *not* unwanted, which mail providers send to correct a mistake
 /// (`not-spam`, RFC 5965 and IANA's registry of feedback types).
 fn complaint(json: &Value) -> Result<Option<Event>, MalformedEvent> {
     let kind = optional_text(json, "detail.complaint.complaintFeedbackType")?;
-    // Set where SES did not send it, because of an earlier complaint.
+    // Set if SES did not send the email because of an earlier complaint.
     let subtype = optional_text(json, "detail.complaint.complaintSubType")?;
     let detail = match (kind, subtype) {
         (Some("not-spam"), None) => return Ok(None),
@@ -124,16 +121,16 @@ fn reject(json: &Value) -> Result<Event, MalformedEvent> {
     Ok(Event::Rejected { detail: reason.unwrap_or("no reason given").to_owned() })
 }
 
-/// The job that the email was sent for, by the worker's tag.
+/// The email's job, from the worker's tag.
 fn job_id(json: &Value) -> Option<JobId> {
-    json.pointer("/detail/mail/tags")?.get(JOB_ID_TAG)?.get(0)?.as_str()?.parse().ok()
+    json.pointer("/detail/mail/tags")?.get(ses_tags::JOB_ID)?.get(0)?.as_str()?.parse().ok()
 }
 
-/// Whom an event is about, and how many others cannot be read. In a list an address stands by itself
-/// or is the `emailAddress` of an object.
+/// The recipients of an event, and the number of unreadable ones. A list has addresses or objects with an
+/// `emailAddress`.
 ///
-/// A bounce names whom the report names, which is another than was written to where the email was
-/// forwarded. An email of ours has one recipient, so it is about that one too.
+/// If an email was forwarded, its bounce names the address that it was forwarded to. Our emails have one
+/// recipient, so the event is about that one too.
 fn addresses(
     json: &Value,
     field: &'static str,

@@ -11,8 +11,8 @@ use crate::batch::{Received, Receiver};
 ///
 /// # Errors
 ///
-/// `Err` sends the whole batch back to the queue, untouched. Only an event that is not SQS's, with a
-/// message that has no id to answer for, comes to that.
+/// `Err` gives the whole batch back to the queue, untouched. Only an event that is not from SQS causes it:
+/// one with a message without an id.
 pub async fn handle<L, S>(
     receiver: &Receiver<L, S>,
     event: LambdaEvent<SqsEvent>,
@@ -27,7 +27,7 @@ where
 
 fn received(mut message: SqsMessage) -> Result<Received, NoMessageId> {
     Ok(Received {
-        message_id: batch::message_id(&mut message)?,
+        sqs_message_id: batch::message_id(&mut message)?,
         body: message.body.unwrap_or_default(),
     })
 }

@@ -1,5 +1,5 @@
-//! The feedback function: takes what SES tells of emails after it accepted them, suppresses recipients
-//! who may not be written to again, and moves the ledger on.
+//! The feedback function: takes SES's events about emails that it accepted, suppresses recipients whose
+//! mailbox is gone or who complained, and moves the ledger forward.
 
 pub mod batch;
 pub mod config;

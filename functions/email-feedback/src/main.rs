@@ -1,4 +1,4 @@
-//! Reads configuration, builds clients once, runs.
+//! Reads the configuration, builds the clients once, runs.
 
 use adapters::tables::{EmailsTable, SuppressionsTable};
 use email_feedback::{Config, Receiver, handler};

@@ -1,8 +1,7 @@
-//! What is logged, and what must not be.
+//! The log: what must be in it, and what must not.
 //!
-//! One test in a process of its own: `tracing` remembers for each line of the code whether anybody
-//! wants it, and a test beside this one, without a log, could reach a line first and have it count as
-//! unwanted.
+//! One test in a process of its own: `tracing` remembers per call site whether any subscriber is
+//! interested. A test without a subscriber could reach a call site first and so turn it off.
 #![allow(clippy::unwrap_used)]
 
 use std::{
@@ -11,9 +10,8 @@ use std::{
 };
 
 use email::{
-    EmailAddress, JobId,
-    feedback::{Feedback, RecordFeedback, Recorded},
-    suppression::{Cause, Suppress},
+    ledger::State,
+    testing::{MemoryLedger, MemorySuppressions, Row},
 };
 use email_feedback::{Receiver, batch::Received};
 use serde_json::{Value, json};
@@ -24,7 +22,6 @@ use tracing::{
     instrument::WithSubscriber,
     span,
 };
-use unavailable::Unavailable;
 
 /// Keeps each line of the log as `name=value; name=value; `.
 #[derive(Clone, Default)]
@@ -59,29 +56,7 @@ impl Subscriber for Log {
     fn exit(&self, _: &span::Id) {}
 }
 
-/// Answers that, whatever it is told.
-struct Ledger(Recorded);
-
-impl RecordFeedback for Ledger {
-    async fn record(&self, _: &JobId, _: &Feedback) -> Result<Recorded, Unavailable> {
-        Ok(self.0)
-    }
-}
-
-struct Suppressions;
-
-impl Suppress for Suppressions {
-    async fn suppress(
-        &self,
-        _: &EmailAddress,
-        _: Cause,
-        _: OffsetDateTime,
-    ) -> Result<(), Unavailable> {
-        Ok(())
-    }
-}
-
-/// The event of a sample in events/, of an email of that id and of that job's, if it is one's.
+/// The event of a sample in events/, about an email of that job, or of none.
 fn sample(kind: &str, job: Option<&str>) -> Value {
     let path = format!("{}/../../events/feedback-{kind}.json", env!("CARGO_MANIFEST_DIR"));
     let batch: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
@@ -93,11 +68,13 @@ fn sample(kind: &str, job: Option<&str>) -> Value {
     event
 }
 
-/// The lines that a message leaves behind, none of which names anybody.
-async fn logged(recorded: Recorded, body: impl ToString) -> Vec<String> {
+/// The lines that a message writes to the log. None of them has an address.
+async fn logged(before: State, body: impl ToString) -> Vec<String> {
     let log = Log::default();
-    let receiver = Receiver { ledger: Ledger(recorded), suppressions: Suppressions };
-    let message = Received { message_id: "m-0".to_owned(), body: body.to_string() };
+    let ledger = MemoryLedger::default();
+    ledger.rows().insert("job-1", Row::attempted(before, OffsetDateTime::UNIX_EPOCH));
+    let receiver = Receiver { ledger, suppressions: MemorySuppressions::default() };
+    let message = Received { sqs_message_id: "m-0".to_owned(), body: body.to_string() };
     receiver.handle(vec![message]).with_subscriber(log.clone()).await;
     let lines = log.0.lock().unwrap().clone();
     for line in &lines {
@@ -107,23 +84,24 @@ async fn logged(recorded: Recorded, body: impl ToString) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn each_event_is_one_line_that_names_the_job_and_nobody() {
-    let line = r#"event="email_feedback"; kind="bounced"; job_id="job-1"; email_id="m-1"; ledger="moved"; suppressed=1; "#;
-    assert_eq!(logged(Recorded::Moved, sample("bounced", Some("job-1"))).await, [line]);
-    let line = r#"event="email_feedback"; kind="delivered"; job_id="job-1"; email_id="m-1"; ledger="unchanged"; "#;
-    assert_eq!(logged(Recorded::Nothing, sample("delivered", Some("job-1"))).await, [line]);
-    let line = r#"event="email_feedback"; kind="rejected"; email_id="m-1"; ledger="no_job"; "#;
-    assert_eq!(logged(Recorded::Moved, sample("rejected", None)).await, [line]);
+async fn each_event_is_one_line_with_the_job_and_without_an_address() {
+    let line = r#"event="email_feedback"; kind="bounced"; job_id="job-1"; ses_message_id="m-1"; ledger="moved"; suppressed=1; "#;
+    assert_eq!(logged(State::Sent, sample("bounced", Some("job-1"))).await, [line]);
+    let line = r#"event="email_feedback"; kind="delivered"; job_id="job-1"; ses_message_id="m-1"; ledger="unchanged"; "#;
+    assert_eq!(logged(State::Delivered, sample("delivered", Some("job-1"))).await, [line]);
+    let line =
+        r#"event="email_feedback"; kind="rejected"; ses_message_id="m-1"; ledger="no_job"; "#;
+    assert_eq!(logged(State::Sent, sample("rejected", None)).await, [line]);
     let line = r#"event="email_feedback"; kind="ignored"; "#;
-    assert_eq!(logged(Recorded::Moved, r#"{"detail":{"eventType":"Send"}}"#).await, [line]);
+    assert_eq!(logged(State::Sent, r#"{"detail":{"eventType":"Send"}}"#).await, [line]);
 
-    // What is given back says why, and repeats nothing.
-    let [line] = &logged(Recorded::Moved, "ada@example.com").await[..] else { panic!() };
-    assert!(line.contains(r#"event="email_feedback_failed"; message_id="m-0""#), "{line}");
+    // The line about a message that is given back has the reason, and repeats nothing of the body.
+    let [line] = &logged(State::Sent, "ada@example.com").await[..] else { panic!() };
+    assert!(line.contains(r#"event="email_feedback_failed"; sqs_message_id="m-0""#), "{line}");
     assert!(line.contains("the body is not JSON (line 1, column 1)"), "{line}");
 
     let mut odd = sample("complained", Some("job-1"));
     odd["detail"]["complaint"]["complainedRecipients"] = json!(["nobody of example.com"]);
-    let [_, warning] = &logged(Recorded::Moved, odd).await[..] else { panic!() };
+    let [_, warning] = &logged(State::Sent, odd).await[..] else { panic!() };
     assert!(warning.contains("unreadable=1"), "{warning}");
 }

@@ -4,35 +4,35 @@ use std::time::Duration;
 
 use email::{EmailAddress, guarantee::Guarantees};
 use lambda::{Environment, env::InvalidVariable};
-use pacer::{Invalid, SendLimit, Share, plan::Deployment};
+use pacer::Share;
+use sizing::{Invalid, WorkerSettings};
 
 use crate::templates;
 
-/// What the function needs to know.
+/// The configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `EMAILS_TABLE`: the delivery ledger.
     pub emails_table: String,
-    /// `SUPPRESSIONS_TABLE`: to whom nothing is sent any more.
+    /// `SUPPRESSIONS_TABLE`: the suppressed recipients.
     pub suppressions_table: String,
-    /// `HOLDS_TABLE`: why nothing is sent, if so.
+    /// `HOLDS_TABLE`: the record of the holds.
     pub holds_table: String,
     /// `AWS_LAMBDA_FUNCTION_NAME`, which Lambda sets: whose event source a hold turns off.
     pub function: String,
     /// `EMAIL_QUEUE_URL`: where the jobs come from, and go back to.
     pub email_queue_url: String,
-    /// `EMAIL_DEAD_LETTER_QUEUE_URL`: where hopeless jobs go.
+    /// `EMAIL_DEAD_LETTER_QUEUE_URL`: where dead letters go.
     pub dead_letter_queue_url: String,
-    /// `SENDER_ADDRESS`: who every email is from.
+    /// `SENDER_ADDRESS`: the sender of every email.
     pub sender: EmailAddress,
-    /// `SES_CONFIGURATION_SET`: what every email is sent by.
+    /// `SES_CONFIGURATION_SET`: the configuration set of every email.
     pub configuration_set: String,
-    /// `AT_MOST_ONCE_TEMPLATES`, names with commas between them: what an attempt without an answer
-    /// means, for each template.
+    /// `AT_MOST_ONCE_TEMPLATES`: comma-separated names of the templates that are sent at most once.
     pub guarantees: Guarantees,
     /// `SEND_LIMIT`, `SEND_WINDOW_SECONDS`, `SEND_SLACK_MILLISECONDS`, `WORKER_CONCURRENCY`,
     /// `WORKER_BATCH_SIZE`, `WORKER_TIMEOUT_SECONDS`: the stack's parameters of these names.
-    pub deployment: Deployment,
+    pub settings: WorkerSettings,
 }
 
 impl Config {
@@ -52,7 +52,7 @@ impl Config {
             sender: environment.required("SENDER_ADDRESS")?,
             configuration_set: environment.required("SES_CONFIGURATION_SET")?,
             guarantees: guarantees(environment)?,
-            deployment: Deployment {
+            settings: WorkerSettings {
                 limit: environment.required("SEND_LIMIT")?,
                 window: environment.required("SEND_WINDOW_SECONDS")?,
                 slack: environment.required("SEND_SLACK_MILLISECONDS")?,
@@ -63,30 +63,30 @@ impl Config {
         })
     }
 
-    /// The share of one invocation: the deployment's, or less where the account's own rate (emails a
-    /// second) is lower.
+    /// The share of one invocation. It is less than the settings' own share if the account's rate
+    /// (emails per second) is lower than the limit.
     ///
     /// # Errors
     ///
-    /// Values that cannot work together, or an account too slow for this many slots. The message
-    /// names the parameter.
+    /// The settings cannot work together, or the account's rate is too low for this many slots. The
+    /// error names the parameter to change.
     pub fn share(&self, account_rate: Option<f64>) -> Result<Share, Invalid> {
-        let share = self.deployment.check()?;
+        let share = self.settings.check()?;
         let Some(rate) = account_rate else { return Ok(share) };
-        let Deployment { limit, window, slots, slack, .. } = self.deployment;
-        let lowered: SendLimit = limit.lowered_to_rate(rate, window)?;
-        Share::new(lowered, window, slots, slack)
+        let WorkerSettings { limit, window, slots, slack, .. } = self.settings;
+        Ok(Share::new(limit.lowered_to_rate(rate, window)?, window, slots, slack)?)
     }
 }
 
-/// A name that is no template's would silently guarantee nothing.
+/// An unknown template name is an error: it would silently guarantee nothing.
 fn guarantees(environment: &Environment<'_>) -> Result<Guarantees, InvalidVariable> {
     let name = "AT_MOST_ONCE_TEMPLATES";
     let guarantees: Guarantees = environment.optional(name)?.unwrap_or_default();
     let unknown = guarantees.at_most_once().find(|template| !templates::NAMES.contains(template));
     if let Some(unknown) = unknown {
         let known = templates::NAMES.join(", ");
-        let problem = format!("names {unknown:?}, which is no template; these are: {known}");
+        let problem =
+            format!("names {unknown:?}, which is not a template; the templates are: {known}");
         return Err(InvalidVariable { name, problem });
     }
     Ok(guarantees)
@@ -94,7 +94,7 @@ fn guarantees(environment: &Environment<'_>) -> Result<Guarantees, InvalidVariab
 
 #[cfg(test)]
 mod tests {
-    use pacer::Parameter;
+    use sizing::Parameter;
 
     use super::*;
 
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn the_templates_defaults_work() {
+    fn defaults_of_the_template_can_work_together() {
         let share = read(("", "")).unwrap().share(None).unwrap();
         assert_eq!(share.quota(), 150);
     }
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_work_is_refused_by_its_parameter() {
+    fn settings_that_cannot_work_name_the_parameter() {
         for (change, parameter) in [
             (("SEND_LIMIT", "1"), Parameter::SendLimit),
             (("WORKER_BATCH_SIZE", "200"), Parameter::WorkerBatchSize),
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn the_accounts_rate_only_lowers_the_limit() {
+    fn account_rate_only_lowers_the_limit() {
         let config = read(("", "")).unwrap();
         assert_eq!(config.share(Some(14.0)).unwrap().quota(), 150);
         assert_eq!(config.share(Some(1.0)).unwrap().quota(), 30, "a sandbox account: 60 a minute");

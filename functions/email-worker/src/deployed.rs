@@ -1,4 +1,4 @@
-//! The worker as it is deployed: every part an adapter to AWS.
+//! The deployed worker: every part is an adapter of AWS.
 
 use adapters::{
     clients,
@@ -8,11 +8,15 @@ use adapters::{
 use aws_config::SdkConfig;
 
 use crate::{
-    Config, Worker, dead_letter_queue::DeadLetterQueue, ses::Ses, suppression::KnownSuppressions,
-    visibility::Visibility, worker::Parts,
+    config::Config,
+    dead_letter_queue::DeadLetterQueue,
+    ses::Ses,
+    suppression::KnownSuppressions,
+    visibility::Visibility,
+    worker::{Parts, Worker},
 };
 
-/// AWS.
+/// The parts on AWS.
 #[derive(Debug)]
 pub struct Deployed;
 
@@ -27,7 +31,7 @@ impl Parts for Deployed {
 }
 
 impl Worker<Deployed> {
-    /// Clients over one configuration, and so over one HTTP client. `mail` is
+    /// All clients share one configuration, and so one HTTP client. `mail` is
     /// [`ses::client`](crate::ses::client).
     pub fn new(sdk: &SdkConfig, mail: aws_sdk_sesv2::Client, config: Config) -> Self {
         let (dynamodb, sqs) = (clients::dynamodb(sdk), clients::sqs(sdk));

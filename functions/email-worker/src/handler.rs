@@ -5,22 +5,19 @@ use std::time::Duration;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda::batch::{self, NoMessageId};
 use lambda_runtime::{Context, LambdaEvent};
-use pacer::{
-    Share,
-    driver::Driver,
-    plan::{ATTEMPT_TIMEOUT, CLOSING_ROOM},
-};
+use pacer::{Share, driver::Driver};
+use sizing::{CLOSING_ROOM, SES_ATTEMPT_TIMEOUT};
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use crate::worker::{Invocation, Parts, Received, Worker};
 
-/// What every invocation's pace is made of.
+/// The pace of every invocation.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
     /// The share of one invocation.
     pub share: Share,
-    /// How long an invocation may last: the function's timeout.
+    /// The function's timeout: the maximum duration of an invocation.
     pub timeout: Duration,
 }
 
@@ -28,26 +25,26 @@ pub struct Pace {
 ///
 /// # Errors
 ///
-/// `Err` sends the whole batch back to the queue, untouched. Only an event that is not SQS's, with a
-/// message that has no id to answer for, comes to that.
+/// `Err` gives the whole batch back to the queue, untouched. Only an event that is not from SQS causes it:
+/// one with a message without an id.
 pub async fn handle<P: Parts>(
     worker: &Worker<P>,
     pace: Pace,
     event: LambdaEvent<SqsEvent>,
 ) -> Result<SqsBatchResponse, lambda_runtime::Error> {
-    // First of all: the pace counts from the invocation's start.
+    // First: the pace counts from the invocation's start.
     let invocation = begin(pace, &event.context);
     let batch = event.payload.records.into_iter().map(received).collect::<Result<_, _>>()?;
     Ok(batch::response(worker.handle(&invocation, batch).await))
 }
 
-/// The invocation's pace. Nothing starts that could outlive it: the last start leaves room for an
-/// attempt's timeout, and for settling it.
+/// Nothing starts that could outlive the invocation: the last start leaves room for an attempt's timeout
+/// and for settling it.
 fn begin(Pace { share, timeout }: Pace, context: &Context) -> Invocation {
     let (now, began) = (OffsetDateTime::now_utc(), Instant::now());
     let deadline = lambda::deadline(context.deadline, now, timeout);
     let left = Duration::try_from(deadline - now).unwrap_or_default();
-    let closes_at = began + left.saturating_sub(ATTEMPT_TIMEOUT + CLOSING_ROOM);
+    let closes_at = began + left.saturating_sub(SES_ATTEMPT_TIMEOUT + CLOSING_ROOM);
     Invocation {
         id: context.request_id.clone(),
         began_at: (now, began),
@@ -56,11 +53,7 @@ fn begin(Pace { share, timeout }: Pace, context: &Context) -> Invocation {
     }
 }
 
-/// A message of the event, as the worker has it.
-///
-/// # Errors
-///
-/// It has no id to answer for.
+/// A message of the event, for the worker. `Err` means that it has no id.
 pub fn received(mut message: SqsMessage) -> Result<Received, NoMessageId> {
     let attribute = |name: &str| message.attributes.get(name);
     let receives = attribute("ApproximateReceiveCount").and_then(|count| count.parse().ok());
@@ -69,7 +62,7 @@ pub fn received(mut message: SqsMessage) -> Result<Received, NoMessageId> {
         receives: receives.unwrap_or(1),
         first_received_at: first
             .map(|milliseconds| OffsetDateTime::UNIX_EPOCH + Duration::from_millis(milliseconds)),
-        message_id: batch::message_id(&mut message)?,
+        sqs_message_id: batch::message_id(&mut message)?,
         receipt_handle: message.receipt_handle.unwrap_or_default(),
         body: message.body.unwrap_or_default(),
     })
@@ -78,7 +71,7 @@ pub fn received(mut message: SqsMessage) -> Result<Received, NoMessageId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::{share, world};
+    use crate::testing::world::{share, world};
 
     /// The messages of events/emails.json, in an invocation of that deadline.
     async fn sent(deadline: u64) -> usize {
@@ -105,8 +98,8 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn where_no_deadline_is_told_the_functions_timeout_counts() {
-        // As `cargo lambda watch` has it.
+    async fn without_a_deadline_the_functions_timeout_counts() {
+        // The deadline that `cargo lambda watch` sends.
         assert_eq!(sent(600_000).await, 3);
     }
 }

@@ -1,5 +1,4 @@
-//! The email worker: takes jobs from the SQS queue and sends them through SES, never faster than the
-//! send limit allows.
+//! The email worker: takes jobs from the SQS queue and sends them through SES, within the send limit.
 
 pub mod batch;
 pub mod config;
@@ -7,13 +6,12 @@ pub mod dead_letter_queue;
 mod delivery;
 pub mod deployed;
 pub mod handler;
-#[cfg(test)]
-mod memory;
+mod in_progress;
 pub mod ses;
-#[cfg(test)]
-mod simulation;
 pub mod suppression;
 pub mod templates;
+#[cfg(test)]
+mod testing;
 pub mod visibility;
 pub mod worker;
 

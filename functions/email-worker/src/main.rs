@@ -1,4 +1,4 @@
-//! Reads configuration, builds clients once, runs.
+//! Reads the configuration, builds the clients once, runs.
 
 use email_worker::{Config, Worker, handler, handler::Pace, ses};
 use lambda::Environment;
@@ -15,9 +15,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         limit = share.total(),
         window_seconds = share.window().get().as_secs_f64(),
         interval_ms = share.interval().as_secs_f64() * 1e3,
-        "the effective limit, of all workers together",
+        "the effective limit of all workers together",
     );
-    let pace = Pace { share, timeout: config.deployment.timeout };
+    let pace = Pace { share, timeout: config.settings.timeout };
     let worker = Worker::new(&sdk, mail, config);
     lambda_runtime::run(service_fn(|event| handler::handle(&worker, pace, event))).await
 }

@@ -1,5 +1,4 @@
-//! To whom nothing is sent any more: the copy of the list first, and SES, which has the last word,
-//! where the copy says so.
+//! Suppressed recipients: first the copy of the list, and for those in it SES, which decides.
 
 use adapters::tables::SuppressionsTable;
 use aws_sdk_sesv2::{
@@ -8,15 +7,15 @@ use aws_sdk_sesv2::{
 };
 use email::{
     EmailAddress,
-    suppression::{Cause, Suppressions},
+    suppression::{SuppressionCause, Suppressions},
 };
 use unavailable::Unavailable;
 
 /// The copy, and SES's account-level suppression list. Needs `dynamodb:GetItem` and
 /// `dynamodb:DeleteItem` on the table, and `ses:GetSuppressedDestination`.
 ///
-/// SES answers that about once a second for a whole account, so it is asked only about recipients that
-/// are in the copy. One that was taken off SES's list is taken out of the copy then.
+/// SES answers about once per second for a whole account, so it is asked only about recipients in the
+/// copy. If SES no longer lists one, it is removed from the copy.
 #[derive(Debug, Clone)]
 pub struct KnownSuppressions {
     copy: SuppressionsTable,
@@ -24,7 +23,6 @@ pub struct KnownSuppressions {
 }
 
 impl KnownSuppressions {
-    /// That table, and the list of that client's account.
     pub fn new(copy: SuppressionsTable, ses: Client) -> Self {
         Self { copy, ses }
     }
@@ -38,7 +36,7 @@ impl KnownSuppressions {
             Err(error) if error.as_service_error().is_some_and(Refusal::is_not_found_exception) => {
                 Ok(false)
             }
-            // The code alone: messages of SES's, and the path of the request, name the recipient.
+            // Only the code: SES's messages and the request's path name the recipient.
             Err(error) => {
                 let code = error.code().unwrap_or("no answer").to_owned();
                 Err(Unavailable::new("asking SES for a suppression", code))
@@ -48,13 +46,16 @@ impl KnownSuppressions {
 }
 
 impl Suppressions for KnownSuppressions {
-    async fn find(&self, recipient: &EmailAddress) -> Result<Option<Cause>, Unavailable> {
+    async fn find(
+        &self,
+        recipient: &EmailAddress,
+    ) -> Result<Option<SuppressionCause>, Unavailable> {
         let Some(cause) = self.copy.find(recipient).await? else { return Ok(None) };
         if self.is_listed(recipient).await? {
             return Ok(Some(cause));
         }
         if let Err(error) = self.copy.remove(recipient).await {
-            // Then SES is asked once more the next time.
+            // Harmless: SES is asked again next time.
             tracing::warn!(%error, "the copy of a suppression stays");
         }
         Ok(None)
@@ -79,8 +80,11 @@ mod tests {
 
     use super::*;
 
-    /// What is found, and how often the copy was removed.
-    async fn find(is_in_copy: bool, ses: &Rule) -> (Result<Option<Cause>, Unavailable>, usize) {
+    /// The result, and how many times the copy was removed.
+    async fn find(
+        is_in_copy: bool,
+        ses: &Rule,
+    ) -> (Result<Option<SuppressionCause>, Unavailable>, usize) {
         let get = mock!(aws_sdk_dynamodb::Client::get_item).then_output(move || {
             let output = GetItemOutput::builder();
             if is_in_copy {
@@ -112,29 +116,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn ses_is_asked_only_about_what_is_in_the_copy() {
+    async fn ses_is_asked_only_about_recipients_in_the_copy() {
         let ses = not_listed();
         let (found, removed) = find(false, &ses).await;
         assert_eq!((found.unwrap(), removed, ses.num_calls()), (None, 0, 0));
     }
 
     #[tokio::test]
-    async fn what_ses_lists_is_suppressed() {
+    async fn a_recipient_that_ses_lists_is_suppressed() {
         let ses = mock!(Client::get_suppressed_destination)
             .match_requests(|request| request.email_address() == Some("ada@example.com"))
             .then_output(|| GetSuppressedDestinationOutput::builder().build());
         let (found, removed) = find(true, &ses).await;
-        assert_eq!((found.unwrap(), removed), (Some(Cause::Bounce), 0));
+        assert_eq!((found.unwrap(), removed), (Some(SuppressionCause::Bounce), 0));
     }
 
     #[tokio::test]
-    async fn what_ses_does_not_list_any_more_leaves_the_copy() {
+    async fn a_recipient_that_ses_no_longer_lists_leaves_the_copy() {
         let (found, removed) = find(true, &not_listed()).await;
         assert_eq!((found.unwrap(), removed), (None, 1));
     }
 
     #[tokio::test]
-    async fn where_ses_cannot_be_asked_nothing_is_known() {
+    async fn without_an_answer_of_ses_the_lookup_fails_and_names_nobody() {
         let ses = refused(|| {
             let error = TooManyRequestsException::builder()
                 .message("ada@example.com was asked for too often")

@@ -1,23 +1,22 @@
-//! The emails that this function can write: a directory of `templates/` each, compiled in.
+//! The email templates: one directory of `templates/` per template, compiled in.
 //!
 //! To add one: a directory with `subject.txt`, `body.txt` and `body.html`, a struct for its data, its
-//! name in [`NAMES`], and a line in [`render`]. What a template prints into HTML is escaped; a subject with a line break is
-//! refused.
+//! name in [`NAMES`], and a line in [`render`]. Values are escaped in HTML; a subject with a line break
+//! is refused.
 
 use askama::Template;
 use email::{Message, dead_letter::Reason};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-/// The names of all templates.
 pub const NAMES: [&str; 2] = ["enrollment-confirmation", "enrollment-refund"];
 
-/// Writes the message of that template.
+/// Renders a template.
 ///
 /// # Errors
 ///
-/// There is no such template, or it cannot be written with that data. Final: the same job will never
-/// do better, until the worker knows the template.
+/// The template does not exist or does not accept the data. `Err` is final: a retry of the same job fails
+/// the same way.
 pub fn render(name: &str, data: &Map<String, Value>) -> Result<Message, Reason> {
     match name {
         "enrollment-confirmation" => EnrollmentConfirmation::read(data)?.write(),
@@ -26,14 +25,12 @@ pub fn render(name: &str, data: &Map<String, Value>) -> Result<Message, Reason> 
     }
 }
 
-/// Data of `enrollment-confirmation`.
 #[derive(Deserialize)]
 struct EnrollmentConfirmation {
     student_name: String,
     course_title: String,
 }
 
-/// Data of `enrollment-refund`.
 #[derive(Deserialize)]
 struct EnrollmentRefund {
     student_name: String,
@@ -134,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_refund_reads_well() {
+    fn the_refund_names_student_and_course() {
         let Value::Object(data) = json!({"student_name": "Ada", "course_title": "Rust"}) else {
             unreachable!("the literal is an object")
         };
@@ -145,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn html_is_escaped() {
+    fn values_are_escaped_in_html() {
         let message = render_with(
             json!({"student_name": "<script>alert(1)</script>", "course_title": "\"><img src=x>"}),
         )
@@ -155,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn line_breaks_never_reach_a_subject() {
+    fn a_line_break_in_a_subject_is_refused() {
         let reason = render_with(
             json!({"student_name": "Ada", "course_title": "Rust\r\nBcc: eve@example.com"}),
         )
@@ -165,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_is_a_template_and_every_template_has_a_name() {
+    fn names_and_template_directories_are_the_same() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/templates");
         let mut directories: Vec<String> = std::fs::read_dir(folder)
             .unwrap()
@@ -179,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_says_why() {
+    fn a_template_that_cannot_be_rendered_gives_the_reason() {
         assert_eq!(render("novel", &Map::new()).unwrap_err().code, "unknown_template");
         let reason = render_with(json!({"student_name": "Ada"})).unwrap_err();
         assert_eq!(reason, Reason::new("invalid_data", "`data`: missing field `course_title`"));

@@ -1,4 +1,4 @@
-//! Giving messages back to the queue, for later.
+//! Gives messages back to the queue for later.
 
 use std::time::Duration;
 
@@ -7,14 +7,13 @@ use futures_util::{StreamExt, stream};
 
 use crate::worker::{Postpone, Postponed};
 
-/// SQS's own maximum for a batched call.
-const ENTRIES_A_CALL: usize = 10;
-/// Calls under way at once.
-const CALLS_AT_ONCE: usize = 10;
-/// SQS's own maximum, in seconds: a message may be hidden for 12 hours in all.
-const LONGEST_SECONDS: u64 = 12 * 60 * 60;
+/// SQS's own maximum per batched call.
+const MAX_ENTRIES_PER_CALL: usize = 10;
+const MAX_CONCURRENT_CALLS: usize = 10;
+/// SQS's own maximum: a message may be hidden for 12 hours in total.
+const MAX_SECONDS: u64 = 12 * 60 * 60;
 
-/// Sets when messages are seen again. Needs `sqs:ChangeMessageVisibility`.
+/// Sets the visibility timeout of messages. Needs `sqs:ChangeMessageVisibility`.
 #[derive(Debug, Clone)]
 pub struct Visibility {
     client: Client,
@@ -22,25 +21,24 @@ pub struct Visibility {
 }
 
 impl Visibility {
-    /// On the queue of that URL.
     pub fn new(client: Client, queue_url: String) -> Self {
         Self { client, queue_url }
     }
 
-    /// Asks once, and once more for what failed without a fault of ours. What is not changed even then
-    /// comes back by itself when the visibility timeout ends.
+    /// Calls once, and once more for entries that failed on SQS's side. If an entry fails again, its message
+    /// comes back by itself when its visibility timeout ends.
     async fn change(&self, entries: Vec<ChangeMessageVisibilityBatchRequestEntry>) {
-        let again = self.ask(entries).await;
+        let again = self.call(entries).await;
         if !again.is_empty() {
-            let left = self.ask(again).await.len();
+            let left = self.call(again).await.len();
             if left > 0 {
                 tracing::warn!(left, "messages were not given back early");
             }
         }
     }
 
-    /// Asks, and answers the entries that are worth asking for again.
-    async fn ask(
+    /// Makes one call, and returns the entries to retry.
+    async fn call(
         &self,
         entries: Vec<ChangeMessageVisibilityBatchRequestEntry>,
     ) -> Vec<ChangeMessageVisibilityBatchRequestEntry> {
@@ -56,7 +54,7 @@ impl Visibility {
                 let mut again = Vec::new();
                 for failed in answer.failed() {
                     if failed.sender_fault() {
-                        // Most likely the receipt is not the last one: then another has the message.
+                        // Most likely a later receive has replaced the receipt: another worker has it.
                         tracing::warn!(code = failed.code(), "a message was not given back early");
                     } else {
                         again.extend(entries.iter().find(|e| e.id() == failed.id()).cloned());
@@ -64,7 +62,7 @@ impl Visibility {
                 }
                 again
             }
-            // The client has tried again already.
+            // The client has retried already.
             Err(error) => {
                 let count = entries.len();
                 tracing::warn!(count, error = %error.into_service_error(), "messages were not given back early");
@@ -76,7 +74,7 @@ impl Visibility {
 
 impl Postpone for Visibility {
     async fn postpone(&self, messages: &[Postponed]) {
-        let calls = messages.chunks(ENTRIES_A_CALL).map(|messages| {
+        let calls = messages.chunks(MAX_ENTRIES_PER_CALL).map(|messages| {
             let entries = messages.iter().enumerate().filter_map(|(n, message)| {
                 ChangeMessageVisibilityBatchRequestEntry::builder()
                     .id(n.to_string())
@@ -87,14 +85,14 @@ impl Postpone for Visibility {
             });
             self.change(entries.collect())
         });
-        stream::iter(calls).buffer_unordered(CALLS_AT_ONCE).collect::<()>().await;
+        stream::iter(calls).buffer_unordered(MAX_CONCURRENT_CALLS).collect::<()>().await;
     }
 }
 
-/// Whole seconds, rounded up: never sooner than asked for.
+/// Whole seconds, rounded up: never too early.
 fn seconds(after: Duration) -> i32 {
     let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-    i32::try_from(seconds.min(LONGEST_SECONDS)).unwrap_or(i32::MAX)
+    i32::try_from(seconds.min(MAX_SECONDS)).unwrap_or(i32::MAX)
 }
 
 #[cfg(test)]
@@ -108,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn never_sooner_and_never_more_than_sqs_allows() {
+    fn delays_round_up_and_stay_within_sqs_maximum() {
         assert_eq!(seconds(Duration::ZERO), 0);
         assert_eq!(seconds(Duration::from_millis(1)), 1);
         assert_eq!(seconds(Duration::from_hours(24)), 43_200);
@@ -116,7 +114,7 @@ mod tests {
 
     fn messages(count: usize) -> Vec<Postponed> {
         let message = |n: usize| Postponed {
-            message_id: n.to_string(),
+            sqs_message_id: n.to_string(),
             receipt_handle: n.to_string(),
             after: Duration::from_secs(30),
         };
@@ -124,7 +122,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_failed_without_our_fault_is_asked_for_once_more() {
+    async fn an_entry_that_failed_on_sqs_side_is_retried_once() {
         let failed = |id: &str, sender_fault: bool| {
             BatchResultErrorEntry::builder()
                 .id(id)
@@ -155,7 +153,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn ten_messages_a_call() {
+    async fn a_call_has_at_most_ten_messages() {
         let change = mock!(Client::change_message_visibility_batch)
             .match_requests(|request| {
                 (1..=10).contains(&request.entries().len())

@@ -1,4 +1,4 @@
-//! What an invocation works with, and what is its own.
+//! The worker and its parts, an invocation, and the messages.
 
 use std::{
     future::Future,
@@ -20,25 +20,24 @@ use tokio::time::Instant;
 
 /// The adapters that a [`Worker`] is made of.
 pub trait Parts {
-    /// Claims.
+    /// Grants claims.
     type Ledger: Ledger;
-    /// Knows to whom nothing is sent any more.
+    /// Knows the suppressed recipients.
     type Suppressions: Suppressions;
-    /// Sends.
+    /// Sends emails.
     type Mailer: Mailer;
-    /// Keeps what is not tried any more.
+    /// Keeps jobs that will not be retried.
     type DeadLetters: DeadLetters;
-    /// Gives back what is for later.
+    /// Gives messages back for later.
     type Queue: Postpone;
-    /// Says whether anything is to be sent, and why not.
+    /// The record of the holds.
     type Holds: HoldRecord;
-    /// Feeds this function, unless it is turned off.
+    /// Feeds this function; a hold turns it off.
     type EventSource: EventSource;
 }
 
-/// What every invocation works with.
+/// Everything that all invocations share. [`Parts`] explains the fields.
 #[derive(Debug)]
-#[expect(missing_docs, reason = "`Parts` says what each is")]
 pub struct Worker<P: Parts> {
     pub ledger: P::Ledger,
     pub suppressions: P::Suppressions,
@@ -47,73 +46,65 @@ pub struct Worker<P: Parts> {
     pub queue: P::Queue,
     pub holds: P::Holds,
     pub event_source: P::EventSource,
-    /// What an attempt without an answer means, for each template.
     pub guarantees: Guarantees,
 }
 
-/// What is an invocation's own.
+/// One invocation.
 #[derive(Debug)]
 pub struct Invocation {
-    /// Its id; names its claims.
+    /// The request id, part of every claim's token.
     pub id: String,
-    /// When it began, as clocks on walls show it and as time passes.
+    /// The beginning, on the wall clock and on the monotonic clock.
     pub began_at: (OffsetDateTime, Instant),
-    /// Its pace.
     pub pacer: Driver,
-    /// When it is over at the latest.
+    /// Lambda ends the invocation then.
     pub deadline: OffsetDateTime,
 }
 
 impl Invocation {
-    /// The time.
     pub fn now(&self) -> OffsetDateTime {
         self.at(Instant::now())
     }
 
-    /// What the clock on the wall shows then.
+    /// The wall-clock time of an instant.
     pub fn at(&self, instant: Instant) -> OffsetDateTime {
         let (at, began) = self.began_at;
         at + instant.saturating_duration_since(began)
     }
 
-    /// From 0 to 1: how much of the jitter a message's delay takes. It differs for each message and
-    /// each invocation, so that what failed together does not come back together.
+    /// From 0 to 1, different per message and invocation, so that messages which failed together do not come
+    /// back together.
     pub(crate) fn jitter(&self, message: &Received) -> f64 {
         let mut hasher = DefaultHasher::new();
-        (&self.id, &message.message_id).hash(&mut hasher);
+        (&self.id, &message.sqs_message_id).hash(&mut hasher);
         f64::from(u32::try_from(hasher.finish() >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX)
     }
 }
 
-/// One message of the queue.
+/// A message that the queue delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
-    /// The queue's id of the message.
-    pub message_id: String,
-    /// What the queue knows this receipt by.
+    pub sqs_message_id: String,
     pub receipt_handle: String,
-    /// The body, which should be a job.
+    /// Should be a job.
     pub body: String,
-    /// How often the message has been received, from 1.
+    /// The receive count, from 1.
     pub receives: u32,
-    /// When it was first received; `None` where the queue does not say.
+    /// `None` if the queue does not report it.
     pub first_received_at: Option<OffsetDateTime>,
 }
 
-/// A message to be seen again after a while.
+/// A message that comes back after a delay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Postponed {
-    /// The queue's id of the message.
-    pub message_id: String,
-    /// What the queue knows this receipt by.
+    pub sqs_message_id: String,
     pub receipt_handle: String,
-    /// After how long it is to be seen again.
     pub after: Duration,
 }
 
 /// Gives messages back to the queue.
 pub trait Postpone {
-    /// Sets when the messages are seen again. Where that fails, a message comes back when its
-    /// visibility timeout ends: nothing depends on it.
+    /// Sets the delay after which each message is visible again. If that fails, a message comes back when
+    /// its visibility timeout ends: nothing depends on this call.
     fn postpone(&self, messages: &[Postponed]) -> impl Future<Output = ()>;
 }

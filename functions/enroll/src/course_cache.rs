@@ -1,23 +1,25 @@
-//! Course rows kept in memory for a short time, so that the hot path reads one table less.
+//! Courses kept in memory for a short time, so that the hot path reads one table less.
 
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use enrollment::{
     Course, CourseId,
     ports::{FindCourse, PutCourse},
 };
+use tokio::time::Instant;
 use unavailable::Unavailable;
 
-/// How long a course may be out of date in one environment of the function.
+/// Maximum age of a course in one execution environment.
 pub const TIME_TO_LIVE: Duration = Duration::from_secs(10);
-/// How many courses are kept; one more empties the cache.
+
+/// Maximum number of courses; one more empties the cache.
 pub const CAPACITY: usize = 1_000;
 
-/// A catalogue with a short memory. Only courses that exist are remembered.
+/// A cache in front of the catalogue. It keeps only courses that exist.
 #[derive(Debug)]
 pub struct CachedCourses<C> {
     courses: C,
@@ -26,12 +28,7 @@ pub struct CachedCourses<C> {
 }
 
 impl<C> CachedCourses<C> {
-    /// In front of that catalogue, by the system's clock.
-    pub fn new(courses: C) -> Self {
-        Self::with_clock(courses, Instant::now)
-    }
-
-    fn with_clock(courses: C, clock: fn() -> Instant) -> Self {
+    pub fn new(courses: C, clock: fn() -> Instant) -> Self {
         Self { courses, clock, rows: Mutex::default() }
     }
 
@@ -41,7 +38,7 @@ impl<C> CachedCourses<C> {
         ((self.clock)().duration_since(*read_at) < TIME_TO_LIVE).then(|| course.clone())
     }
 
-    /// `read_at` is a time before the row was read, so that no row is kept longer than it may.
+    /// `read_at` is a time before the read, so that no row is kept for too long.
     fn remember(&self, read_at: Instant, course: &Course) {
         let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         if rows.len() >= CAPACITY {
@@ -72,8 +69,8 @@ impl<C: FindCourse + Sync> FindCourse for CachedCourses<C> {
 impl<C: PutCourse + Sync> PutCourse for CachedCourses<C> {
     async fn put_course(&self, course: &Course) -> Result<bool, Unavailable> {
         let put = self.courses.put_course(course).await;
-        // After the write: a read that overtook it may have remembered the old row. Also after a
-        // failure, which leaves open what the table has.
+        // After the write: a read in between may have kept the old row. Also after a failure, which
+        // leaves the table's content unknown.
         self.forget(&course.id);
         put
     }
@@ -98,7 +95,7 @@ mod tests {
         })
     }
 
-    /// Counts reads; every course costs as much as there were writes.
+    /// Counts reads; every course's price is the number of writes.
     #[derive(Default)]
     struct Table {
         reads: AtomicU64,
@@ -122,8 +119,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_row_is_read_once_until_it_is_too_old() {
-        let cached = CachedCourses::with_clock(Table::default(), now);
+    async fn course_is_read_once_until_it_is_too_old() {
+        let cached = CachedCourses::new(Table::default(), now);
         let id: CourseId = "rust-101".parse().unwrap();
         cached.find_course(&id).await.unwrap();
         let read_at = now();
@@ -136,8 +133,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_write_shows_at_once_and_absence_is_not_remembered() {
-        let cached = CachedCourses::with_clock(Table::default(), now);
+    async fn write_shows_immediately_and_a_missing_course_is_not_cached() {
+        let cached = CachedCourses::new(Table::default(), now);
         let id: CourseId = "rust-101".parse().unwrap();
         let before = cached.find_course(&id).await.unwrap().unwrap();
         cached.put_course(&before).await.unwrap();
@@ -149,8 +146,8 @@ mod tests {
     }
 
     #[test]
-    fn it_never_outgrows_its_capacity() {
-        let cached = CachedCourses::with_clock(Table::default(), now);
+    fn cache_never_exceeds_its_capacity() {
+        let cached = CachedCourses::new(Table::default(), now);
         for n in 0..=CAPACITY {
             let row = json!({"course_id": format!("c{n}"), "title": "T", "price": 0, "currency": "USD", "state": "open"});
             cached.remember(now(), &serde_json::from_value(row).unwrap());

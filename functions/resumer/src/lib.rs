@@ -1,8 +1,9 @@
-//! The resumer: each minute, finishes enrollments that a crash or an outage left half done, and looks
-//! after the holds of emails.
+//! The resumer: every minute, finishes the enrollments that a crash or an outage left unfinished.
 
-pub mod holds;
-pub mod provider;
+pub mod config;
+pub mod deployed;
+pub mod handler;
 pub mod sweep;
 
+pub use config::Config;
 pub use sweep::{Report, sweep};

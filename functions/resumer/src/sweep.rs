@@ -1,14 +1,11 @@
-//! One run: looks through the shards of the index for what is overdue and finishes it, a few at a
-//! time, within bounds of work and time. What it does not get to is overdue still, and found by the
-//! next run.
+//! One run: finds overdue enrollments in the shards of the index and finishes them, with bounds of
+//! concurrency, work and time. The others stay overdue for the next run.
 
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
-use email::ledger::KnowsEmail;
-use email::queue::EnqueueEmail;
 use enrollment::{
-    CourseId, StudentId,
-    ports::{FindCourse, FindEnrollment, Payments, SaveEnrollment},
+    Adapters, CourseId, Ports, StudentId,
+    ports::{FindEnrollment, FindOverdue},
     resume::{self, Resumed},
 };
 use futures_util::{StreamExt, stream};
@@ -17,93 +14,64 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 use unavailable::Unavailable;
 
-/// How many enrollments of a shard one run takes up: with 16 shards, 1,600 a minute.
-pub const MOST_A_SHARD: usize = 100;
+/// Maximum enrollments per shard and run: with 16 shards, 1,600 per minute.
+pub const MAX_PER_SHARD: usize = 100;
 
-/// How many enrollments are under way at once.
-const AT_ONCE: usize = 16;
+/// Maximum shards, and then enrollments, in progress at the same time.
+const MAX_CONCURRENT_STEPS: usize = 16;
 
-/// How long a single enrollment can take: four calls to the payment provider, and some to DynamoDB
-/// and SQS. Nothing is begun later than this before the run's end.
-pub const LONGEST_STEP: Duration = Duration::from_secs(30);
+/// Maximum time for one enrollment: four calls to the payment provider, and some to DynamoDB and SQS.
+/// The run starts none in this last part of its time.
+pub const MAX_STEP_DURATION: Duration = Duration::from_secs(30);
 
-/// How long a run may take: the function's timeout in template.yaml.
+/// Maximum time for a run: the function's timeout in template.yaml.
 pub const TIMEOUT: Duration = Duration::from_secs(90);
 
-/// Finds enrollments by time.
-pub trait FindOverdue {
-    /// How many shards there are.
-    const SHARDS: u8;
-
-    /// The keys of a shard's enrollments whose `resume_at` has passed; at most `limit`.
-    fn find_overdue(
-        &self,
-        shard: u8,
-        now: OffsetDateTime,
-        limit: usize,
-    ) -> impl Future<Output = Result<Vec<(StudentId, CourseId)>, Unavailable>>;
-}
-
-impl<C: Sync> FindOverdue for adapters::World<C> {
-    const SHARDS: u8 = adapters::tables::RESUME_SHARDS;
-
-    async fn find_overdue(
-        &self,
-        shard: u8,
-        now: OffsetDateTime,
-        limit: usize,
-    ) -> Result<Vec<(StudentId, CourseId)>, Unavailable> {
-        self.enrollments().overdue(shard, now, limit).await
-    }
-}
-
-/// What a run came to.
+/// The enrollments of a run, by result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Finished, and out of the index.
+    /// Out of the index, also if an earlier run finished them.
     pub finished: usize,
-    /// Waiting for the provider or the student.
+    /// They wait for the provider or the student.
     pub later: usize,
-    /// Given up: a person must look.
+    /// An operator must look.
     pub gave_up: usize,
-    /// A dependency was down; they are overdue still.
+    /// A dependency was down; they stay overdue. A shard that could not be read counts as one.
     pub failed: usize,
-    /// Left for the next run, for want of time.
+    /// Left for the next run, for lack of time.
     pub left: usize,
 }
 
-/// What became of one of them.
+/// The result for one enrollment.
 enum Step {
     Done(Resumed),
+    /// It was finished before.
     Gone,
     Failed,
     Left,
 }
 
-/// Finishes what is overdue, beginning nothing after `until`.
-pub async fn sweep<World>(world: &World, now: OffsetDateTime, until: Instant) -> Report
+/// Finishes overdue enrollments. Starts none after `until`.
+pub async fn sweep<A>(ports: &Ports<A>, now: OffsetDateTime, until: Instant) -> Report
 where
-    World: FindOverdue
-        + FindCourse
-        + FindEnrollment
-        + SaveEnrollment
-        + Payments
-        + KnowsEmail
-        + EnqueueEmail
-        + Sync,
+    A: Adapters<Enrollments: FindOverdue>,
 {
+    let enrollments = &ports.enrollments;
     let mut report = Report::default();
-    let shards = stream::iter(0..World::SHARDS)
-        .map(|shard| async move { (shard, world.find_overdue(shard, now, MOST_A_SHARD).await) })
-        .buffer_unordered(AT_ONCE)
-        .collect::<Vec<_>>()
-        .await;
+    let shards =
+        stream::iter(0..A::Enrollments::SHARDS)
+            .map(|shard| async move {
+                (shard, enrollments.find_overdue(shard, now, MAX_PER_SHARD).await)
+            })
+            .buffer_unordered(MAX_CONCURRENT_STEPS)
+            .collect::<Vec<_>>()
+            .await;
     let mut overdue = Vec::new();
     for (shard, found) in shards {
         match found {
             Ok(keys) => overdue.extend(keys),
             Err(error) => {
-                tracing::error!(shard, %error, "a shard could not be looked through");
+                tracing::error!(shard, %error, "a shard could not be read");
                 report.failed += 1;
             }
         }
@@ -113,9 +81,9 @@ where
             if Instant::now() > until {
                 return Step::Left;
             }
-            step(world, &student, &course, now).await
+            step(ports, &student, &course, now).await
         })
-        .buffer_unordered(AT_ONCE);
+        .buffer_unordered(MAX_CONCURRENT_STEPS);
     while let Some(step) = steps.next().await {
         match step {
             Step::Done(Resumed::Finished) | Step::Gone => report.finished += 1,
@@ -128,21 +96,17 @@ where
     report
 }
 
-async fn step<World>(
-    world: &World,
+async fn step<A: Adapters>(
+    ports: &Ports<A>,
     student: &StudentId,
     course: &CourseId,
     now: OffsetDateTime,
-) -> Step
-where
-    World:
-        FindCourse + FindEnrollment + SaveEnrollment + Payments + KnowsEmail + EnqueueEmail + Sync,
-{
+) -> Step {
     let resumed = async {
-        match world.find_enrollment(student, course).await? {
-            // The index is a little behind the table: another may have finished it meanwhile.
+        match ports.enrollments.find_enrollment(student, course).await? {
+            // The index is a little behind the table: it may be finished already.
             Some(found) if found.resume_at.is_some_and(|at| at <= now) => {
-                resume::resume(world, found, now).await.map(Step::Done)
+                resume::resume(ports, found, now).await.map(Step::Done)
             }
             _ => Ok(Step::Gone),
         }

@@ -1,4 +1,4 @@
-//! `registrar dead-letters list`.
+//! `registrar dead-letters list`: prints one line per letter.
 
 use std::{cell::RefCell, collections::BTreeMap, io::Write};
 
@@ -6,33 +6,30 @@ use email::dead_letter::attribute;
 use serde::Serialize;
 
 use crate::{
-    Failure, Outcome,
-    text::{letters, on_one_line, shortened, to_the_minute, width, without_addresses},
+    outcome::{Failure, Outcome},
+    text::{letters, on_one_line, shortened, terminal_width, to_the_minute, without_addresses},
 };
 
 use super::{
-    Out,
-    letter::{Letter, Selection},
-    queue::Letters,
-    sweep::Run,
+    letter::Letter, output::Output, queue::DeadLetterQueue, selection::Selection, sweep::Sweep,
 };
 
-/// The least that a reason gets of a line, in columns, however narrow the terminal is.
-const LEAST_REASON: usize = 30;
+/// In columns, also on a narrow terminal.
+const MIN_REASON_WIDTH: usize = 30;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Only the letters with this error code
+    /// List only the letters with this error code
     #[arg(long, value_name = "CODE")]
     pub(super) reason: Option<String>,
-    /// One JSON object a line, with whole reasons, instead of a table
+    /// Print one JSON object per line, with full reasons, instead of a table
     #[arg(long)]
     pub(super) json: bool,
 }
 
-/// A letter in a list. No field may hold an address.
+/// A letter in a list. No field may contain an address.
 #[derive(Debug, Serialize)]
-struct Line {
+struct ListedLetter {
     id: String,
     message_id: String,
     error_code: String,
@@ -45,16 +42,16 @@ struct Line {
     reason: String,
 }
 
-impl Line {
+impl ListedLetter {
     fn new(letter: &Letter) -> Self {
         let plain = |text: &str| without_addresses(&on_one_line(text));
         Self {
-            id: letter.name(),
+            id: letter.id(),
             message_id: letter.message_id().to_owned(),
-            error_code: plain(letter.code()),
+            error_code: plain(letter.error_code()),
             attempts: letter.attribute(attribute::ATTEMPTS).and_then(|text| text.parse().ok()),
-            first_attempt_at: letter.moment(attribute::FIRST_ATTEMPT_AT),
-            last_attempt_at: letter.moment(attribute::LAST_ATTEMPT_AT),
+            first_attempt_at: letter.time(attribute::FIRST_ATTEMPT_AT),
+            last_attempt_at: letter.time(attribute::LAST_ATTEMPT_AT),
             reason: plain(letter.reason()),
         }
     }
@@ -70,44 +67,44 @@ impl Line {
             &when(self.last_attempt_at),
         ];
         let row = columns(cells);
-        let rest = width.saturating_sub(row.chars().count()).max(LEAST_REASON);
+        let rest = width.saturating_sub(row.chars().count()).max(MIN_REASON_WIDTH);
         row + &shortened(&self.reason, rest)
     }
 }
 
-/// Fixed columns, because rows are written as letters come.
+/// The columns are fixed: rows are printed while letters are still being received.
 fn columns([id, code, attempts, first, last]: [&str; 5]) -> String {
     format!("{id:<36}  {code:<18}  {attempts:>8}  {first:<17}  {last:<17}  ")
 }
 
 pub(crate) async fn run<Q, I, F>(
     args: &Args,
-    run: &Run<'_, Q, I>,
-    out: &Out<'_, impl Write>,
+    sweep: &Sweep<'_, Q, I>,
+    out: &Output<'_, impl Write>,
     err: &mut impl Write,
 ) -> Result<Outcome, Failure>
 where
-    Q: Letters,
+    Q: DeadLetterQueue,
     I: Fn() -> F,
     F: Future<Output = ()>,
 {
     let selection = args.reason.clone().map_or(Selection::All, Selection::Reason);
     let counts: RefCell<BTreeMap<String, usize>> = RefCell::default();
-    let width = width();
-    let swept = run
-        .sweep(async |letters, _| {
-            for letter in letters.iter().filter(|letter| selection.has(letter)) {
-                let line = Line::new(letter);
+    let width = terminal_width();
+    let report = sweep
+        .visit_all(async |letters, _| {
+            for letter in letters.iter().filter(|letter| selection.includes(letter)) {
+                let listed = ListedLetter::new(letter);
                 if args.json {
-                    let line = serde_json::to_string(&line).map_err(std::io::Error::from)?;
+                    let line = serde_json::to_string(&listed).map_err(std::io::Error::from)?;
                     out.line(line)?;
                 } else {
                     if counts.borrow().is_empty() {
                         out.line(columns(["ID", "CODE", "ATTEMPTS", "FIRST", "LAST"]) + "REASON")?;
                     }
-                    out.line(line.row(width))?;
+                    out.line(listed.row(width))?;
                 }
-                *counts.borrow_mut().entry(line.error_code).or_default() += 1;
+                *counts.borrow_mut().entry(listed.error_code).or_default() += 1;
             }
             Ok(())
         })
@@ -117,13 +114,13 @@ where
     let total = letters(counts.values().sum());
     let counts: Vec<String> =
         counts.into_iter().map(|(code, count)| format!("{count} {code}")).collect();
-    let sum = if counts.is_empty() { total } else { format!("{total}: {}", counts.join(", ")) };
-    // Where standard output is for machines, this is for people.
+    let summary = if counts.is_empty() { total } else { format!("{total}: {}", counts.join(", ")) };
+    // With --json, standard output has only JSON.
     if args.json {
-        writeln!(err, "{sum}")?;
+        writeln!(err, "{summary}")?;
     } else {
-        out.line(sum)?;
+        out.line(summary)?;
     }
-    swept.write_notes(err)?;
-    swept.outcome(false)
+    report.write_notes(err)?;
+    report.outcome(false)
 }

@@ -1,85 +1,85 @@
-//! `registrar dead-letters`: what could not be sent, and what to do about it.
+//! `registrar dead-letters`: list, show, redrive and purge the jobs that could not be sent.
 //!
-//! A letter is a message on the dead-letter queue. Whoever reads a queue hides what it reads from all
-//! others for a while; so every command receives the whole queue, once, and gives back what it does
-//! not take, also where it fails or is interrupted.
+//! A letter is a message on the dead-letter queue. A received message is hidden from other consumers for
+//! a while. So every command receives the whole queue once, and gives back the letters that it does not
+//! delete, also after a failure or an interrupt.
 
-mod in_hand;
 mod letter;
 mod list;
+mod output;
 mod purge;
 mod queue;
+mod received;
 mod redrive;
+mod selection;
 mod show;
+mod sqs;
 mod sweep;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    cell::RefCell,
-    io::{self, Write},
-};
-
-use indicatif::ProgressBar;
+use std::{cell::RefCell, io::Write};
 
 use crate::{
-    Failure, Outcome, Surroundings,
-    deployment::{self, Deployment},
+    outcome::{Failure, Outcome},
+    session::Session,
+    stack::{self, Stack},
 };
 
 use self::{
-    letter::Selector,
-    queue::{DeadLetterQueue, JobQueue, Letters},
-    sweep::Run,
+    output::Output,
+    queue::DeadLetterQueue,
+    selection::Selector,
+    sqs::{SqsDeadLetterQueue, SqsEmailQueue},
+    sweep::Sweep,
 };
 
-/// See to the emails that could not be sent: list, show, redrive, purge
+/// List, show, redrive or purge the emails that could not be sent
 ///
-/// Exits with 0 when it is done, with 1 if letters were left (it says which and why), with 2 if the
-/// input cannot be used or AWS fails.
+/// The exit code is 0 for success, 1 if letters were left (the output says which and why), and 2 if the
+/// input is invalid or a call to AWS fails.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    deployment: deployment::Args,
+    stack: stack::Args,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// One line for each letter, and how many there are of each error code; never an address
+    /// Print one line per letter, and the number of letters per error code; addresses are masked
     List(list::Args),
-    /// Everything of a letter: attributes, body, and what the ledger says of the job
+    /// Print a letter with its attributes, its body, and the job's entry in the ledger
     ///
-    /// Shows the recipient's address and the email's text.
+    /// The output contains the recipient's address and the email's text.
     Show {
-        /// The job's id, or the message id of the letter or of the message that the job came in
+        /// The id of the job, of the letter, or of the message that the job came in
         id: String,
     },
-    /// Put jobs on the email queue again; only says what it would do, unless --apply is given
+    /// Put jobs back on the email queue; without --apply, only print what would be done
     ///
-    /// Redriven jobs pass the same limiter and the same claims as all others. A job that has been
-    /// sent meanwhile is not sent again.
+    /// The limit and the claims apply to a redriven job as to any other. A job that has been sent in the
+    /// meantime is not sent again.
     Redrive {
         #[command(flatten)]
         selector: Selector,
-        /// Do it
+        /// Make the changes
         #[arg(long)]
         apply: bool,
     },
-    /// Delete letters for good; only says what it would do, unless --apply is given
+    /// Delete letters permanently; without --apply, only print what would be done
     Purge {
         #[command(flatten)]
         selector: Selector,
-        /// Do it
+        /// Make the changes
         #[arg(long)]
         apply: bool,
     },
 }
 
 impl Command {
-    /// The bar's title.
-    fn doing(&self) -> &'static str {
+    fn progress_title(&self) -> &'static str {
         match self {
             Self::List(_) | Self::Show { .. } => "reading",
             Self::Redrive { .. } => "redriving",
@@ -90,47 +90,35 @@ impl Command {
 
 pub(crate) async fn run(
     args: &Args,
-    surroundings: &Surroundings,
+    session: &Session,
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> Result<Outcome, Failure> {
-    let deployment = Deployment::find(&args.deployment, surroundings).await?;
-    let queue = DeadLetterQueue::new(deployment.sqs(), deployment.dead_letter_queue_url()?);
+    let stack = Stack::find(&args.stack, session).await?;
+    let queue = SqsDeadLetterQueue::new(stack.sqs(), stack.dead_letter_queue_url()?);
     let count = queue.count().await?;
     if count.hidden > 0 {
-        // Nobody can receive these now.
         writeln!(
             err,
-            "note: about {} of the queue are in use elsewhere, for minutes at most, and are not \
-             seen here",
+            "note: about {} letters were received elsewhere and are hidden; they are not included \
+             here, and are visible again within minutes",
             count.hidden
         )?;
     }
-    let bar = surroundings.progress(count.visible, args.command.doing());
-    let out = Out { writer: RefCell::new(out), bar: &bar };
-    let run = Run { queue: &queue, bar: &bar, interrupted: || surroundings.interrupted() };
+    let bar = session.progress_bar(count.visible, args.command.progress_title());
+    let out = Output { writer: RefCell::new(out), bar: &bar };
+    let sweep = Sweep { queue: &queue, bar: &bar, interrupted: || session.interrupted() };
     match &args.command {
-        Command::List(args) => list::run(args, &run, &out, err).await,
-        Command::Show { id } => show::run(id, &run, &deployment.ledger()?, &out, err).await,
+        Command::List(args) => list::run(args, &sweep, &out, err).await,
+        Command::Show { id } => show::run(id, &sweep, &stack.ledger()?, &out, err).await,
         Command::Redrive { selector, apply } => {
-            let jobs = JobQueue::new(deployment.sqs(), deployment.email_queue_url()?);
-            let ledger = deployment.ledger()?;
-            redrive::run(&selector.selection(), *apply, &run, (&ledger, &jobs), &out, err).await
+            let emails = SqsEmailQueue::new(stack.sqs(), stack.email_queue_url()?);
+            let ledger = stack.ledger()?;
+            let selection = selector.selection();
+            redrive::run(&selection, *apply, &sweep, (&ledger, &emails), &out, err).await
         }
         Command::Purge { selector, apply } => {
-            purge::run(&selector.selection(), *apply, &run, &out, err).await
+            purge::run(&selector.selection(), *apply, &sweep, &out, err).await
         }
-    }
-}
-
-/// Standard output, which lines reach from several places at once, past a progress bar.
-struct Out<'a, W> {
-    writer: RefCell<W>,
-    bar: &'a ProgressBar,
-}
-
-impl<W: Write> Out<'_, W> {
-    fn line(&self, line: impl std::fmt::Display) -> io::Result<()> {
-        self.bar.suspend(|| writeln!(self.writer.borrow_mut(), "{line}"))
     }
 }

@@ -1,21 +1,16 @@
-//! `registrar dead-letters purge`: letters are deleted for good.
+//! `registrar dead-letters purge`: deletes letters permanently.
 
 use std::{cell::RefCell, io::Write};
 
 use crate::{
-    Failure, Outcome,
+    outcome::{Failure, Outcome},
     text::{letters, on_one_line, without_addresses},
 };
 
-use super::{
-    Out,
-    letter::{Selection, is_named},
-    queue::Letters,
-    sweep::Run,
-};
+use super::{output::Output, queue::DeadLetterQueue, selection::Selection, sweep::Sweep};
 
 #[derive(Debug, Default)]
-struct Sums {
+struct Totals {
     deleted: usize,
     left: usize,
 }
@@ -23,62 +18,63 @@ struct Sums {
 pub(crate) async fn run<Q, I, F>(
     selection: &Selection,
     apply: bool,
-    run: &Run<'_, Q, I>,
-    out: &Out<'_, impl Write>,
+    sweep: &Sweep<'_, Q, I>,
+    out: &Output<'_, impl Write>,
     err: &mut impl Write,
 ) -> Result<Outcome, Failure>
 where
-    Q: Letters,
+    Q: DeadLetterQueue,
     I: Fn() -> F,
     F: Future<Output = ()>,
 {
-    let sums: RefCell<Sums> = RefCell::default();
+    let totals: RefCell<Totals> = RefCell::default();
     let missing = RefCell::new(selection.ids().to_vec());
     let done = if apply { "deleted" } else { "would be deleted" };
-    let swept = run
-        .sweep(async |letters, in_hand| {
-            let chosen: Vec<_> = letters.iter().filter(|letter| selection.has(letter)).collect();
+    let report = sweep
+        .visit_all(async |letters, received| {
+            let selected: Vec<_> =
+                letters.iter().filter(|letter| selection.includes(letter)).collect();
             let refused = if apply {
-                let ids: Vec<&str> = chosen.iter().map(|letter| letter.message_id()).collect();
-                in_hand.delete(&ids).await?
+                let ids: Vec<&str> = selected.iter().map(|letter| letter.message_id()).collect();
+                received.delete(&ids).await?
             } else {
                 Vec::new()
             };
-            for letter in chosen {
-                missing.borrow_mut().retain(|id| !is_named(letter, id));
+            for letter in selected {
+                missing.borrow_mut().retain(|id| !letter.has_id(id));
                 let refused =
                     refused.iter().find(|refused| refused.message_id == letter.message_id());
-                let told = if let Some(refused) = refused {
-                    sums.borrow_mut().left += 1;
+                let result = if let Some(refused) = refused {
+                    totals.borrow_mut().left += 1;
                     format!("left: it could not be deleted ({})", refused.why)
                 } else {
-                    sums.borrow_mut().deleted += 1;
-                    let code = without_addresses(&on_one_line(letter.code()));
+                    totals.borrow_mut().deleted += 1;
+                    let code = without_addresses(&on_one_line(letter.error_code()));
                     format!("{done} (was {code})")
                 };
-                out.line(format_args!("{}  {told}", letter.name()))?;
+                out.line(format_args!("{}  {result}", letter.id()))?;
             }
             Ok(())
         })
         .await;
 
-    let (sums, missing) = (sums.into_inner(), missing.into_inner());
-    for id in missing.iter().filter(|_| swept.is_whole()) {
+    let (totals, missing) = (totals.into_inner(), missing.into_inner());
+    for id in missing.iter().filter(|_| report.is_complete()) {
         out.line(format_args!("{}  no dead letter has this id", on_one_line(id)))?;
     }
     if apply {
         out.line(format_args!(
             "deleted: {}; left: {}; the ledger keeps a job's reason for 90 days",
-            letters(sums.deleted),
-            sums.left
+            letters(totals.deleted),
+            totals.left
         ))?;
     } else {
         out.line(format_args!(
-            "would delete {}, of whose jobs the ledger keeps the reason for 90 days; \
-             nothing was changed, --apply does it",
-            letters(sums.deleted)
+            "would delete {}; the ledger keeps a job's reason for 90 days; nothing was changed, \
+             --apply makes the changes",
+            letters(totals.deleted)
         ))?;
     }
-    swept.write_notes(err)?;
-    swept.outcome(sums.left > 0 || !missing.is_empty())
+    report.write_notes(err)?;
+    report.outcome(totals.left > 0 || !missing.is_empty())
 }

@@ -1,4 +1,4 @@
-//! `registrar dead-letters show`.
+//! `registrar dead-letters show`: prints everything about a letter.
 
 use std::{cell::Cell, collections::BTreeMap, fmt::Write as _, io::Write};
 
@@ -7,70 +7,64 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::{
-    Failure, Outcome,
     aws_call::CallFailed,
-    text::{in_full, on_lines, on_one_line},
+    outcome::{Failure, Outcome},
+    text::{on_lines, on_one_line, rfc3339},
 };
 
-use super::{
-    Out,
-    letter::{Letter, is_named},
-    queue::Letters,
-    sweep::Run,
-};
+use super::{letter::Letter, output::Output, queue::DeadLetterQueue, sweep::Sweep};
 
 pub(crate) async fn run<Q, I, F>(
     id: &str,
-    run: &Run<'_, Q, I>,
+    sweep: &Sweep<'_, Q, I>,
     ledger: &impl Timeline,
-    out: &Out<'_, impl Write>,
+    out: &Output<'_, impl Write>,
     err: &mut impl Write,
 ) -> Result<Outcome, Failure>
 where
-    Q: Letters,
+    Q: DeadLetterQueue,
     I: Fn() -> F,
     F: Future<Output = ()>,
 {
     let found = Cell::new(0);
-    let swept = run
-        .sweep(async |letters, _| {
-            // A job can have more than one: keeping a letter twice is harmless.
-            for letter in letters.iter().filter(|letter| is_named(letter, id)) {
+    let report = sweep
+        .visit_all(async |letters, _| {
+            // A job may have several letters: keeping a letter twice is harmless.
+            for letter in letters.iter().filter(|letter| letter.has_id(id)) {
                 let entry = match letter.job_id() {
                     None => None,
-                    Some(job_id) => ledger
-                        .find(&job_id)
-                        .await
-                        .map_err(|error| CallFailed::other("asking the ledger of a job", &error))?,
+                    Some(job_id) => ledger.find(&job_id).await.map_err(|error| {
+                        CallFailed::other("reading a job in the ledger", &error)
+                    })?,
                 };
                 if found.get() > 0 {
                     out.line("")?;
                 }
                 found.set(found.get() + 1);
-                out.line(described(letter, entry.as_ref()))?;
+                out.line(description(letter, entry.as_ref()))?;
             }
             Ok(())
         })
         .await;
-    if found.get() == 0 && swept.is_whole() {
+    if found.get() == 0 && report.is_complete() {
         writeln!(err, "no dead letter has the id {}", on_one_line(id))?;
     }
-    swept.write_notes(err)?;
-    swept.outcome(found.get() == 0)
+    report.write_notes(err)?;
+    report.outcome(found.get() == 0)
 }
 
-fn described(letter: &Letter, entry: Option<&Entry>) -> String {
+fn description(letter: &Letter, entry: Option<&Entry>) -> String {
     let mut text = format!("letter {}\n", letter.message_id());
     if letter.attributes.is_empty() {
-        let _ = writeln!(text, "\n{}: {}", letter.code(), letter.reason());
+        let _ = writeln!(text, "\n{}: {}", letter.error_code(), letter.reason());
     } else {
         text += &section("attributes", &letter.attributes);
     }
-    text += &section("queue", &of_queue(letter));
+    text += &section("queue", &system_attributes(letter));
     match entry {
         Some(entry) => text += &section("ledger", &fields(entry)),
         None => {
-            text += "\nledger\n  nothing: no worker has claimed it, or it is over 90 days ago\n";
+            text += "\nledger\n  no entry: no worker has claimed the job, or its entry has expired after 90 days\n";
         }
     }
     text + &format!("\nbody\n{}", body(letter))
@@ -85,17 +79,17 @@ fn section(title: &str, entries: &BTreeMap<String, String>) -> String {
     text
 }
 
-/// What the queue knows, with its milliseconds since 1970 as times.
-fn of_queue(letter: &Letter) -> BTreeMap<String, String> {
+/// With milliseconds since 1970 as RFC 3339.
+fn system_attributes(letter: &Letter) -> BTreeMap<String, String> {
     let time = |value: &str| {
         let milliseconds: i128 = value.parse().ok()?;
-        OffsetDateTime::from_unix_timestamp_nanos(milliseconds * 1_000_000).ok().map(in_full)
+        OffsetDateTime::from_unix_timestamp_nanos(milliseconds * 1_000_000).ok().map(rfc3339)
     };
     let readable = |(name, value): (&String, &String)| {
         let time = name.ends_with("Timestamp").then(|| time(value)).flatten();
         (name.clone(), time.unwrap_or_else(|| value.clone()))
     };
-    letter.of_queue.iter().map(readable).collect()
+    letter.system_attributes.iter().map(readable).collect()
 }
 
 fn fields(entry: &Entry) -> BTreeMap<String, String> {
@@ -107,7 +101,7 @@ fn fields(entry: &Entry) -> BTreeMap<String, String> {
     fields.into_iter().map(|(name, value)| (name, plain(value))).collect()
 }
 
-/// Indented, where it is JSON.
+/// Indented, if it is JSON.
 fn body(letter: &Letter) -> String {
     let pretty = serde_json::from_str::<Value>(&letter.body)
         .and_then(|json| serde_json::to_string_pretty(&json));

@@ -1,4 +1,5 @@
-//! The commands in a world in memory.
+//! The commands against queues and a ledger in memory.
+#![expect(clippy::disallowed_methods, reason = "tests pause the clock and wait on it")]
 
 mod place;
 
@@ -16,10 +17,13 @@ use proptest::prelude::*;
 
 pub(super) use self::place::letter;
 use self::place::{Place, Stored, body, lock, stored};
-use super::{Out, letter::Selection, list, purge, queue::HIDDEN_FOR, redrive, show, sweep::Run};
-use crate::{Failure, Outcome};
+use super::{
+    list, output::Output, purge, queue::VISIBILITY_TIMEOUT, redrive, selection::Selection, show,
+    sweep::Sweep,
+};
+use crate::outcome::{Failure, Outcome};
 
-/// What a command came to, and what it printed.
+/// The result of a command, and its output.
 struct Ran {
     result: Result<Outcome, Failure>,
     out: String,
@@ -29,23 +33,23 @@ struct Ran {
 async fn ran<T>(
     place: &Place,
     command: impl AsyncFnOnce(
-        &Run<'_, Place, fn() -> future::Pending<()>>,
-        &Out<'_, Vec<u8>>,
+        &Sweep<'_, Place, fn() -> future::Pending<()>>,
+        &Output<'_, Vec<u8>>,
         &mut Vec<u8>,
     ) -> T,
 ) -> (T, String, String) {
     let bar = ProgressBar::hidden();
-    let run = Run { queue: place, bar: &bar, interrupted: future::pending::<()> as fn() -> _ };
-    let out = Out { writer: RefCell::new(Vec::new()), bar: &bar };
+    let sweep = Sweep { queue: place, bar: &bar, interrupted: future::pending::<()> as fn() -> _ };
+    let out = Output { writer: RefCell::new(Vec::new()), bar: &bar };
     let mut err = Vec::new();
-    let result = command(&run, &out, &mut err).await;
+    let result = command(&sweep, &out, &mut err).await;
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (result, text(out.writer.into_inner()), text(err))
 }
 
 async fn redrive(place: &Place, selection: &Selection, apply: bool) -> Ran {
-    let (result, out, err) = ran(place, async |run, out, err| {
-        redrive::run(selection, apply, run, (place, place), out, err).await
+    let (result, out, err) = ran(place, async |sweep, out, err| {
+        redrive::run(selection, apply, sweep, (place, place), out, err).await
     })
     .await;
     Ran { result, out, err }
@@ -53,20 +57,21 @@ async fn redrive(place: &Place, selection: &Selection, apply: bool) -> Ran {
 
 async fn purge(place: &Place, selection: &Selection, apply: bool) -> Ran {
     let (result, out, err) =
-        ran(place, async |run, out, err| purge::run(selection, apply, run, out, err).await).await;
+        ran(place, async |sweep, out, err| purge::run(selection, apply, sweep, out, err).await)
+            .await;
     Ran { result, out, err }
 }
 
 async fn list(place: &Place, reason: Option<&str>, json: bool) -> Ran {
     let args = list::Args { reason: reason.map(str::to_owned), json };
     let (result, out, err) =
-        ran(place, async |run, out, err| list::run(&args, run, out, err).await).await;
+        ran(place, async |sweep, out, err| list::run(&args, sweep, out, err).await).await;
     Ran { result, out, err }
 }
 
 async fn show(place: &Place, id: &str) -> Ran {
     let (result, out, err) =
-        ran(place, async |run, out, err| show::run(id, run, place, out, err).await).await;
+        ran(place, async |sweep, out, err| show::run(id, sweep, place, out, err).await).await;
     Ran { result, out, err }
 }
 
@@ -83,10 +88,10 @@ fn failed(count: usize) -> Place {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_has_each_letter_once_and_no_address() {
+async fn list_has_each_letter_once_and_no_address() {
     let place = failed(25);
     place.twice.store(true, Relaxed);
-    lock(&place.letters).push(stored("m-x", "who@example.com is no job", "malformed_job"));
+    lock(&place.letters).push(stored("m-x", "who@example.com is not a job", "malformed_job"));
     lock(&place.letters)
         .push(Stored { attributes: BTreeMap::new(), ..stored("m-y", &body("job-y"), "") });
 
@@ -111,7 +116,7 @@ async fn a_list_has_each_letter_once_and_no_address() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_letter_is_shown_by_any_of_its_ids() {
+async fn show_finds_a_letter_by_each_of_its_ids() {
     let place = failed(2);
     for id in ["job-1", "m-1", "original of m-1"] {
         let Ran { result, out, .. } = show(&place, id).await;
@@ -133,28 +138,28 @@ async fn a_letter_is_shown_by_any_of_its_ids() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dry_run_changes_nothing() {
+async fn dry_run_changes_nothing() {
     let place = failed(12);
-    let before = lock(&place.ledger).clone();
+    let before = place.ledger.rows().clone();
     let Ran { result, out, .. } = redrive(&place, &Selection::All, false).await;
     assert_eq!(result.unwrap(), Outcome::Fine);
-    assert!(out.contains("job-3  would go to the queue again (was Rejected)\n"), "{out}");
-    assert!(out.ends_with("nothing was changed, --apply does it\n"), "{out}");
+    assert!(out.contains("job-3  would be put back on the queue (was Rejected)\n"), "{out}");
+    assert!(out.ends_with("nothing was changed, --apply makes the changes\n"), "{out}");
     let Ran { out, .. } = purge(&place, &Selection::All, false).await;
     assert!(out.contains("would delete 12 letters"), "{out}");
 
     assert_eq!(place.left().len(), 12);
     assert!(place.all_visible());
-    assert_eq!((lock(&place.jobs).len(), &*lock(&place.ledger)), (0, &before));
+    assert_eq!((lock(&place.jobs).len(), &*place.ledger.rows()), (0, &before));
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_letter_is_redriven_once_and_its_email_sent_once() {
+async fn redrive_of_all_letters_sends_each_email_once() {
     let place = failed(95);
     place.twice.store(true, Relaxed);
     let Ran { result, out, .. } = redrive(&place, &Selection::All, true).await;
     assert_eq!(result.unwrap(), Outcome::Fine);
-    assert!(out.ends_with("redriven: 95 letters; deleted as sent already: 0; left: 0\n"), "{out}");
+    assert!(out.ends_with("redriven: 95 letters; deleted as already sent: 0; left: 0\n"), "{out}");
     assert_eq!(lock(&place.jobs).len(), 95);
     assert!(place.left().is_empty());
     place.work();
@@ -166,30 +171,30 @@ async fn every_letter_is_redriven_once_and_its_email_sent_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_to_be_redriven_stays_and_is_told() {
+async fn letters_that_cannot_be_redriven_are_left_with_the_reason() {
     let place = Place::with([
         stored("m-1", &body("sent"), "Rejected"),
         stored("m-2", &body("claimed"), "Rejected"),
-        stored("m-3", "no job", "malformed_job"),
+        stored("m-3", "not a job", "malformed_job"),
         stored("m-4", &body("unsure"), OUTCOME_UNKNOWN),
-        stored("m-5", &body("mended"), "Rejected"),
-        stored("m-6", &body("mended"), "Rejected"),
+        stored("m-5", &body("fixed"), "Rejected"),
+        stored("m-6", &body("fixed"), "Rejected"),
     ]);
     place.know("sent", State::Delivered);
     place.know("claimed", State::Sending);
     place.know("unsure", State::Unknown);
-    place.know("mended", State::Failed);
+    place.know("fixed", State::Failed);
 
     let Ran { result, out, .. } = redrive(&place, &Selection::All, true).await;
     assert_eq!(result.unwrap(), Outcome::LettersLeft);
     for expected in [
-        "sent  sent already (delivered): the letter is deleted\n",
-        "claimed  left: it is being tried, until 1970-01-01T00:00Z at the latest",
+        "sent  already sent (delivered): the letter is deleted\n",
+        "claimed  left: a worker has claimed it until 2200-01-01T00:00Z; retry",
         "m-3  left: the body is not JSON",
-        "unsure  left: it may have been sent; --id",
-        "mended  put on the queue again (was Rejected)\n",
-        "mended  left: its job was redriven by another letter just now",
-        "redriven: 1 letter; deleted as sent already: 1; left: 4\n",
+        "unsure  left: it may have been sent; to send it anyway",
+        "fixed  put back on the queue (was Rejected)\n",
+        "fixed  left: its job was just redriven by another letter",
+        "redriven: 1 letter; deleted as already sent: 1; left: 4\n",
     ] {
         assert!(out.contains(expected), "no {expected} in {out}");
     }
@@ -201,12 +206,12 @@ async fn what_is_not_to_be_redriven_stays_and_is_told() {
     assert!(dry.out.contains("MAY SEND A SECOND EMAIL"), "{}", dry.out);
     redrive(&place, &Selection::Reason(OUTCOME_UNKNOWN.to_owned()), true).await.result.unwrap();
     place.work();
-    assert_eq!(place.sent(), ["mended", "unsure"]);
+    assert_eq!(place.sent(), ["fixed", "unsure"]);
     assert_eq!(place.left(), ["m-2", "m-3", "m-6"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_letter_that_cannot_be_deleted_is_told_and_harmless() {
+async fn letter_that_cannot_be_deleted_is_reported_and_sends_no_second_email() {
     let place = failed(1);
     place.sticky.store(true, Relaxed);
     let Ran { result, out, .. } = redrive(&place, &Selection::All, true).await;
@@ -224,7 +229,7 @@ async fn a_letter_that_cannot_be_deleted_is_told_and_harmless() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_what_was_asked_for_is_purged() {
+async fn purge_deletes_only_the_selected_letters() {
     let place = failed(30);
     let Ran { result, out, .. } = purge(&place, &ids(&["job-1", "m-2"]), true).await;
     assert_eq!(result.unwrap(), Outcome::Fine);
@@ -240,14 +245,14 @@ async fn only_what_was_asked_for_is_purged() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn letters_stay_hidden_for_as_long_as_the_run_takes() {
+async fn letters_stay_hidden_during_a_long_sweep() {
     let place = failed(20);
     let slow = Cell::new(0);
     let bar = ProgressBar::hidden();
-    let run = Run { queue: &place, bar: &bar, interrupted: future::pending::<()> };
+    let sweep = Sweep { queue: &place, bar: &bar, interrupted: future::pending::<()> };
     let visited = RefCell::new(Vec::new());
-    let swept = run
-        .sweep(async |letters, _| {
+    let report = sweep
+        .visit_all(async |letters, _| {
             visited
                 .borrow_mut()
                 .extend(letters.into_iter().map(|letter| letter.receipt.message_id));
@@ -255,13 +260,13 @@ async fn letters_stay_hidden_for_as_long_as_the_run_takes() {
             let n = slow.get();
             if n < 8 {
                 slow.set(n + 1);
-                tokio::time::sleep(HIDDEN_FOR * 2 / 3).await;
+                tokio::time::sleep(VISIBILITY_TIMEOUT * 2 / 3).await;
                 lock(&place.letters).push(stored(&format!("new-{n}"), "{}", "malformed_job"));
             }
             Ok(())
         })
         .await;
-    swept.outcome(false).unwrap();
+    report.outcome(false).unwrap();
     let mut visited = visited.into_inner();
     let all = visited.len();
     visited.sort();
@@ -273,7 +278,7 @@ async fn letters_stay_hidden_for_as_long_as_the_run_takes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_interrupted_run_gives_back_what_it_has() {
+async fn interrupted_sweep_gives_back_the_received_letters() {
     let place = failed(300);
     let bar = ProgressBar::hidden();
     let asked = Cell::new(false);
@@ -284,31 +289,31 @@ async fn an_interrupted_run_gives_back_what_it_has() {
             tokio::time::sleep(Duration::from_secs(5)).await;
         }
     };
-    let run = Run { queue: &place, bar: &bar, interrupted };
+    let sweep = Sweep { queue: &place, bar: &bar, interrupted };
     let visits = Cell::new(0);
-    let swept = run
-        .sweep(async |_, _| {
+    let report = sweep
+        .visit_all(async |_, _| {
             visits.set(visits.get() + 1);
             tokio::time::sleep(Duration::from_secs(2)).await;
             Ok(())
         })
         .await;
     let mut notes = Vec::new();
-    swept.write_notes(&mut notes).unwrap();
-    assert!(notes.starts_with(b"interrupted: ") && notes.ends_with(b"as they were\n"));
-    assert!(!swept.is_whole());
-    assert_eq!(swept.outcome(false).unwrap(), Outcome::LettersLeft);
-    assert_eq!(visits.get(), 3 * 8, "what is under way is finished, and no more is begun");
+    report.write_notes(&mut notes).unwrap();
+    assert!(notes.starts_with(b"interrupted: ") && notes.ends_with(b"are unchanged\n"));
+    assert!(!report.is_complete());
+    assert_eq!(report.outcome(false).unwrap(), Outcome::LettersLeft);
+    assert_eq!(visits.get(), 3 * 8, "visits in progress end, and no other begins");
     assert!(place.all_visible());
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever fails, and when: nothing is lost, and after another run without failures every email
-    /// has been sent once.
+    /// Whichever calls fail, no job is lost, and after another run without failures every email has been
+    /// sent once.
     #[test]
-    fn a_crash_anywhere_is_mended_by_doing_it_again(
+    fn redrive_after_crashes_sends_every_email_once(
         count in 1usize..30,
         twice: bool,
         works_between: bool,
@@ -325,7 +330,7 @@ proptest! {
             for (call, late) in crashes {
                 place.fail_from(call, late);
                 let _ = redrive(&place, &Selection::All, true).await;
-                // Every job is still somewhere.
+                // No job is lost.
                 for n in 0..count {
                     let job = format!("job-{n}");
                     let is_letter = place.left().contains(&format!("m-{n}"));
@@ -335,8 +340,8 @@ proptest! {
                 if works_between {
                     place.work();
                 }
-                // What a crash left hidden shows again.
-                tokio::time::sleep(HIDDEN_FOR).await;
+                // The letters that a crash left hidden become visible.
+                tokio::time::sleep(VISIBILITY_TIMEOUT).await;
             }
             place.fail_from(0, false);
             redrive(&place, &Selection::All, true).await.result.unwrap();
@@ -348,14 +353,13 @@ proptest! {
         });
     }
 
-    /// A letter's ids choose it, and no other.
     #[test]
-    fn ids_choose_their_letters(chosen in proptest::collection::vec(0usize..20, 1..5)) {
+    fn id_selects_its_letter_and_no_other(chosen in proptest::collection::vec(0usize..20, 1..5)) {
         let named: Vec<String> = chosen.iter().map(|n| format!("job-{n}")).collect();
         let selection = Selection::Ids(named);
         for n in 0..20 {
             let letter = letter(&format!("m-{n}"), &format!("job-{n}"), "Rejected");
-            prop_assert_eq!(selection.has(&letter), chosen.contains(&n));
+            prop_assert_eq!(selection.includes(&letter), chosen.contains(&n));
         }
     }
 }

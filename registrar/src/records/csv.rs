@@ -1,16 +1,16 @@
-//! CSV of moments: one a line, or a start and an end.
+//! CSV with one time per line, or with a start and an end.
 
 use pacer::audit::Arrival;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-/// The arrival of a line that is not empty.
+/// `line` must not be empty.
 pub(super) fn arrival(line: &[u8]) -> Result<Arrival, String> {
     let line = str::from_utf8(line).map_err(|_| "not text")?;
     let mut columns = line.split(',').map(|column| column.trim().trim_matches('"'));
-    let start = moment(columns.next().unwrap_or_default())?;
+    let start = parse_time(columns.next().unwrap_or_default())?;
     let arrival = match columns.next() {
         None => Arrival::at(start),
-        Some(end) => Arrival::between(start, moment(end)?).ok_or("ends before it starts")?,
+        Some(end) => Arrival::between(start, parse_time(end)?).ok_or("ends before it starts")?,
     };
     match columns.next() {
         None => Ok(arrival),
@@ -18,40 +18,39 @@ pub(super) fn arrival(line: &[u8]) -> Result<Arrival, String> {
     }
 }
 
-/// Nanoseconds since 1970 from RFC 3339, or from a number whose size tells its unit.
-fn moment(text: &str) -> Result<i64, String> {
+/// Returns nanoseconds since 1970, from RFC 3339 or from a number.
+fn parse_time(text: &str) -> Result<i64, String> {
     let unknown = || format!("{text:?} is neither RFC 3339 nor a time since 1970");
     if let Some(nanos) = since_1970(text) {
         return Ok(nanos);
     }
-    let moment = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| unknown())?;
-    i64::try_from(moment.unix_timestamp_nanos()).map_err(|_| unknown())
+    let time = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| unknown())?;
+    i64::try_from(time.unix_timestamp_nanos()).map_err(|_| unknown())
 }
 
-/// Seconds, milliseconds, microseconds or nanoseconds: what each of them says of our century is
-/// a thousand times what the one before says.
+/// The size of a number decides its unit (seconds, milliseconds, microseconds or nanoseconds): for a
+/// time in this century, each unit gives a number a thousand times larger than the unit before.
 fn since_1970(text: &str) -> Option<i64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let number: i64 = whole.parse().ok()?;
-    let nanos_each: i64 = match number.unsigned_abs() {
+    let nanos_per_unit: i64 = match number.unsigned_abs() {
         0..100_000_000_000 => 1_000_000_000,
         100_000_000_000..100_000_000_000_000 => 1_000_000,
         100_000_000_000_000..100_000_000_000_000_000 => 1_000,
         _ => 1,
     };
-    let part = fraction_of(nanos_each, fraction)?;
+    let part = fraction_of(nanos_per_unit, fraction)?;
     let part = if whole.starts_with('-') { -part } else { part };
-    number.checked_mul(nanos_each)?.checked_add(part)
+    number.checked_mul(nanos_per_unit)?.checked_add(part)
 }
 
-/// The decimals of a number of units of `unit` nanoseconds, rounded down; exact, where floating
-/// point would not be.
-fn fraction_of(unit: i64, decimals: &str) -> Option<i64> {
-    let mut digit_worth = unit;
+/// Returns the nanoseconds of the decimals, rounded down. Floating point would not be exact.
+fn fraction_of(nanos_per_unit: i64, decimals: &str) -> Option<i64> {
+    let mut nanos_per_digit = nanos_per_unit;
     let mut nanos = 0;
     for digit in decimals.bytes() {
-        digit_worth /= 10;
-        nanos += i64::from(char::from(digit).to_digit(10)?) * digit_worth;
+        nanos_per_digit /= 10;
+        nanos += i64::from(char::from(digit).to_digit(10)?) * nanos_per_digit;
     }
     Some(nanos)
 }
@@ -61,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn csv_in_each_unit_is_the_same_moment() {
+    fn every_unit_and_rfc_3339_give_the_same_time() {
         let nanos = 1_761_955_200_123_456_000;
         for text in [
             "2025-11-01T00:00:00.123456Z",
@@ -71,13 +70,13 @@ mod tests {
             "1761955200123456",
             "1761955200123456000",
         ] {
-            assert_eq!(moment(text), Ok(nanos), "{text}");
+            assert_eq!(parse_time(text), Ok(nanos), "{text}");
         }
     }
 
     #[test]
-    fn before_1970_is_a_time_too() {
-        assert_eq!(moment("-1.5"), Ok(-1_500_000_000));
-        assert_eq!(moment("-0.5"), Ok(-500_000_000));
+    fn time_before_1970_is_negative() {
+        assert_eq!(parse_time("-1.5"), Ok(-1_500_000_000));
+        assert_eq!(parse_time("-0.5"), Ok(-500_000_000));
     }
 }

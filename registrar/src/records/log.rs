@@ -1,4 +1,4 @@
-//! The worker's log line about one attempt.
+//! The worker's log line for one attempt.
 
 use std::borrow::Cow;
 
@@ -6,24 +6,25 @@ use memchr::{memchr, memmem::Finder};
 use pacer::audit::Arrival;
 use serde::Deserialize;
 
-use super::EVENT;
+/// The `event` of the worker's log line for one attempt.
+pub(super) const EVENT: &str = "send_attempt";
 
 const NANOS_PER_MICRO: i64 = 1_000;
 
-/// Reads log lines that mention a send.
-pub(super) struct LogReader(Glance);
+/// Reads log lines that contain [`EVENT`].
+pub(super) struct LogReader(AttemptScanner);
 
 impl LogReader {
     pub(super) fn new() -> Self {
-        Self(Glance::new())
+        Self(AttemptScanner::new())
     }
 
-    /// Takes the JSON of a line, wherever it begins; what follows it is of no interest. Nothing, if
-    /// the line turns out to be about something else.
+    /// Reads the first JSON object of a line, and ignores the text around it. Returns `None` if the
+    /// line is not about an attempt.
     pub(super) fn arrival(&self, line: &[u8]) -> Result<Option<Arrival>, String> {
         let start = memchr(b'{', line).ok_or("mentions a send, but is not JSON")?;
         let json = &line[start..];
-        let attempt = match self.0.attempt(json) {
+        let attempt = match self.0.scan(json) {
             Some(attempt) => Some(attempt),
             None => parsed(json)
                 .map_err(|error| format!("mentions a send, but is not a log line: {error}"))?,
@@ -37,7 +38,7 @@ fn parsed(json: &[u8]) -> serde_json::Result<Option<Fields<'_>>> {
     LogLine::deserialize(&mut json).map(LogLine::into_attempt)
 }
 
-/// A log line, with its fields in an object of their own or beside the others.
+/// A log line. The event's fields are in `fields` or at the top level.
 #[derive(Deserialize)]
 struct LogLine<'a> {
     #[serde(borrow)]
@@ -79,14 +80,14 @@ fn nanos_of(micros: Option<i64>, name: &str) -> Result<i64, String> {
     micros.checked_mul(NANOS_PER_MICRO).ok_or_else(|| format!("{name} is out of range"))
 }
 
-/// Reads an attempt off the bytes of its line, several times faster than by parsing the line.
-struct Glance {
+/// Finds the fields of an attempt in the bytes of its line, several times faster than a JSON parser.
+struct AttemptScanner {
     event: Finder<'static>,
     started_at: Finder<'static>,
     ended_at: Finder<'static>,
 }
 
-impl Glance {
+impl AttemptScanner {
     fn new() -> Self {
         Self {
             event: Finder::new(br#""event":"#),
@@ -95,11 +96,11 @@ impl Glance {
         }
     }
 
-    /// The attempt of a JSON object, or nothing if a glance is not enough to tell.
-    fn attempt(&self, json: &[u8]) -> Option<Fields<'static>> {
+    /// Returns `None` if only a parser can read the object.
+    fn scan(&self, json: &[u8]) -> Option<Fields<'static>> {
         let event = value(json, &self.event)?.strip_prefix(b"\"")?;
-        let is_ours = event.strip_prefix(EVENT.as_bytes())?.first() == Some(&b'"');
-        (is_ours && json.last() == Some(&b'}')).then_some(())?;
+        let is_attempt = event.strip_prefix(EVENT.as_bytes())?.first() == Some(&b'"');
+        (is_attempt && json.last() == Some(&b'}')).then_some(())?;
         Some(Fields {
             event: Some(Cow::Borrowed(EVENT)),
             started_at_us: Some(number(value(json, &self.started_at)?)?),
@@ -108,14 +109,14 @@ impl Glance {
     }
 }
 
-/// What follows a key that occurs once. Within a string a quote has a backslash in front of it,
-/// so that `"key":` cannot be a part of one.
+/// Returns the bytes after a key that occurs exactly once. `"key":` cannot be part of a string, where a
+/// backslash precedes each quote.
 fn value<'a>(json: &'a [u8], key: &Finder<'_>) -> Option<&'a [u8]> {
     let value = &json[key.find(json)? + key.needle().len()..];
     key.find(value).is_none().then(|| value.trim_ascii_start())
 }
 
-/// A whole number of at most 18 digits, with the end of a field behind it.
+/// Reads an integer of at most 18 digits, if it is the whole value.
 fn number(value: &[u8]) -> Option<i64> {
     let digits = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let ends = matches!(value.get(digits), Some(b',' | b'}'));
@@ -125,23 +126,26 @@ fn number(value: &[u8]) -> Option<i64> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use crate::records::samples::{FLAT, NESTED};
+
+    // Log lines of the worker, with the fields of an event nested and flat.
+    pub(in crate::records) const NESTED: &str = r#"{"timestamp":"2026-11-01T00:00:00Z","level":"INFO","fields":{"message":"sent","event":"send_attempt","job_id":"a","started_at_us":1761955200000001,"ended_at_us":1761955200060002,"outcome":"accepted"},"target":"email_worker"}"#;
+    pub(in crate::records) const FLAT: &str = r#"{"level":"INFO","event":"send_attempt","job_id":"\u00e9","started_at_us":1,"ended_at_us":2,"outcome":"transient"}"#;
 
     #[test]
-    fn a_glance_sees_what_parsing_sees() {
-        // The key, as a part of a string, is none.
+    fn scanner_returns_the_same_as_the_parser() {
+        // A key within a string is not a key.
         let quoted = FLAT.replace("u00e9", "\"started_at_us\\\":7,");
         for line in [NESTED, FLAT, &FLAT.replace(':', ": "), &quoted] {
             let parsed = parsed(line.as_bytes()).unwrap();
             assert!(parsed.is_some());
-            assert_eq!(Glance::new().attempt(line.as_bytes()), parsed, "{line}");
+            assert_eq!(AttemptScanner::new().scan(line.as_bytes()), parsed, "{line}");
         }
     }
 
     #[test]
-    fn a_glance_does_not_guess() {
+    fn scanner_returns_none_if_it_is_not_sure() {
         for (from, to) in [
             ("send_attempt\"", "send_attempts\""),
             ("\"started_at_us\":1", "\"started_at_us\":1.5"),
@@ -153,7 +157,7 @@ mod tests {
         ] {
             let line = FLAT.replace(from, to);
             assert_ne!(line, FLAT);
-            assert_eq!(Glance::new().attempt(line.as_bytes()), None, "{line}");
+            assert_eq!(AttemptScanner::new().scan(line.as_bytes()), None, "{line}");
         }
     }
 }

@@ -1,34 +1,31 @@
-//! Reading send records: the worker's log lines, CloudWatch Logs exports, CSV of moments.
+//! Reads the sends of a log: the worker's log lines, CloudWatch Logs exports, or CSV with times.
 //!
-//! A million lines are read in well under a second, which is why only lines that mention
-//! [`EVENT`] are looked at, and those are parsed in full only where a glance does not do.
+//! It reads a million lines in well under a second: it looks only at lines that contain [`EVENT`], and
+//! parses only those of them that a scanner cannot read.
 
 mod csv;
 mod log;
+mod log_events;
 
 use std::{
-    borrow::Cow,
     fmt,
     io::{self, BufRead},
 };
 
-use log::LogReader;
 use memchr::memmem::Finder;
 use pacer::audit::Arrival;
-use serde::Deserialize;
 
-/// The `event` of the worker's log line about one attempt.
-const EVENT: &str = "send_attempt";
+use self::log::{EVENT, LogReader};
 
-/// What the input turned out to be.
+/// The detected format of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Format {
-    /// One JSON object a line, with anything in front of it.
+    /// One JSON object per line, with any text in front of it.
     JsonLines,
-    /// A JSON document with log events, as the AWS command line prints.
+    /// JSON documents with log events, as the AWS command line prints them.
     LogEvents,
-    /// One moment a line, or a start and an end.
+    /// One time per line, or a start and an end.
     Csv,
 }
 
@@ -46,45 +43,38 @@ impl fmt::Display for Format {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// The input itself.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// It was read, and held nothing to audit.
-    #[error("no send records: no log line with the event \"{EVENT}\", and no CSV of moments")]
+    #[error("no send records: neither a log line with the event \"{EVENT}\" nor CSV with times")]
     NoRecords,
-    /// A line that cannot be understood.
     #[error("line {line}: {problem}")]
     Line {
         /// Counted from 1.
         line: usize,
-        /// What is wrong with it.
         problem: String,
     },
-    /// A log event, of a document of them, that cannot be understood.
+    /// A log event of a document.
     #[error("log event {event}: {problem}")]
     Event {
         /// Counted from 1.
         event: usize,
-        /// What is wrong with it.
         problem: String,
     },
 }
 
-/// The sends of a log.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Records {
-    /// When each arrived, in nanoseconds since 1970.
+    /// In nanoseconds since 1970.
     pub arrivals: Vec<Arrival>,
-    /// Lines or log events about something else.
+    /// Number of lines or log events that are not about a send.
     pub skipped: usize,
-    /// What the input turned out to be.
     pub format: Format,
 }
 
 impl Records {
-    /// Reads all of `input`, in whichever format it is.
+    /// Reads all of `input`, and detects its format.
     pub fn read(mut input: impl BufRead) -> Result<Self, ReadError> {
-        let records = if is_log_events(input.fill_buf()?) {
+        let records = if log_events::is_document(input.fill_buf()?) {
             let mut document = Vec::new();
             input.read_to_end(&mut document)?;
             Self::from_log_events(&document)?
@@ -94,10 +84,10 @@ impl Records {
         if records.arrivals.is_empty() { Err(ReadError::NoRecords) } else { Ok(records) }
     }
 
-    /// Takes lines for CSV until one mentions a send, which makes all of them log lines: a log may
-    /// begin with lines that are not JSON.
+    /// Reads lines as CSV until one contains [`EVENT`]. Then all of them are log lines: a log may begin
+    /// with lines that are not JSON.
     fn from_lines(mut input: impl BufRead) -> Result<Self, ReadError> {
-        let (mentions_event, reader) = (Finder::new(EVENT), LogReader::new());
+        let (contains_event, reader) = (Finder::new(EVENT), LogReader::new());
         let mut records = Self::empty(Format::Csv);
         let mut not_csv = None;
         let mut bytes = Vec::new();
@@ -108,8 +98,8 @@ impl Records {
             }
             let line = bytes.trim_ascii();
             let at_line = |problem| ReadError::Line { line: number, problem };
-            if mentions_event.find(line).is_some() {
-                records.turn_into_log(number);
+            if contains_event.find(line).is_some() {
+                records.switch_to_log(number);
                 records.take_log_line(line, &reader).map_err(at_line)?;
             } else if records.format == Format::JsonLines || line.is_empty() {
                 records.skipped += usize::from(!line.is_empty());
@@ -127,7 +117,7 @@ impl Records {
         let mut records = Self::empty(Format::LogEvents);
         let reader = LogReader::new();
         let mut number = 0;
-        for page in serde_json::Deserializer::from_slice(document).into_iter::<Page<'_>>() {
+        for page in log_events::pages(document) {
             let page = page.map_err(|error| ReadError::Line {
                 line: error.line(),
                 problem: format!("not a page of log events: {error}"),
@@ -150,8 +140,8 @@ impl Records {
         Self { arrivals: Vec::new(), skipped: 0, format }
     }
 
-    /// What came before the `number`th line was no CSV after all, but part of a log.
-    fn turn_into_log(&mut self, number: usize) {
+    /// The lines before the `number`th were not CSV, but part of a log.
+    fn switch_to_log(&mut self, number: usize) {
         if self.format == Format::Csv {
             *self = Self::empty(Format::JsonLines);
             self.skipped = number - 1;
@@ -167,49 +157,23 @@ impl Records {
     }
 
     fn take_csv_line(&mut self, line: &[u8], number: usize) -> Result<(), String> {
-        // Names of columns, not moments.
+        // A header.
         if number == 1 && !line.iter().any(u8::is_ascii_digit) {
             self.skipped += 1;
             return Ok(());
         }
         if line.contains(&b'{') {
-            return Err(format!("neither a moment nor a log line with the event \"{EVENT}\""));
+            return Err(format!("neither a time nor a log line with the event \"{EVENT}\""));
         }
         self.arrivals.push(csv::arrival(line)?);
         Ok(())
     }
 }
 
-/// What `aws logs filter-log-events` and `get-log-events` print.
-#[derive(Deserialize)]
-struct Page<'a> {
-    #[serde(borrow)]
-    events: Vec<LogEvent<'a>>,
-}
-
-#[derive(Deserialize)]
-struct LogEvent<'a> {
-    #[serde(borrow)]
-    message: Cow<'a, str>,
-}
-
-/// Whether it begins as an object whose first key is `events`.
-fn is_log_events(input: &[u8]) -> bool {
-    let rest = input.trim_ascii_start().strip_prefix(b"{").unwrap_or_default();
-    rest.trim_ascii_start().starts_with(b"\"events\"")
-}
-
-/// Log lines of the worker, with the fields of an event nested and flat.
-#[cfg(test)]
-mod samples {
-    pub(super) const NESTED: &str = r#"{"timestamp":"2026-11-01T00:00:00Z","level":"INFO","fields":{"message":"sent","event":"send_attempt","job_id":"a","started_at_us":1761955200000001,"ended_at_us":1761955200060002,"outcome":"accepted"},"target":"email_worker"}"#;
-    pub(super) const FLAT: &str = r#"{"level":"INFO","event":"send_attempt","job_id":"\u00e9","started_at_us":1,"ended_at_us":2,"outcome":"transient"}"#;
-}
-
 #[cfg(test)]
 mod tests {
     use super::{
-        samples::{FLAT, NESTED},
+        log::tests::{FLAT, NESTED},
         *,
     };
 
@@ -226,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn log_lines_nested_or_flat_among_others() {
+    fn nested_and_flat_log_lines_are_read_and_others_are_skipped() {
         let records = parse(&format!(
             "START RequestId: 1\n{NESTED}\r\n\n{FLAT}\n{{\"message\":\"no send_attempt here\"}}\n"
         ));
@@ -250,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_of_log_events() {
+    fn pages_of_log_events_are_read() {
         let event = |message: &str| {
             format!(
                 "{{\n \"logStreamName\": \"2026/11/01/[$LATEST]a\",\n \"timestamp\": 1,\n \
@@ -269,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn csv_of_points_and_of_spans_with_a_header() {
+    fn csv_with_one_or_two_times_per_line_is_read_and_its_header_skipped() {
         let records = parse("start,end\n1761955200,1761955201\n\"1761955202\"\n\n");
         assert_eq!(records.format, Format::Csv);
         let second = 1_000_000_000;
@@ -283,12 +247,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_its_place() {
+    fn error_has_the_line_or_log_event_and_the_problem() {
         for (input, expected) in [
             ("", "no send records"),
             ("level\n", "no send records"),
             (r#"{"level":"INFO"}"#, "no send records"),
-            ("1\n{\"level\":1}", "line 2: neither a moment nor a log line"),
+            ("1\n{\"level\":1}", "line 2: neither a time nor a log line"),
             ("1761955200\nyesterday1\n", "line 2: \"yesterday1\" is neither RFC 3339 nor"),
             ("1,2,3", "line 1: more than two columns"),
             ("2,1", "line 1: ends before it starts"),

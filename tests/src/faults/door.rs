@@ -1,4 +1,4 @@
-//! One service's door: a listener that can be closed and opened again, and its connections.
+//! The door of a service: a listener that can be closed and opened again, and its connections.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -7,25 +7,33 @@ use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{
-        mpsc::{UnboundedReceiver, unbounded_channel},
+        mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
         oneshot,
     },
     task::{JoinSet, spawn_blocking},
 };
 
-use super::{Handle, Shared, proxy::Proxy, request::Service};
+use super::{proxy::Proxy, request::Service, state::Shared};
 use crate::processes;
 
-/// To be open, or closed; and whom to tell when it is.
-pub(super) struct Order {
+/// A request to open or to close the door, and where to report that it is done.
+struct DoorRequest {
     open: bool,
     done: oneshot::Sender<()>,
 }
 
+/// A door, from outside of the proxy's thread.
+#[derive(Debug)]
+pub(super) struct Handle {
+    pub(super) service: Service,
+    pub(super) url: String,
+    requests: UnboundedSender<DoorRequest>,
+}
+
 impl Handle {
-    pub(super) async fn order(&self, open: bool) {
+    pub(super) async fn set_open(&self, open: bool) {
         let (done, is_done) = oneshot::channel();
-        self.orders.send(Order { open, done }).expect("the proxy runs until it is dropped");
+        self.requests.send(DoorRequest { open, done }).expect("the proxy runs until it is dropped");
         is_done.await.expect("the proxy runs until it is dropped");
     }
 }
@@ -33,56 +41,56 @@ impl Handle {
 pub(super) struct Door {
     address: SocketAddr,
     listener: Option<TcpListener>,
-    orders: UnboundedReceiver<Order>,
+    requests: UnboundedReceiver<DoorRequest>,
     connections: JoinSet<()>,
     proxy: Proxy,
 }
 
 impl Door {
-    /// Opens a door on a port of its own. Needs a runtime.
+    /// Opens a door on a free port. Must be called inside of a runtime.
     pub(super) fn open(service: Service, endpoint: &str, shared: Shared) -> (Self, Handle) {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
             .and_then(TcpListener::from_std)
             .expect("loopback has a free port");
         let address = listener.local_addr().expect("a listener has an address");
-        let (sender, orders) = unbounded_channel();
+        let (sender, requests) = unbounded_channel();
         let door = Self {
             address,
             listener: Some(listener),
-            orders,
+            requests,
             connections: JoinSet::new(),
             proxy: Proxy::new(service, endpoint, shared),
         };
-        (door, Handle { service, url: format!("http://{address}"), orders: sender })
+        (door, Handle { service, url: format!("http://{address}"), requests: sender })
     }
 
-    /// Serves until nobody can give orders any more.
+    /// Serves until the handle is dropped.
     pub(super) async fn serve(mut self) {
         loop {
             tokio::select! {
-                order = self.orders.recv() => match order {
-                    Some(order) => self.obey(order).await,
+                request = self.requests.recv() => match request {
+                    Some(request) => self.set_open(request).await,
                     None => return,
                 },
                 Some((stream, client)) = accept(self.listener.as_ref()) => {
                     let proxy = self.proxy.clone();
-                    self.connections.spawn(converse(proxy, stream, client));
+                    self.connections.spawn(serve_connection(proxy, stream, client));
                 }
                 Some(_) = self.connections.join_next() => {}
             }
         }
     }
 
-    async fn obey(&mut self, order: Order) {
-        if !order.open {
+    async fn set_open(&mut self, request: DoorRequest) {
+        if !request.open {
             self.listener = None;
             self.connections.shutdown().await;
         } else if self.listener.is_none() {
             let again = TcpListener::bind(self.address).await;
-            self.listener = Some(again.expect("nobody else took the port"));
+            self.listener = Some(again.expect("the port is still free"));
         }
-        let _ = order.done.send(());
+        let _ = request.done.send(());
     }
 }
 
@@ -90,14 +98,14 @@ async fn accept(listener: Option<&TcpListener>) -> Option<(TcpStream, SocketAddr
     listener?.accept().await.ok()
 }
 
-async fn converse(proxy: Proxy, stream: TcpStream, client: SocketAddr) {
+async fn serve_connection(proxy: Proxy, stream: TcpStream, client: SocketAddr) {
     let _ = stream.set_nodelay(true);
-    // First of all, while the client lives.
+    // Before anything else, because the client may exit.
     let process = spawn_blocking(move || processes::owner(client)).await.ok().flatten();
     let service = service_fn(|request| proxy.serve(request, process));
-    // An error is a connection that was cut, by either side.
+    // An error means that either side closed the connection.
     let _ = http1::Builder::new()
-        // A client that dies is no reason to forget what it had sent.
+        // If a client dies, its requests that had arrived are still carried out.
         .half_close(true)
         .serve_connection(TokioIo::new(stream), service)
         .await;

@@ -1,4 +1,4 @@
-//! From a request to its answer: the fault before the real call, the real call, the fault after it.
+//! From a request to its response: the fault before the real call, the real call, the fault after it.
 
 use std::{future::pending, time::SystemTime};
 
@@ -13,11 +13,11 @@ use hyper_util::{
 use tokio::time::sleep;
 
 use super::{
-    Shared,
-    answers::{self, Body},
-    record::Given,
+    record,
     request::{Request, Service},
+    responses::{self, Body},
     rules::Fault,
+    state::Shared,
 };
 
 /// The connection is to be closed.
@@ -45,45 +45,45 @@ pub(super) struct Proxy {
 impl Proxy {
     pub(super) fn new(service: Service, endpoint: &str, shared: Shared) -> Self {
         let client = Client::builder(TokioExecutor::new())
-            // A kept connection may be closed just when it is used again: a fault of our own.
+            // Otherwise a kept connection could be closed just when it is reused, which no rule asked for.
             .pool_max_idle_per_host(0)
             .build_http();
         Self { service, endpoint: endpoint.trim_end_matches('/').to_owned(), client, shared }
     }
 
-    /// Answers a request, or has its connection cut.
+    /// Responds to a request, or returns [`Cut`] if its connection must be closed.
     pub(super) async fn serve(
         &self,
         request: http::Request<Incoming>,
         process: Option<u32>,
     ) -> Result<Response<Body>, Cut> {
         let (head, body) = request.into_parts();
-        // What breaks off is no request.
+        // A request that breaks off does not count as arrived.
         let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
         let at = SystemTime::now();
         let request = Request::new(self.service, &head, body.clone(), at, process);
         let (number, fate) = self.shared.arrives(request);
         sleep(fate.delay_before).await;
         if let Some(fault) = fate.before {
-            return self.give(number, fault, None).await;
+            return self.apply(number, fault, None).await;
         }
         let real = self.forward(number, head, body).await?;
         sleep(fate.delay_after).await;
         if let Some(fault) = fate.after {
-            return self.give(number, fault, Some(real)).await;
+            return self.apply(number, fault, Some(real)).await;
         }
-        self.gives(number, Given::Real(real.status().as_u16()));
-        Ok(answers::whole(real))
+        self.record(number, record::Response::Real(real.status().as_u16()));
+        Ok(responses::whole(real))
     }
 
-    /// The real call. It goes on where the client does not wait for it: it had arrived.
+    /// The real call. It continues even if the client disconnects, because the request had arrived.
     async fn forward(&self, number: usize, head: Parts, body: Bytes) -> Result<Real, Cut> {
-        self.shared.note(number, |passed| passed.forwarded = true);
+        self.shared.note(number, |exchange| exchange.forwarded = true);
         let proxy = self.clone();
         let call = tokio::spawn(async move {
             let real = proxy.call(head, body).await?;
             let status = real.status().as_u16();
-            proxy.shared.note(number, |passed| passed.real = Some(status));
+            proxy.shared.note(number, |exchange| exchange.real_status = Some(status));
             Some(real)
         });
         call.await.ok().flatten().ok_or(Cut)
@@ -102,32 +102,32 @@ impl Proxy {
         Some(Response::from_parts(head, body.collect().await.ok()?.to_bytes()))
     }
 
-    async fn give(
+    async fn apply(
         &self,
         number: usize,
         fault: Fault,
         real: Option<Real>,
     ) -> Result<Response<Body>, Cut> {
         match (fault, real) {
-            (Fault::Answer(answer), _) => {
-                self.gives(number, Given::Falsified(answer.status));
-                Ok(answers::falsified(answer))
+            (Fault::Respond(falsified), _) => {
+                self.record(number, record::Response::Falsified(falsified.status));
+                Ok(responses::falsified(falsified))
             }
             (Fault::Garbage, _) => {
-                self.gives(number, Given::Garbage);
-                Ok(answers::garbage())
+                self.record(number, record::Response::Garbage);
+                Ok(responses::garbage())
             }
             (Fault::Cut, Some(real)) => {
-                self.gives(number, Given::Half);
-                Ok(answers::half(real))
+                self.record(number, record::Response::Half);
+                Ok(responses::half(real))
             }
             (Fault::Cut, None) => Err(Cut),
-            // Until the client gives up, and the connection with it. A delay is no answer's end.
+            // Until the client closes the connection. A delay alone never gets here.
             (Fault::Silence | Fault::Delay(_), _) => pending().await,
         }
     }
 
-    fn gives(&self, number: usize, given: Given) {
-        self.shared.note(number, |passed| passed.given = given);
+    fn record(&self, number: usize, response: record::Response) {
+        self.shared.note(number, |exchange| exchange.response = response);
     }
 }

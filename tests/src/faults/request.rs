@@ -1,4 +1,4 @@
-//! A request as the proxy sees it: whose it is, what it asks for, and about which job.
+//! A request as the proxy sees it: the process that sent it, the operation, and the job.
 
 use std::time::SystemTime;
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::Value;
 
-/// A service of AWS that functions call, each by a door of its own.
+/// A service of AWS that functions call. Each has a door of its own in the proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Service {
     /// SES, API v2.
@@ -23,7 +23,7 @@ impl Service {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Ses, Self::DynamoDb, Self::Sqs, Self::Lambda];
 
-    /// The variable by which the SDK finds the service somewhere else.
+    /// The environment variable with the service's URL for the SDK.
     pub fn variable(self) -> &'static str {
         match self {
             Self::Ses => "AWS_ENDPOINT_URL_SESV2",
@@ -33,8 +33,8 @@ impl Service {
         }
     }
 
-    /// The operation, by the header of the AWS JSON protocols, or by method and path. Empty where it
-    /// is none that is known here.
+    /// The operation, by `X-Amz-Target` in the AWS JSON protocols, otherwise by method and path. Empty if it is not
+    /// known here.
     fn operation(self, method: &Method, path: &str, target: Option<&str>) -> String {
         let path = path.split('?').next().unwrap_or_default();
         let by_path = match (self, method.as_str()) {
@@ -56,14 +56,14 @@ impl Service {
     }
 }
 
-/// A request that arrived whole.
+/// A request that arrived completely.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// When it had arrived, by the wall clock.
+    /// When it had arrived completely, by the wall clock.
     pub at: SystemTime,
-    /// At whose door.
+    /// The service whose door it arrived at.
     pub service: Service,
-    /// What it asks for; empty where that is not known here.
+    /// The operation. Empty if it is not known here.
     pub operation: String,
     /// The method.
     pub method: Method,
@@ -71,9 +71,9 @@ pub struct Request {
     pub path: String,
     /// The body.
     pub body: Bytes,
-    /// The process that sent it, where the system could still say.
+    /// The process that sent it. `None` if it had exited.
     pub process: Option<u32>,
-    /// The email job it is about: the tag of a `SendEmail`, or the key in the ledger.
+    /// The email job: the tag `job_id` of a `SendEmail`, or the key in the ledger.
     pub job_id: Option<String>,
 }
 
@@ -92,18 +92,18 @@ impl Request {
         Self { at, service, operation, method: head.method.clone(), path, body, process, job_id }
     }
 
-    /// Whether the path or the body has this text in it.
+    /// Whether the path or the body contains this text.
     pub fn mentions(&self, text: &str) -> bool {
         let in_body = || self.body.windows(text.len()).any(|part| part == text.as_bytes());
         text.is_empty() || self.path.contains(text) || in_body()
     }
 
-    /// Whether it is one attempt to send an email.
+    /// Whether it is an attempt to send an email.
     pub fn is_send(&self) -> bool {
         self.service == Service::Ses && self.operation == "SendEmail"
     }
 
-    /// Whether it tells the ledger that the email was sent.
+    /// Whether it records in the ledger that the email was sent.
     pub fn marks_sent(&self) -> bool {
         self.service == Service::DynamoDb
             && self.operation == "UpdateItem"
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn an_operation_is_known_by_its_header_or_by_its_path() {
+    fn operation_is_read_from_the_header_or_from_the_path() {
         for (service, method, path, target, operation) in [
             (Service::DynamoDb, "POST", "/", "DynamoDB_20120810.UpdateItem", "UpdateItem"),
             (Service::Sqs, "POST", "/", "AmazonSQS.SendMessage", "SendMessage"),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_job_is_the_tag_of_an_email_and_the_key_of_the_ledger() {
+    fn job_is_read_from_the_tag_of_an_email_or_from_the_key_of_the_ledger() {
         let email = r#"{"EmailTags":[{"Name":"a","Value":"b"},{"Name":"job_id","Value":"j-1"}]}"#;
         let send = request(Service::Ses, "POST", "/v2/email/outbound-emails", "", email);
         assert_eq!(send.job_id.as_deref(), Some("j-1"));
@@ -162,6 +162,6 @@ mod tests {
         assert_eq!(write.job_id.as_deref(), Some("j-2"));
         assert!(write.marks_sent() && write.mentions("j-2") && !write.mentions("j-3"));
 
-        assert_eq!(request(Service::Sqs, "POST", "/", "AmazonSQS.A", "no JSON").job_id, None);
+        assert_eq!(request(Service::Sqs, "POST", "/", "AmazonSQS.A", "not JSON").job_id, None);
     }
 }

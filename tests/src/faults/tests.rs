@@ -1,9 +1,12 @@
-//! Each fault, before and after the real call, against an upstream of a few lines.
+//! Each fault, before and after the real call, with a minimal service behind the proxy.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -14,10 +17,10 @@ use super::{
     *,
 };
 
-const LONG: Duration = Duration::from_secs(20);
-const MOMENT: Duration = Duration::from_millis(300);
+const LONG_WAIT: Duration = Duration::from_secs(20);
+const SHORT_WAIT: Duration = Duration::from_millis(300);
 
-/// Answers every request with the `Host` that it came with, and counts.
+/// A service that responds to every request with its `Host` header, and counts requests.
 struct Upstream {
     url: String,
     count: Arc<AtomicUsize>,
@@ -69,15 +72,15 @@ fn read_request(stream: &mut TcpStream) -> String {
     host
 }
 
-/// What a client sees of an answer.
+/// What a client received before the connection ended or its own wait did.
 #[derive(Debug, Default)]
-struct Seen {
+struct Received {
     text: String,
-    /// Whether the connection ended, rather than the client's patience.
+    /// Whether the connection ended before the client's wait did.
     ended: bool,
 }
 
-impl Seen {
+impl Received {
     fn status(&self) -> u16 {
         self.text.split(' ').nth(1).map_or(0, |status| status.parse().unwrap())
     }
@@ -99,7 +102,7 @@ impl Client {
         Self(TcpStream::connect(address).unwrap())
     }
 
-    fn ask(&mut self, method: &str, path: &str, body: &str) {
+    fn request(&mut self, method: &str, path: &str, body: &str) {
         let length = body.len();
         let request = format!(
             "{method} {path} HTTP/1.1\r\nhost: aws.example\r\nx-amz-target: X.UpdateItem\r\n\
@@ -108,112 +111,122 @@ impl Client {
         self.0.write_all(request.as_bytes()).unwrap();
     }
 
-    fn see(mut self, patience: Duration) -> Seen {
-        self.0.set_read_timeout(Some(patience)).unwrap();
+    fn receive(mut self, max_wait: Duration) -> Received {
+        self.0.set_read_timeout(Some(max_wait)).unwrap();
         let mut bytes = Vec::new();
         let ended = self.0.read_to_end(&mut bytes).is_ok();
-        Seen { text: String::from_utf8_lossy(&bytes).into_owned(), ended }
+        Received { text: String::from_utf8_lossy(&bytes).into_owned(), ended }
     }
 }
 
-fn send(faults: &Faults, body: &str, patience: Duration) -> Seen {
+fn send(faults: &Faults, body: &str, max_wait: Duration) -> Received {
     let mut client = Client::of(faults, Ses);
-    client.ask("POST", "/v2/email/outbound-emails", body);
-    client.see(patience)
+    client.request("POST", "/v2/email/outbound-emails", body);
+    client.receive(max_wait)
 }
 
-fn world() -> (Upstream, Faults) {
+fn proxied_service() -> (Upstream, Faults) {
     let upstream = Upstream::start();
-    let faults = Faults::before(&upstream.url);
+    let faults = Faults::in_front_of(&upstream.url);
     (upstream, faults)
 }
 
 #[test]
-fn without_rules_everything_passes_as_it_came_and_is_on_record() {
-    let (upstream, faults) = world();
+fn request_without_a_rule_is_forwarded_unchanged_and_recorded() {
+    let (upstream, faults) = proxied_service();
     let before = std::time::SystemTime::now();
 
-    let seen = send(&faults, r#"{"EmailTags":[{"Name":"job_id","Value":"j-1"}]}"#, LONG);
-    assert_eq!((seen.status(), seen.json()), (200, json!({"host": "aws.example"})));
+    let received = send(&faults, r#"{"EmailTags":[{"Name":"job_id","Value":"j-1"}]}"#, LONG_WAIT);
+    assert_eq!((received.status(), received.json()), (200, json!({"host": "aws.example"})));
     let mut ledger = Client::of(&faults, DynamoDb);
-    ledger.ask("POST", "/", r#"{"Key":{"job_id":{"S":"j-2"}}}"#);
-    assert_eq!(ledger.see(LONG).status(), 200);
+    ledger.request("POST", "/", r#"{"Key":{"job_id":{"S":"j-2"}}}"#);
+    assert_eq!(ledger.receive(LONG_WAIT).status(), 200);
 
     assert_eq!(upstream.count(), 2);
-    let passed = faults.passed();
-    assert_eq!(passed.len(), 2);
+    let exchanges = faults.exchanges();
+    assert_eq!(exchanges.len(), 2);
     let [send] = faults.sends().try_into().unwrap();
-    assert!(send.at >= before && send.forwarded && send.was_done() && send.was_answered());
+    assert!(send.at >= before && send.forwarded && send.was_done() && send.response_was_received());
     assert_eq!(send.job_id.as_deref(), Some("j-1"));
     assert_eq!(send.process, Some(std::process::id()));
-    assert_eq!((passed[1].service, passed[1].operation.as_str()), (DynamoDb, "UpdateItem"));
-    assert_eq!(passed[1].job_id.as_deref(), Some("j-2"));
+    assert_eq!((exchanges[1].service, exchanges[1].operation.as_str()), (DynamoDb, "UpdateItem"));
+    assert_eq!(exchanges[1].job_id.as_deref(), Some("j-2"));
 }
 
 #[test]
-fn before_the_real_call_it_does_not_happen() {
-    let (upstream, faults) = world();
-    let meets = |rule: Rule, patience| {
-        let seen = send(&faults, "{}", patience);
+fn fault_before_the_real_call_prevents_it() {
+    let (upstream, faults) = proxied_service();
+    let meets = |rule: Rule, max_wait| {
+        let received = send(&faults, "{}", max_wait);
         rule.lift();
         let [caught] = rule.caught().try_into().unwrap();
-        assert!(!caught.forwarded && caught.real.is_none());
-        (seen, caught.given)
+        assert!(!caught.forwarded && caught.real_status.is_none());
+        (received, caught.response)
     };
     let rule = || faults.rule(Ses, "SendEmail");
 
-    let (seen, given) = meets(rule().silence(), MOMENT);
-    assert_eq!((seen.text.as_str(), seen.ended, given), ("", false, Given::Nothing));
-    let (seen, given) = meets(rule().cut(), LONG);
-    assert_eq!((seen.text.as_str(), seen.ended, given), ("", true, Given::Nothing));
-    let (seen, given) = meets(rule().answer(418, json!({"a": 1})), LONG);
-    assert_eq!((seen.status(), seen.json(), given), (418, json!({"a": 1}), Given::Falsified(418)));
-    let (seen, given) = meets(rule().error(429, "TooManyRequestsException", "slow down"), LONG);
-    assert_eq!((seen.status(), given.status()), (429, Some(429)));
-    assert!(seen.text.contains("x-amzn-errortype: TooManyRequestsException\r\n"));
-    assert_eq!(seen.json()["message"], "slow down");
-    let (seen, given) = meets(rule().garbage(), LONG);
-    assert_eq!((seen.status(), seen.json(), given), (200, Value::Null, Given::Garbage));
+    let (received, response) = meets(rule().silence(), SHORT_WAIT);
+    assert_eq!((received.text.as_str(), received.ended, response), ("", false, Response::None));
+    let (received, response) = meets(rule().cut(), LONG_WAIT);
+    assert_eq!((received.text.as_str(), received.ended, response), ("", true, Response::None));
+    let (received, response) = meets(rule().respond(418, json!({"a": 1})), LONG_WAIT);
+    assert_eq!(
+        (received.status(), received.json(), response),
+        (418, json!({"a": 1}), Response::Falsified(418))
+    );
+    let (received, response) =
+        meets(rule().error(429, "TooManyRequestsException", "slow down"), LONG_WAIT);
+    assert_eq!((received.status(), response.status()), (429, Some(429)));
+    assert!(received.text.contains("x-amzn-errortype: TooManyRequestsException\r\n"));
+    assert_eq!(received.json()["message"], "slow down");
+    let (received, response) = meets(rule().garbage(), LONG_WAIT);
+    assert_eq!(
+        (received.status(), received.json(), response),
+        (200, Value::Null, Response::Garbage)
+    );
 
     assert_eq!(upstream.count(), 0);
-    assert_eq!(send(&faults, "{}", LONG).status(), 200, "a rule that is lifted is in force");
+    assert_eq!(send(&faults, "{}", LONG_WAIT).status(), 200, "a lifted rule was applied");
 }
 
 #[test]
-fn after_the_real_call_it_has_happened() {
-    let (upstream, faults) = world();
-    let meets = |rule: Rule, patience| {
-        let seen = send(&faults, "{}", patience);
+fn fault_after_the_real_call_replaces_only_the_response() {
+    let (upstream, faults) = proxied_service();
+    let meets = |rule: Rule, max_wait| {
+        let received = send(&faults, "{}", max_wait);
         rule.lift();
         let [caught] = rule.caught().try_into().unwrap();
-        assert!(caught.forwarded && caught.was_done() && !caught.was_answered());
-        (seen, caught.given)
+        assert!(caught.forwarded && caught.was_done() && !caught.response_was_received());
+        (received, caught.response)
     };
     let rule = || faults.rule(Ses, "SendEmail").after();
 
-    let (seen, given) = meets(rule().silence(), MOMENT);
-    assert_eq!((seen.text.as_str(), seen.ended, given), ("", false, Given::Nothing));
-    let (seen, given) = meets(rule().cut(), LONG);
-    assert_eq!((seen.status(), seen.ended, given), (200, true, Given::Half));
-    assert_eq!(seen.body(), r#"{"host":"aw"#, "half of it");
-    let (seen, given) = meets(rule().answer(500, json!({})), LONG);
-    assert_eq!((seen.status(), given), (500, Given::Falsified(500)));
-    let (seen, given) = meets(rule().garbage(), LONG);
-    assert_eq!((seen.status(), seen.json(), given), (200, Value::Null, Given::Garbage));
+    let (received, response) = meets(rule().silence(), SHORT_WAIT);
+    assert_eq!((received.text.as_str(), received.ended, response), ("", false, Response::None));
+    let (received, response) = meets(rule().cut(), LONG_WAIT);
+    assert_eq!((received.status(), received.ended, response), (200, true, Response::Half));
+    assert_eq!(received.body(), r#"{"host":"aw"#, "half of it");
+    let (received, response) = meets(rule().respond(500, json!({})), LONG_WAIT);
+    assert_eq!((received.status(), response), (500, Response::Falsified(500)));
+    let (received, response) = meets(rule().garbage(), LONG_WAIT);
+    assert_eq!(
+        (received.status(), received.json(), response),
+        (200, Value::Null, Response::Garbage)
+    );
 
     assert_eq!(upstream.count(), 4);
 }
 
 #[test]
-fn a_delay_is_a_delay_and_other_faults_still_happen() {
-    let (upstream, faults) = world();
+fn delayed_request_still_meets_other_faults() {
+    let (upstream, faults) = proxied_service();
     for delayed in [faults.rule(Ses, "SendEmail"), faults.rule(Ses, "SendEmail").after()] {
-        let delay = delayed.delay(MOMENT);
+        let delay = delayed.delay(SHORT_WAIT);
         let began = Instant::now();
-        assert_eq!(send(&faults, "{}", LONG).status(), 200);
-        assert!(began.elapsed() >= MOMENT, "{:?}", began.elapsed());
+        assert_eq!(send(&faults, "{}", LONG_WAIT).status(), 200);
+        assert!(began.elapsed() >= SHORT_WAIT, "{:?}", began.elapsed());
         let down = faults.rule(Ses, "SendEmail").error(500, "InternalFailure", "down");
-        assert_eq!(send(&faults, "{}", LONG).status(), 500);
+        assert_eq!(send(&faults, "{}", LONG_WAIT).status(), 500);
         delay.lift();
         down.lift();
     }
@@ -221,45 +234,45 @@ fn a_delay_is_a_delay_and_other_faults_still_happen() {
 }
 
 #[test]
-fn what_had_arrived_is_carried_out_though_its_sender_is_gone() {
-    let (upstream, faults) = world();
-    let late = faults.rule(Ses, "SendEmail").delay(MOMENT);
+fn request_that_arrived_is_carried_out_after_its_sender_disconnects() {
+    let (upstream, faults) = proxied_service();
+    let late = faults.rule(Ses, "SendEmail").delay(SHORT_WAIT);
     drop(send(&faults, "{}", Duration::from_millis(1)));
     let began = Instant::now();
-    while late.caught().iter().all(|passed| !passed.was_done()) {
-        assert!(began.elapsed() < LONG, "{:?}", late.caught());
+    while late.caught().iter().all(|exchange| !exchange.was_done()) {
+        assert!(began.elapsed() < LONG_WAIT, "{:?}", late.caught());
         thread::sleep(Duration::from_millis(5));
     }
     assert_eq!(upstream.count(), 1);
 }
 
 #[test]
-fn a_rule_says_which_requests() {
-    let (_upstream, faults) = world();
+fn rule_applies_only_to_the_requests_that_it_names() {
+    let (_upstream, faults) = proxied_service();
     let statuses = |bodies: &[&str]| {
-        let status = |body: &&str| send(&faults, body, LONG).status();
+        let status = |body: &&str| send(&faults, body, LONG_WAIT).status();
         bodies.iter().map(status).collect::<Vec<_>>()
     };
     let rule = || faults.rule(Ses, "SendEmail");
 
-    rule().mentioning("ada").answer(500, json!({}));
+    rule().mentioning("ada").respond(500, json!({}));
     assert_eq!(statuses(&["to ada", "to grace"]), [500, 200]);
     faults.lift_all();
-    rule().from(2).up_to(3).answer(500, json!({}));
+    rule().from(2).up_to(3).respond(500, json!({}));
     assert_eq!(statuses(&["", "", "", ""]), [200, 500, 500, 200]);
     faults.lift_all();
-    // The first that takes it decides, and it alone counts it.
-    rule().up_to(1).answer(501, json!({}));
-    rule().up_to(2).answer(502, json!({}));
+    // The first rule that applies decides, and no other rule counts the request.
+    rule().up_to(1).respond(501, json!({}));
+    rule().up_to(2).respond(502, json!({}));
     assert_eq!(statuses(&["", "", "", ""]), [501, 502, 502, 200]);
     faults.lift_all();
-    faults.rule(Ses, "GetAccount").answer(500, json!({}));
-    faults.rule(Sqs, "SendEmail").answer(500, json!({}));
+    faults.rule(Ses, "GetAccount").respond(500, json!({}));
+    faults.rule(Sqs, "SendEmail").respond(500, json!({}));
     assert_eq!(statuses(&[""]), [200]);
     faults.lift_all();
 
     let drawn = |seed| {
-        let rule = rule().share(0.5, seed).answer(500, json!({}));
+        let rule = rule().share(0.5, seed).respond(500, json!({}));
         let drawn = statuses(&[""; 16]);
         rule.lift();
         drawn
@@ -270,18 +283,18 @@ fn a_rule_says_which_requests() {
 }
 
 #[test]
-fn an_answer_can_be_given_for_what_the_service_does_not_know() {
-    let (upstream, faults) = world();
+fn rule_can_respond_in_place_of_the_service() {
+    let (upstream, faults) = proxied_service();
     let get = |path: &str| {
         let mut client = Client::of(&faults, Ses);
-        client.ask("GET", path, "");
-        client.see(LONG)
+        client.request("GET", path, "");
+        client.receive(LONG_WAIT)
     };
-    faults.rule(Ses, "GetAccount").answer(200, json!({"SendingEnabled": false}));
+    faults.rule(Ses, "GetAccount").respond(200, json!({"SendingEnabled": false}));
     faults
         .rule_for_path(Ses, Method::GET, "/v2/email/identities/")
         .mentioning("ada")
-        .answer(404, json!({}));
+        .respond(404, json!({}));
     assert_eq!(get("/v2/email/account").json()["SendingEnabled"], false);
     assert_eq!(get("/v2/email/identities/ada@example.com").status(), 404);
     assert_eq!(get("/v2/email/identities/grace@example.com").status(), 200);
@@ -289,19 +302,19 @@ fn an_answer_can_be_given_for_what_the_service_does_not_know() {
 }
 
 #[tokio::test]
-async fn a_closed_door_refuses_until_it_is_opened() {
-    let (_upstream, faults) = world();
+async fn closed_door_refuses_connections_until_it_is_opened() {
+    let (_upstream, faults) = proxied_service();
     let connect = || TcpStream::connect(faults.url(Ses).trim_start_matches("http://"));
     let mut open = Client::of(&faults, Ses);
     faults.close(Ses).await;
     assert_eq!(connect().unwrap_err().kind(), std::io::ErrorKind::ConnectionRefused);
-    open.0.set_read_timeout(Some(LONG)).unwrap();
+    open.0.set_read_timeout(Some(LONG_WAIT)).unwrap();
     match open.0.read(&mut [0]) {
         Ok(read) => assert_eq!(read, 0),
         Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset),
     }
     assert!(TcpStream::connect(faults.url(Sqs).trim_start_matches("http://")).is_ok());
     faults.open(Ses).await;
-    let seen = send(&faults, "{}", LONG);
-    assert_eq!(seen.status(), 200);
+    let received = send(&faults, "{}", LONG_WAIT);
+    assert_eq!(received.status(), 200);
 }

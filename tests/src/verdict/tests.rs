@@ -4,13 +4,13 @@ use bytes::Bytes;
 use http::Method;
 
 use super::*;
-use crate::faults::{Given, Request, Service};
+use crate::faults::{Request, Response, Service};
 
 fn at(second: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_800_000_000 + second)
 }
 
-fn passed(service: Service, operation: &str, body: &'static str, second: u64) -> Passed {
+fn exchange(service: Service, operation: &str, body: &'static str, second: u64) -> Exchange {
     let request = Request {
         at: at(second),
         service,
@@ -21,15 +21,19 @@ fn passed(service: Service, operation: &str, body: &'static str, second: u64) ->
         process: Some(7),
         job_id: Some("a".to_owned()),
     };
-    Passed { real: Some(200), given: Given::Real(200), ..Passed::new(request, Vec::new()) }
+    Exchange {
+        real_status: Some(200),
+        response: Response::Real(200),
+        ..Exchange::new(request, Vec::new())
+    }
 }
 
-fn send(second: u64) -> Passed {
-    passed(Service::Ses, "SendEmail", "", second)
+fn send(second: u64) -> Exchange {
+    exchange(Service::Ses, "SendEmail", "", second)
 }
 
-fn known(second: u64) -> Passed {
-    passed(Service::DynamoDb, "UpdateItem", r#"{":sent":{"S":"sent"}}"#, second)
+fn recorded_as_sent(second: u64) -> Exchange {
+    exchange(Service::DynamoDb, "UpdateItem", r#"{":sent":{"S":"sent"}}"#, second)
 }
 
 fn killed(process: u32, second: u64) -> [Kill; 1] {
@@ -37,37 +41,41 @@ fn killed(process: u32, second: u64) -> [Kill; 1] {
 }
 
 #[test]
-fn only_a_lost_answer_or_a_death_excuses_a_second_email() {
-    let excused = |passed: &[Passed], kills: &[Kill]| {
-        let accepted = accepted("a", passed);
-        is_excused(accepted[0], accepted[1], passed, kills)
+fn only_a_lost_response_or_a_kill_excuses_a_second_email() {
+    let excused = |exchanges: &[Exchange], kills: &[Kill]| {
+        let accepted = accepted("a", exchanges);
+        let first = first_email(accepted[0], exchanges, kills);
+        second_email_is_excused(&first, &accepted[1].at)
     };
     let both = [send(1), send(9)];
-    assert!(!excused(&both, &[]), "nothing happened");
+    assert!(!excused(&both, &[]), "there was no fault");
     assert!(excused(&both, &killed(7, 2)));
-    assert!(!excused(&both, &killed(8, 2)), "another worker died");
-    assert!(!excused(&both, &killed(7, 10)), "it died later");
-    assert!(!excused(&[send(1), known(2), send(9)], &killed(7, 3)), "the ledger knew");
-    for given in [Given::Nothing, Given::Half, Given::Garbage, Given::Falsified(500)] {
-        let unheard = Passed { given, ..send(1) };
-        assert!(excused(&[unheard.clone(), send(9)], &[]), "{given:?}");
-        let refused = Passed { real: Some(400), ..known(2) };
-        assert!(excused(&[unheard, refused, send(9)], &[]), "{given:?}");
+    assert!(!excused(&both, &killed(8, 2)), "another worker was killed");
+    assert!(!excused(&both, &killed(7, 10)), "the kill was later");
+    let recorded = [send(1), recorded_as_sent(2), send(9)];
+    assert!(!excused(&recorded, &killed(7, 3)), "the ledger had it as sent");
+    let losses = [Response::None, Response::Half, Response::Garbage, Response::Falsified(500)];
+    for response in losses {
+        let lost = Exchange { response, ..send(1) };
+        assert!(excused(&[lost.clone(), send(9)], &[]), "{response:?}");
+        let refused = Exchange { real_status: Some(400), ..recorded_as_sent(2) };
+        assert!(excused(&[lost, refused, send(9)], &[]), "{response:?}");
     }
 }
 
 #[test]
-fn what_was_refused_is_no_email() {
-    let refused = Passed { real: Some(429), given: Given::Real(429), ..send(1) };
-    let kept_away = Passed { real: None, given: Given::Falsified(500), ..send(2) };
-    assert_eq!(accepted("a", &[refused, kept_away, send(3)]).len(), 1);
+fn refused_attempt_is_not_an_email() {
+    let refused = Exchange { real_status: Some(429), response: Response::Real(429), ..send(1) };
+    let not_forwarded =
+        Exchange { real_status: None, response: Response::Falsified(500), ..send(2) };
+    assert_eq!(accepted("a", &[refused, not_forwarded, send(3)]).len(), 1);
 }
 
 #[test]
-fn the_real_audit_judges_the_limit() {
+fn audit_judges_the_limit() {
     let limit = Limit { sends: "2".to_owned(), window_seconds: "10".to_owned() };
-    limit.was_kept(&[send(1), send(2), send(11), send(12)]);
-    let broken = std::panic::catch_unwind(|| limit.was_kept(&[send(1), send(2), send(10)]));
+    limit.assert_kept(&[send(1), send(2), send(11), send(12)]);
+    let broken = std::panic::catch_unwind(|| limit.assert_kept(&[send(1), send(2), send(10)]));
     let report = *broken.unwrap_err().downcast::<String>().unwrap();
     assert!(report.contains("the limit was     BROKEN"), "{report}");
 }

@@ -7,7 +7,7 @@ use enrollment::{
 };
 use unavailable::Unavailable;
 
-use super::{read, text, write};
+use super::item::{read, text, write};
 
 /// The catalogue. Needs `dynamodb:GetItem` and `dynamodb:PutItem`.
 #[derive(Debug, Clone)]
@@ -17,7 +17,6 @@ pub struct CoursesTable {
 }
 
 impl CoursesTable {
-    /// The table of that name.
     pub fn new(client: Client, name: String) -> Self {
         Self { client, name }
     }
@@ -71,7 +70,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_course_is_read_as_it_was_written() {
+    async fn course_is_read_as_it_was_written() {
         let item = write("a test", course()).unwrap();
         let put = mock!(Client::put_item)
             .match_requests({
@@ -88,7 +87,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_item_is_no_course_and_not_an_error() {
+    async fn missing_item_is_none_and_not_an_error() {
         let get = mock!(Client::get_item).then_output(|| GetItemOutput::builder().build());
         let table = CoursesTable::new(mock_client!(aws_sdk_dynamodb, [&get]), "courses".to_owned());
         assert_eq!(table.find_course(&course().id).await.unwrap(), None);

@@ -1,9 +1,9 @@
 //! Table `enrollments`: partition key `student_id`, sort key `course_id`; so a student has one
-//! enrollment in a course.
+//! enrollment per course.
 //!
 //! Every item carries `resume_at` (seconds since 1970) from its first write until it is known to be
-//! finished, and with it `resume_shard`: the sparse index `resume` has the one as its sort key and the
-//! other as its partition key, so that no write funnels through one hot key.
+//! finished, and with it `resume_shard`. They are the sort key and the partition key of the sparse index
+//! `resume`. The shards keep writes away from one hot key.
 
 use aws_sdk_dynamodb::{
     Client, error::SdkError, operation::put_item::PutItemError,
@@ -11,25 +11,25 @@ use aws_sdk_dynamodb::{
 };
 use enrollment::{
     CourseId, Enrollment, EnrollmentId, StudentId,
-    ports::{FindEnrollment, InsertEnrollment, Inserted, SaveEnrollment, Saved},
+    ports::{FindEnrollment, FindOverdue, InsertEnrollment, Inserted, SaveEnrollment, Saved},
 };
-use unavailable::Unavailable;
-
 use serde::Deserialize;
 use time::OffsetDateTime;
+use unavailable::Unavailable;
 
-use super::{Item, number, read, text, write};
+use super::item::{Item, number, read, text, write};
 
-/// How many partition keys the index `resume` is spread over.
-pub const RESUME_SHARDS: u8 = 16;
+/// The number of partition keys of the index `resume`.
+const RESUME_SHARDS: u8 = 16;
 
-/// The sparse index of what is not known to be finished.
+/// The sparse index of the enrollments that are not known to be finished.
 const RESUME_INDEX: &str = "resume";
 
-/// How many keys a query reads at a time.
-const PAGE: i32 = 100;
+/// Keys per page of a query.
+const PAGE_SIZE: i32 = 100;
 
-/// Enrollments. Needs `dynamodb:GetItem` and `dynamodb:PutItem`.
+/// Enrollments. Needs `dynamodb:GetItem` and `dynamodb:PutItem`; [`FindOverdue`] needs `dynamodb:Query`
+/// on the index.
 #[derive(Debug, Clone)]
 pub struct EnrollmentsTable {
     client: Client,
@@ -37,7 +37,6 @@ pub struct EnrollmentsTable {
 }
 
 impl EnrollmentsTable {
-    /// The table of that name.
     pub fn new(client: Client, name: String) -> Self {
         Self { client, name }
     }
@@ -114,7 +113,7 @@ impl SaveEnrollment for EnrollmentsTable {
             Ok(_) => Ok(Saved::Done),
             Err(PutItemError::ConditionalCheckFailedException(refusal)) => {
                 let current: Enrollment = read(WRITE, refusal.item.unwrap_or_default())?;
-                // A write that the client repeated because its answer was lost finds itself.
+                // If the client repeats a write whose response was lost, the write finds itself.
                 Ok(if current == *enrollment { Saved::Done } else { Saved::Conflict(current) })
             }
             Err(error) => Err(Unavailable::new(WRITE, error)),
@@ -122,10 +121,10 @@ impl SaveEnrollment for EnrollmentsTable {
     }
 }
 
-impl EnrollmentsTable {
-    /// The keys of one shard's enrollments whose `resume_at` has passed, the longest overdue first;
-    /// at most `limit`. Needs `dynamodb:Query` on the index.
-    pub async fn overdue(
+impl FindOverdue for EnrollmentsTable {
+    const SHARDS: u8 = RESUME_SHARDS;
+
+    async fn find_overdue(
         &self,
         shard: u8,
         now: OffsetDateTime,
@@ -141,7 +140,7 @@ impl EnrollmentsTable {
             .key_condition_expression("resume_shard = :shard AND resume_at <= :now")
             .expression_attribute_values(":shard", number(shard))
             .expression_attribute_values(":now", number(now.unix_timestamp()))
-            .limit(PAGE)
+            .limit(PAGE_SIZE)
             .into_paginator()
             .items()
             .send();
@@ -156,14 +155,14 @@ impl EnrollmentsTable {
     }
 }
 
-/// What the index has of an enrollment.
+/// The part of an enrollment that the index has.
 #[derive(Deserialize)]
 struct Key {
     student_id: StudentId,
     course_id: CourseId,
 }
 
-/// With its shard, while it is to be found by time.
+/// With its shard, if it has a `resume_at`.
 fn item(operation: &'static str, enrollment: &Enrollment) -> Result<Item, Unavailable> {
     let mut item = write(operation, enrollment)?;
     if enrollment.resume_at.is_some() {
@@ -211,7 +210,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_change_is_conditional_on_the_version_before_it() {
+    async fn save_is_conditional_on_the_version_before() {
         let next = Enrollment { version: 3, resume_at: None, ..enrollment() };
         let put = mock!(Client::put_item)
             .match_requests(|request| {
@@ -226,17 +225,36 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refused_change_answers_what_is_there_unless_it_is_itself() {
+    async fn refused_save_returns_the_current_enrollment_unless_it_is_itself() {
         let next = Enrollment { version: 3, ..enrollment() };
         let saved = table(&refused_with(&next)).save_enrollment(&next).await.unwrap();
-        assert_eq!(saved, Saved::Done, "its own repetition");
+        assert_eq!(saved, Saved::Done, "a repetition of itself");
         let other = Enrollment { version: 4, ..next.clone() };
         let saved = table(&refused_with(&other)).save_enrollment(&next).await.unwrap();
         assert_eq!(saved, Saved::Conflict(other));
     }
 
+    #[test]
+    fn priced_enrollment_is_read_as_it_was_written() {
+        let course = serde_json::from_value(json!({
+            "course_id": "rust-101", "title": "Rust 101", "price": 4900, "currency": "USD", "state": "open",
+        }))
+        .unwrap();
+        let method = "pm_1".parse().unwrap();
+        let priced = Enrollment::new(
+            enrollment().student,
+            &course,
+            Some(&method),
+            OffsetDateTime::UNIX_EPOCH,
+        );
+        assert!(priced.payment.is_some());
+        let stored = item("a test", &priced).unwrap();
+        assert_eq!(stored["payment"].as_m().unwrap()["price"], number(4900));
+        assert_eq!(read::<Enrollment>("a test", stored).unwrap(), priced);
+    }
+
     #[tokio::test]
-    async fn the_first_write_carries_resume_at() {
+    async fn first_write_has_resume_at() {
         let put = mock!(Client::put_item)
             .match_requests(|request| {
                 let item = request.item().unwrap();
@@ -249,7 +267,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refused_write_answers_what_is_there() {
+    async fn refused_insert_returns_the_enrollment_that_exists() {
         let existing = enrollment();
         let table = table(&refused_with(&existing));
         assert_eq!(

@@ -1,10 +1,10 @@
-//! Table `holds`: partition key `name`, one item, which says why nothing is sent.
+//! Table `holds`: partition key `name`, one item, the record of the holds.
 
 use aws_sdk_dynamodb::{Client, error::SdkError, operation::put_item::PutItemError};
 use email::hold::{HoldRecord, Holds};
 use unavailable::Unavailable;
 
-use super::{number, read, text, write};
+use super::item::{number, read, text, write};
 
 /// The item's key.
 const NAME: &str = "email";
@@ -17,7 +17,6 @@ pub struct HoldsTable {
 }
 
 impl HoldsTable {
-    /// The table of that name.
     pub fn new(client: Client, name: String) -> Self {
         Self { client, name }
     }
@@ -66,18 +65,19 @@ mod tests {
         types::error::ConditionalCheckFailedException,
     };
     use aws_smithy_mocks::{mock, mock_client};
-    use email::hold::{Cause, MachineHold};
+    use email::hold::{HoldCause, MachineHold};
     use time::OffsetDateTime;
 
     use super::*;
 
     fn held() -> Holds {
-        let machine = MachineHold { cause: Cause::DailyQuota, since: OffsetDateTime::UNIX_EPOCH };
+        let machine =
+            MachineHold { cause: HoldCause::DailyQuota, since: OffsetDateTime::UNIX_EPOCH };
         Holds { machine: Some(machine), version: 7, ..Holds::default() }
     }
 
     #[tokio::test]
-    async fn what_is_written_is_read_back() {
+    async fn a_written_record_is_read_back() {
         let put = mock!(Client::put_item)
             .match_requests(|request| {
                 let values = request.expression_attribute_values().unwrap();
@@ -99,14 +99,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_is_held_where_nothing_was_ever_written() {
+    async fn an_empty_table_means_no_hold() {
         let get = mock!(Client::get_item).then_output(|| GetItemOutput::builder().build());
         let table = HoldsTable::new(mock_client!(aws_sdk_dynamodb, [&get]), "holds".to_owned());
         assert_eq!(table.read().await.unwrap(), Holds::default());
     }
 
     #[tokio::test]
-    async fn somebody_elses_change_is_not_overwritten() {
+    async fn a_stale_version_is_refused() {
         let put = mock!(Client::put_item).then_error(|| {
             let refusal = ConditionalCheckFailedException::builder().build();
             PutItemError::ConditionalCheckFailedException(refusal)

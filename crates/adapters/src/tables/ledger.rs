@@ -8,20 +8,20 @@ use aws_sdk_dynamodb::{
     operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
     types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
-use email::ledger::KnowsEmail;
 use email::{
     JobId,
     dead_letter::Reason,
     feedback::{Feedback, RecordFeedback, Recorded},
     ledger::{
-        Claim, Claimed, Entry, Grant, Ledger, RETENTION, Reopen, Reopened, State, Timeline, Used,
+        Claim, Claimed, Entry, Grant, KnowsEmail, LEDGER_RETENTION, Ledger, Reopen, Reopened,
+        State, Timeline, Used,
     },
 };
 use serde::Deserialize;
 use time::OffsetDateTime;
 use unavailable::Unavailable;
 
-use super::{Item, milliseconds, number, read, text, timestamp};
+use super::item::{Item, milliseconds, number, read, text, timestamp};
 
 /// The delivery ledger. A worker needs `dynamodb:UpdateItem`, a reader `dynamodb:GetItem`.
 #[derive(Debug, Clone)]
@@ -30,7 +30,7 @@ pub struct EmailsTable {
     name: String,
 }
 
-/// What a refused write shows of the entry that is there.
+/// The existing entry, as a refused write returns it.
 #[derive(Deserialize)]
 struct Found {
     state: State,
@@ -39,23 +39,22 @@ struct Found {
     claimed_until: i64,
 }
 
-/// What a granted claim shows of the entry.
+/// The entry, as a granted claim returns it.
 #[derive(Deserialize)]
 struct Granted {
     #[serde(flatten)]
     entry: Entry,
-    /// The attempt that was announced and has not been settled: its claim's token.
+    /// The claim's token of an announced attempt that has not been settled.
     #[serde(default)]
     announced: Option<String>,
 }
 
 impl EmailsTable {
-    /// The table of that name.
     pub fn new(client: Client, name: String) -> Self {
         Self { client, name }
     }
 
-    /// An update of a job's entry, which names the state and puts off its expiry.
+    /// An update of a job's entry that names the state attribute and extends the entry's expiry.
     fn update(&self, job_id: &JobId, at: OffsetDateTime) -> UpdateItemFluentBuilder {
         self.client
             .update_item()
@@ -139,22 +138,23 @@ impl Ledger for EmailsTable {
             .expression_attribute_values(":uncounted", number(uncounted))
             .send()
             .await;
-        // Where it is refused the claim has ended: there is nothing to release.
+        // Refused: the claim has ended, and there is nothing to release.
         unless_refused(RELEASE, released).map(drop)
     }
 
     async fn mark_sent(
         &self,
         job_id: &JobId,
-        message_id: &str,
+        ses_message_id: &str,
         at: OffsetDateTime,
     ) -> Result<(), Unavailable> {
         let marked = self
             .update(job_id, at)
             .update_expression(
-                "SET #state = :sent, message_id = :message_id, sent_at = :at, \
+                "SET #state = :sent, ses_message_id = :ses_message_id, sent_at = :at, \
                  expires_at = :expires_at \
-                 REMOVE claim_token, claimed_until, announced, error_code, reason, failed_at",
+                 REMOVE claim_token, claimed_until, announced, error_code, reason, failed_at, \
+                 message_id", // an earlier name of ses_message_id
             )
             .condition_expression(format!(
                 "attribute_not_exists(job_id) OR {}",
@@ -163,11 +163,11 @@ impl Ledger for EmailsTable {
             .set_expression_attribute_values(Some(outranked_values(State::Sent)))
             .expression_attribute_values(":sent", text("sent"))
             .expression_attribute_values(":expires_at", expires_at(at))
-            .expression_attribute_values(":message_id", text(message_id))
+            .expression_attribute_values(":ses_message_id", text(ses_message_id))
             .expression_attribute_values(":at", timestamp(at)?)
             .send()
             .await;
-        // Where it is refused the ledger has it already, or an event came first.
+        // Refused: the ledger has it already, or an event came first.
         unless_refused("marking an email as sent", marked).map(drop)
     }
 
@@ -215,7 +215,7 @@ impl EmailsTable {
             .expression_attribute_values(":at", timestamp(at)?)
             .send()
             .await;
-        // Where it is refused the claim has ended, and it is another's to say what the job is.
+        // Refused: the claim has ended, and another worker decides about the job.
         unless_refused(operation, marked).map(drop)
     }
 }
@@ -229,7 +229,7 @@ impl Reopen for EmailsTable {
                 "SET #state = :sending, claimed_until = :never, expires_at = :expires_at \
                  REMOVE claim_token, announced, error_code, reason, failed_at",
             )
-            // A claim that was never ended may have left an attempt announced.
+            // A claim that ended by itself may have left an announced attempt.
             .condition_expression(
                 "#state = :failed OR #state = :unknown \
                  OR (#state = :sending AND claimed_until <= :now)",
@@ -245,7 +245,7 @@ impl Reopen for EmailsTable {
         match reopened.map_err(SdkError::into_service_error) {
             Ok(_) => Ok(Reopened::Ready),
             Err(UpdateItemError::ConditionalCheckFailedException(refusal)) => match refusal.item {
-                // Nobody has ever claimed it, or its entry is over its retention.
+                // No worker has ever claimed it, or its entry has expired.
                 None => Ok(Reopened::Ready),
                 Some(item) => not_reopened(read(REOPEN, item)?),
             },
@@ -259,7 +259,7 @@ impl RecordFeedback for EmailsTable {
         const RECORD: &str = "recording an email's feedback";
         let state = feedback.event.state();
         let mut set = "SET #state = :state, feedback_at = :at, expires_at = :expires_at, \
-                       message_id = if_not_exists(message_id, :message_id), \
+                       ses_message_id = if_not_exists(ses_message_id, :ses_message_id), \
                        sent_at = if_not_exists(sent_at, :sent_at)"
             .to_owned();
         if feedback.event.detail().is_some() {
@@ -268,14 +268,15 @@ impl RecordFeedback for EmailsTable {
         let mut update = self
             .update(job_id, feedback.at)
             .update_expression(format!(
-                "{set} REMOVE claim_token, claimed_until, announced, error_code, reason, failed_at"
+                "{set} REMOVE claim_token, claimed_until, announced, error_code, reason, failed_at, \
+                 message_id"
             ))
             .condition_expression(outranked(state))
             .set_expression_attribute_values(Some(outranked_values(state)))
             .expression_attribute_values(":state", text(state.name()))
             .expression_attribute_values(":expires_at", expires_at(feedback.at))
             .expression_attribute_values(":at", timestamp(feedback.at)?)
-            .expression_attribute_values(":message_id", text(&feedback.message_id))
+            .expression_attribute_values(":ses_message_id", text(&feedback.ses_message_id))
             .expression_attribute_values(":sent_at", timestamp(feedback.sent_at)?)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         if let Some(detail) = feedback.event.detail() {
@@ -313,7 +314,7 @@ impl KnowsEmail for EmailsTable {
     }
 }
 
-/// Whether a conditional write took place.
+/// `false` if the condition of a write refused it.
 fn unless_refused<T>(
     operation: &'static str,
     written: Result<T, SdkError<UpdateItemError>>,
@@ -326,10 +327,10 @@ fn unless_refused<T>(
 }
 
 fn expires_at(at: OffsetDateTime) -> AttributeValue {
-    number((at + RETENTION).unix_timestamp())
+    number((at + LEDGER_RETENTION).unix_timestamp())
 }
 
-/// The condition that the entry's state gives way to this one. Its values are [`outranked_values`].
+/// The condition that this state outranks the entry's. Its values are [`outranked_values`].
 fn outranked(by: State) -> String {
     let states: Vec<String> =
         by.outranks().map(|state| format!("#state = :from_{}", state.name())).collect();
@@ -400,7 +401,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_granted_claim_counts_its_attempts() {
+    async fn a_granted_claim_returns_the_number_of_attempts() {
         let entry: Item = serde_dynamo::to_item(json!({
             "job_id": "a-1", "state": "sending", "attempts": 3, "claimed_until": 90_000,
             "first_attempt_at": "1970-01-01T00:00:00Z", "last_attempt_at": "1970-01-01T00:00:00Z",
@@ -420,7 +421,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refused_claim_says_why() {
+    async fn a_refused_claim_returns_the_reason() {
         for (item, expected) in [
             (json!({"state": "sent"}), Claimed::AlreadySent),
             (json!({"state": "delivered"}), Claimed::AlreadySent),
@@ -449,7 +450,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_announced_attempt_that_nobody_settled_is_told_to_the_next_claim() {
+    async fn the_next_claim_reports_an_announced_attempt_that_was_never_settled() {
         let entry: Item = serde_dynamo::to_item(json!({
             "job_id": "a-1", "state": "sending", "attempts": 2, "announced": "another's",
             "first_attempt_at": "1970-01-01T00:00:00Z", "last_attempt_at": "1970-01-01T00:00:00Z",
@@ -464,7 +465,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_job_is_opened_again_unless_it_was_sent_or_is_being_tried() {
+    async fn a_job_is_reopened_unless_it_was_sent_or_is_in_progress() {
         let id: JobId = "a-1".parse().unwrap();
         let done = mock!(Client::update_item).then_output(|| UpdateItemOutput::builder().build());
         assert_eq!(table(&done).reopen(&id, NOW).await.unwrap(), Reopened::Ready);
@@ -484,11 +485,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_event_moves_only_what_it_outranks() {
+    async fn an_event_moves_only_states_that_it_outranks() {
         let id: JobId = "a-1".parse().unwrap();
         let feedback = Feedback {
             job_id: Some(id.clone()),
-            message_id: "m-1".to_owned(),
+            ses_message_id: "m-1".to_owned(),
             sent_at: NOW,
             at: NOW,
             recipients: Vec::new(),
@@ -515,18 +516,29 @@ mod tests {
         assert_eq!(table(&unknown).record(&id, &feedback).await.unwrap(), Recorded::UnknownJob);
     }
 
-    #[tokio::test]
-    async fn what_cannot_be_written_because_more_is_known_is_no_error() {
-        let id: JobId = "a-1".parse().unwrap();
-        let reason = Reason::new("MessageRejected", "no");
-        let told = || refused_with(json!({"state": "delivered"}));
-        table(&told()).mark_sent(&id, "m-1", NOW).await.unwrap();
-        table(&told()).mark_failed(&claim(), &reason, NOW).await.unwrap();
-        table(&told()).mark_unknown(&claim(), &reason, NOW).await.unwrap();
+    #[test]
+    fn an_entry_with_the_earlier_name_of_the_message_id_is_read() {
+        let item: Item = serde_dynamo::to_item(json!({
+            "job_id": "a-1", "state": "sent", "attempts": 1, "message_id": "m-1",
+            "first_attempt_at": "1970-01-01T00:00:00Z", "last_attempt_at": "1970-01-01T00:00:00Z",
+        }))
+        .unwrap();
+        let entry: Entry = read("reading", item).unwrap();
+        assert_eq!(entry.ses_message_id.as_deref(), Some("m-1"));
     }
 
     #[tokio::test]
-    async fn releasing_what_has_ended_is_no_error() {
+    async fn a_write_that_is_refused_because_more_is_known_is_not_an_error() {
+        let id: JobId = "a-1".parse().unwrap();
+        let reason = Reason::new("MessageRejected", "no");
+        let refused = || refused_with(json!({"state": "delivered"}));
+        table(&refused()).mark_sent(&id, "m-1", NOW).await.unwrap();
+        table(&refused()).mark_failed(&claim(), &reason, NOW).await.unwrap();
+        table(&refused()).mark_unknown(&claim(), &reason, NOW).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn releasing_a_claim_that_has_ended_is_not_an_error() {
         let ended = refused_with(json!({"state": "sent"}));
         table(&ended).release(&claim(), Used::NotTried).await.unwrap();
     }

@@ -3,28 +3,26 @@
 use aws_sdk_dynamodb::{Client, error::SdkError, operation::put_item::PutItemError};
 use email::{
     EmailAddress,
-    suppression::{Cause, Suppress, Suppressions},
+    suppression::{Suppress, SuppressionCause, Suppressions},
 };
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use unavailable::Unavailable;
 
-use super::{read, text, timestamp};
+use super::item::{read, text, timestamp};
 
-/// The suppressed recipients, each by a digest: the table can answer whether a recipient is in it, and
-/// holds nobody's address. Reading needs `dynamodb:GetItem`, adding `dynamodb:PutItem`, removing
-/// `dynamodb:DeleteItem`.
+/// The suppressed recipients, keyed by a digest of the address: the table has no addresses. Reading needs
+/// `dynamodb:GetItem`, adding `dynamodb:PutItem`, removing `dynamodb:DeleteItem`.
 #[derive(Debug, Clone)]
 pub struct SuppressionsTable {
     client: Client,
     name: String,
 }
 
-/// What an item says.
 #[derive(Deserialize)]
 struct Item {
-    cause: Cause,
+    cause: SuppressionCause,
 }
 
 /// SHA-256 of the address in lower case, as SES compares them.
@@ -33,12 +31,11 @@ fn digest(recipient: &EmailAddress) -> String {
 }
 
 impl SuppressionsTable {
-    /// The table of that name.
     pub fn new(client: Client, name: String) -> Self {
         Self { client, name }
     }
 
-    /// Takes a recipient out, whom the provider does not suppress any more.
+    /// Removes a recipient that the provider no longer suppresses.
     pub async fn remove(&self, recipient: &EmailAddress) -> Result<(), Unavailable> {
         self.client
             .delete_item()
@@ -52,7 +49,10 @@ impl SuppressionsTable {
 }
 
 impl Suppressions for SuppressionsTable {
-    async fn find(&self, recipient: &EmailAddress) -> Result<Option<Cause>, Unavailable> {
+    async fn find(
+        &self,
+        recipient: &EmailAddress,
+    ) -> Result<Option<SuppressionCause>, Unavailable> {
         const FIND: &str = "looking for a suppression";
         let found = self
             .client
@@ -71,7 +71,7 @@ impl Suppress for SuppressionsTable {
     async fn suppress(
         &self,
         recipient: &EmailAddress,
-        cause: Cause,
+        cause: SuppressionCause,
         at: OffsetDateTime,
     ) -> Result<(), Unavailable> {
         let put = self
@@ -81,13 +81,13 @@ impl Suppress for SuppressionsTable {
             .item("recipient", text(digest(recipient)))
             .item("since", timestamp(at)?);
         let put = match cause {
-            // Told in any order, a complaint stays: it weighs more.
-            Cause::Bounce => put
+            // A complaint stays, in whatever order the events come: it weighs more.
+            SuppressionCause::Bounce => put
                 .item("cause", text("bounce"))
                 .condition_expression("attribute_not_exists(recipient) OR #cause <> :complaint")
                 .expression_attribute_names("#cause", "cause")
                 .expression_attribute_values(":complaint", text("complaint")),
-            Cause::Complaint => put.item("cause", text("complaint")),
+            SuppressionCause::Complaint => put.item("cause", text("complaint")),
         };
         match put.send().await.map_err(SdkError::into_service_error) {
             Ok(_) | Err(PutItemError::ConditionalCheckFailedException(_)) => Ok(()),
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_bounce_leaves_a_complaint_as_it_is() {
+    async fn a_bounce_does_not_replace_a_complaint() {
         let put = mock!(Client::put_item)
             .match_requests(|request| request.condition_expression().unwrap().contains("<>"))
             .then_error(|| {
@@ -121,12 +121,12 @@ mod tests {
             });
         let table = SuppressionsTable::new(mock_client!(aws_sdk_dynamodb, [&put]), "s".to_owned());
         let ada = address("ada@example.com");
-        table.suppress(&ada, Cause::Bounce, OffsetDateTime::UNIX_EPOCH).await.unwrap();
+        table.suppress(&ada, SuppressionCause::Bounce, OffsetDateTime::UNIX_EPOCH).await.unwrap();
     }
 
     #[tokio::test]
-    async fn what_is_written_is_found_in_any_case_and_names_nobody() {
-        for cause in [Cause::Bounce, Cause::Complaint] {
+    async fn a_suppression_is_found_in_any_letter_case_and_stores_no_address() {
+        for cause in [SuppressionCause::Bounce, SuppressionCause::Complaint] {
             let written = std::sync::Arc::new(std::sync::Mutex::new(None));
             let writing = written.clone();
             let put = mock!(Client::put_item)

@@ -1,17 +1,17 @@
-//! The usual limiters, each as its textbook says, deciding at the sender. Time is a number of
-//! microseconds, and requests come in order.
+//! The usual limiters as in textbooks. They decide at the sender. Time is a number of microseconds,
+//! and requests come in order.
 
 use std::collections::VecDeque;
 
-/// A limiter that one sender asks for one send after another.
+/// A limiter that decides one send after another.
 pub(crate) trait Limiter {
-    /// The earliest moment from `now` on at which a send is let through.
+    /// The earliest moment, not before `now`, at which the limiter permits a send.
     fn next(&self, now: u64) -> u64;
-    /// A send is let through, at a moment that `next` has named.
+    /// Permits a send at a moment that `next` has returned.
     fn take(&mut self, at: u64);
 }
 
-/// Counts in windows on a grid, as `INCR minute:17` does.
+/// Counts in windows on a fixed grid, as `INCR minute:17` does in Redis.
 pub(crate) struct FixedWindow {
     limit: u64,
     window: u64,
@@ -41,7 +41,7 @@ impl Limiter for FixedWindow {
     }
 }
 
-/// Counts from the first send on until a window later, as a Redis key that expires does.
+/// Counts from the first send until one window later, as a Redis key that expires does.
 pub(crate) struct ExpiringCounter {
     limit: u64,
     window: u64,
@@ -68,7 +68,7 @@ impl Limiter for ExpiringCounter {
     }
 }
 
-/// Two counters on a grid, the older one weighted by how much of it the last window still covers.
+/// Two counters on a fixed grid. The older one is weighted by the part that the last window covers.
 pub(crate) struct SlidingCounter {
     limit: u64,
     window: u64,
@@ -78,14 +78,14 @@ pub(crate) struct SlidingCounter {
 }
 
 impl SlidingCounter {
-    /// How finely `next` looks.
+    /// The step of the search in `next`.
     const STEP: u64 = 1000;
 
     pub(crate) fn new(limit: u64, window: u64) -> Self {
         Self { limit, window, index: 0, count: 0, before: 0 }
     }
 
-    /// The counts of the window that `at` is in, and of the one before.
+    /// The counts of the window that contains `at`, and of the window before.
     fn counts(&self, at: u64) -> (u64, u64) {
         match at / self.window - self.index {
             0 => (self.count, self.before),
@@ -94,7 +94,7 @@ impl SlidingCounter {
         }
     }
 
-    fn lets_through(&self, at: u64) -> bool {
+    fn permits(&self, at: u64) -> bool {
         let (count, before) = self.counts(at);
         let covered = self.window - at % self.window;
         // In whole numbers: before * covered / window + count < limit.
@@ -105,7 +105,7 @@ impl SlidingCounter {
 impl Limiter for SlidingCounter {
     fn next(&self, now: u64) -> u64 {
         let mut at = now;
-        while !self.lets_through(at) {
+        while !self.permits(at) {
             at += Self::STEP;
         }
         at
@@ -117,12 +117,12 @@ impl Limiter for SlidingCounter {
     }
 }
 
-/// A token bucket, in the arithmetic of the generic cell rate algorithm, which is the same thing.
-/// With a burst of 1 it spaces sends evenly.
+/// A token bucket in the form of the generic cell rate algorithm, which is equivalent. With a burst
+/// of 1, sends are evenly spaced.
 pub(crate) struct TokenBucket {
     interval: u64,
     tolerance: u64,
-    /// When the bucket will be full again.
+    /// When the bucket is full again.
     full_at: u64,
 }
 
@@ -143,7 +143,7 @@ impl Limiter for TokenBucket {
     }
 }
 
-/// Remembers each send of the last window.
+/// Remembers every send of the last window.
 pub(crate) struct ExactLog {
     limit: usize,
     window: u64,

@@ -1,11 +1,11 @@
-//! What the usual limiters let through in the worst window, at the sender and at the provider's
-//! door, beside the pacer. The numbers of docs/pacing.md:
+//! The worst window of the usual limiters and of the pacer, at the sender and at the provider. It
+//! prints the numbers in docs/pacing.md:
 //!
 //! `cargo run --release -p send-pacer --example compare`
 //!
-//! Every limiter meets the same demand: a few sends at first, then, after a wait of every length
-//! up to two windows, a backlog. At the door a send arrives at the worst moment of its attempt,
-//! from its start to its answer.
+//! All limiters have the same demand: a few sends at first, then, after a wait of every length up
+//! to two windows, a backlog. At the provider, a send arrives at the worst moment between its start
+//! and its response.
 #![allow(clippy::print_stdout)]
 
 mod limiters;
@@ -22,26 +22,29 @@ const LIMIT: u64 = 300;
 const SECOND: u64 = 1_000_000;
 const WINDOW: u64 = 60 * SECOND;
 
-/// How long a backlog is watched for its worst window, and for the use of the limit.
+/// The length of a backlog when measuring the worst window.
 const BACKLOG: u64 = 3 * WINDOW;
+/// The length of a backlog when measuring the use of the limit.
 const LONG_BACKLOG: u64 = 12 * WINDOW;
 
-/// Usual answers take up to the pacer's slack, and a stall up to this.
+/// Usual responses take up to the pacer's slack.
 const SLACK: u64 = SECOND / 4;
-const LONGEST_STALL: u64 = 8 * SECOND;
 
-/// When sends were let through, and how long their answers took.
+/// Stalled responses take up to this.
+const MAX_STALL: u64 = 8 * SECOND;
+
+/// The start and the latency of each send.
 type Sends = Vec<(u64, u64)>;
 
-/// How long the `n`th answer takes.
+/// The latency of the `n`th response.
 type Latency = fn(u64) -> u64;
 
-/// What one limiter did at worst, in any 60 s.
+/// The most sends of one limiter in any 60 s.
 struct Worst {
     at_sender: usize,
-    at_door: usize,
-    at_door_with_stalls: usize,
-    /// Sends in all but the first windows of a long backlog, as a share of the limit.
+    at_provider: usize,
+    at_provider_with_stalls: usize,
+    /// Sends in a long backlog without its first window, as a fraction of the limit.
     use_of_limit: f64,
 }
 
@@ -49,17 +52,17 @@ fn instantly(_: u64) -> u64 {
     0
 }
 
-/// Anything up to the slack, in no order.
+/// Anything up to the slack.
 fn calm(n: u64) -> u64 {
     mixed(n) % SLACK + 1
 }
 
-/// One in a hundred takes seconds.
+/// One in a hundred responses takes seconds.
 fn stalling(n: u64) -> u64 {
-    if mixed(n).is_multiple_of(100) { mixed(n + 1) % LONGEST_STALL + 1 } else { calm(n) }
+    if mixed(n).is_multiple_of(100) { mixed(n + 1) % MAX_STALL + 1 } else { calm(n) }
 }
 
-/// A number without pattern (splitmix64), the same on every run.
+/// A pseudorandom number (splitmix64), the same in every run.
 fn mixed(n: u64) -> u64 {
     let mut mixed = n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -67,7 +70,7 @@ fn mixed(n: u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-/// First a few sends, and after a wait a backlog.
+/// A few sends at first, and a backlog after a wait.
 #[derive(Clone, Copy)]
 struct Demand {
     at_first: u64,
@@ -79,7 +82,7 @@ fn demands() -> Vec<Demand> {
     (0..=120).flat_map(|second| demands_about(second * SECOND)).collect()
 }
 
-/// Those whose backlog comes at a moment, or just before it.
+/// Demands with a backlog at this moment or just before it.
 fn demands_about(moment: u64) -> impl Iterator<Item = Demand> {
     [moment.saturating_sub(1000), moment].into_iter().flat_map(|wait| {
         [0, 1, 14, LIMIT / 2, LIMIT - 1, LIMIT].map(|at_first| Demand {
@@ -106,7 +109,7 @@ fn sends_of(limiter: &mut impl Limiter, demand: Demand, latency: Latency) -> Sen
     sends
 }
 
-/// Two slots with a pacer each, a hundred sends an invocation and 20 ms between invocations.
+/// Two slots with one pacer each, a hundred sends per invocation, and 20 ms between invocations.
 fn sends_of_pacers(share: Share, demand: Demand, latency: Latency) -> Sends {
     (0..share.slots().get())
         .flat_map(|slot| {
@@ -125,7 +128,8 @@ fn sends_of_slot(share: Share, from: u64, until: u64, latency: Latency) -> Sends
         let mut outstanding = Vec::new();
         let mut left = 100;
         while left > 0 || !outstanding.is_empty() {
-            let decision = if left > 0 { pacer.start(moment(now)) } else { Err(Wait::ForAnEnd) };
+            let decision =
+                if left > 0 { pacer.start(moment(now)) } else { Err(Wait::ForAttemptEnd) };
             let next_end = outstanding.iter().map(|&(end, _)| end).min().unwrap_or(u64::MAX);
             match decision {
                 Ok(attempt) => {
@@ -136,7 +140,7 @@ fn sends_of_slot(share: Share, from: u64, until: u64, latency: Latency) -> Sends
                     continue;
                 }
                 Err(Wait::Until(due)) => now = next_end.min(due.as_nanos().div_ceil(1000)),
-                Err(Wait::ForAnEnd) => now = next_end,
+                Err(Wait::ForAttemptEnd) => now = next_end,
             }
             for (_, attempt) in outstanding.extract_if(.., |(end, _)| *end <= now) {
                 pacer.end(attempt, moment(now));
@@ -172,13 +176,13 @@ fn measure(demands: &[Demand], sends_of: impl Fn(Demand, Latency) -> Sends) -> W
     let use_of_limit = counted as f64 / (LIMIT * (LONG_BACKLOG - WINDOW) / WINDOW) as f64;
     Worst {
         at_sender: worst_with(instantly),
-        at_door: worst_with(calm),
-        at_door_with_stalls: worst_with(stalling),
+        at_provider: worst_with(calm),
+        at_provider_with_stalls: worst_with(stalling),
         use_of_limit,
     }
 }
 
-/// Each limiter by its name.
+/// The result of each limiter, with its name.
 fn measure_all(demands: &[Demand]) -> Result<Vec<(&'static str, Worst)>, Invalid> {
     let share = Share::new(
         SendLimit::new(300)?,
@@ -207,16 +211,17 @@ fn of<L: Limiter>(demands: &[Demand], limiter: impl Fn() -> L) -> Worst {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("The fullest 60 s at a limit of 300: at the sender, at the door with answers within");
-    println!(
-        "250 ms, at the door with stalls of up to 8 s; and the use of the limit in a backlog."
-    );
+    println!("The most sends in any 60 s at a limit of 300: at the sender, at the provider if");
+    println!("responses take up to 250 ms, and at the provider with stalls of up to 8 s. The last");
+    println!("column is the use of the limit in a backlog.");
     println!();
-    println!("{:<38} {:>6} {:>6} {:>6} {:>9}", "", "sender", "door", "stalls", "use");
+    println!("{:<38} {:>6} {:>8} {:>6} {:>9}", "", "sender", "provider", "stalls", "use");
     for (name, worst) in measure_all(&demands())? {
-        let Worst { at_sender, at_door, at_door_with_stalls, use_of_limit } = worst;
+        let Worst { at_sender, at_provider, at_provider_with_stalls, use_of_limit } = worst;
         let used = use_of_limit * 100.0;
-        println!("{name:<38} {at_sender:>6} {at_door:>6} {at_door_with_stalls:>6} {used:>8.1}%");
+        println!(
+            "{name:<38} {at_sender:>6} {at_provider:>8} {at_provider_with_stalls:>6} {used:>8.1}%"
+        );
     }
     Ok(())
 }
@@ -225,14 +230,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 mod tests {
     use super::*;
 
-    /// Every demand takes seconds in a release build, and only a few matter.
+    /// All demands take seconds even in a release build, and a few of them are enough.
     #[test]
-    fn the_numbers_are_those_of_the_docs() {
+    fn worst_windows_match_the_table_in_the_docs() {
         let demands: Vec<_> =
             (0..=120).step_by(10).flat_map(|at| demands_about(at * SECOND)).collect();
         let all = measure_all(&demands).unwrap();
         let measured: Vec<_> =
-            all.iter().map(|(_, worst)| (worst.at_sender, worst.at_door)).collect();
+            all.iter().map(|(_, worst)| (worst.at_sender, worst.at_provider)).collect();
         assert_eq!(
             measured,
             [
@@ -247,6 +252,6 @@ mod tests {
                 (300, 300),
             ]
         );
-        assert_eq!(all.last().unwrap().1.at_door_with_stalls, 300);
+        assert_eq!(all.last().unwrap().1.at_provider_with_stalls, 300);
     }
 }

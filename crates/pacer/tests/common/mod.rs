@@ -1,13 +1,13 @@
-//! What every check shares: the five rules as switches in how a test world uses the pacer.
+//! Shared by all checks: how a test world uses the pacer with or without one of the five rules.
 //!
-//! The pacer itself has no switches. A rule is taken away by lying to it, as a careless caller
-//! would.
+//! The pacer itself has no such switch. A rule is removed by passing the pacer wrong times, as a
+//! careless caller could.
 
 use std::time::Duration;
 
 use send_pacer::{Attempt, Moment, Pacer, SendLimit, Share, Slack, Slots, Wait, Window};
 
-/// Which of the five rules a world keeps.
+/// The rules that a world keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Rules {
     broken: Option<u8>,
@@ -26,7 +26,7 @@ impl Rules {
     }
 }
 
-/// Whole nanoseconds, for worlds that count in them.
+/// A share with times in nanoseconds.
 pub(crate) fn share(limit: u32, window: u64, slots: u32, slack: u64) -> Share {
     Share::new(
         SendLimit::new(limit).unwrap(),
@@ -37,19 +37,19 @@ pub(crate) fn share(limit: u32, window: u64, slots: u32, slack: u64) -> Share {
     .unwrap()
 }
 
-/// The pacer of one invocation, used with or without rules 1, 2 and 4. Rules 3 and 5 are about what
-/// happens with a permit, so they are the worlds' own.
+/// The pacer of one invocation, used with or without rules 1, 2 and 4. Rules 3 and 5 are about the
+/// use of a permit, so each world implements them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Paced {
     pacer: Pacer,
     rules: Rules,
-    /// Without rule 2: the clock that the pacer is shown, which stands at the last start it
-    /// scheduled, however late it was in fact. With it: the origin, so that states are equal which
-    /// behave alike.
+    /// Without rule 2: the time that is passed to the pacer. It stands at the due time of the last
+    /// start, no matter how late the real start was. With rule 2: the origin, so that states with
+    /// the same behaviour are equal.
     scheduled: Moment,
 }
 
-/// An attempt, and, without rule 2, when it began by the clock that should have been shown.
+/// An attempt. Without rule 2, it also has its real start.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Permit {
     attempt: Attempt,
@@ -57,7 +57,7 @@ pub(crate) struct Permit {
 }
 
 impl Paced {
-    /// Without rule 1 the invocation claims to have begun an interval earlier.
+    /// Without rule 1, the invocation claims that it began an interval earlier.
     pub(crate) fn begin(share: Share, rules: Rules, now: Moment) -> Self {
         let earlier = Duration::from_nanos(now.as_nanos()).saturating_sub(share.interval());
         let began = if rules.keeps(1) { now } else { Moment::after_origin(earlier) };
@@ -88,7 +88,7 @@ impl Paced {
         self.pacer.end(permit.attempt, now);
     }
 
-    /// Uses up what was missed: each start is reported as of when it was due.
+    /// Makes up for late starts: each start is reported at its due time.
     fn start_as_scheduled(&mut self, now: Moment) -> Result<Attempt, Wait> {
         loop {
             match self.pacer.start(self.scheduled) {

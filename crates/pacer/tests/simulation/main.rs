@@ -1,8 +1,8 @@
-//! Thousands of seeded schedules of a whole deployment, none of which may break the limit; and
-//! the same schedules without one of the rules, some of which must.
+//! Thousands of seeded schedules of a whole deployment. None may exceed the limit. Without one of
+//! the rules, some of the same schedules must exceed it.
 //!
 //! `PACER_SEED=17 cargo test -p send-pacer --test simulation -- --nocapture` replays one schedule
-//! and prints every send. `PACER_SCHEDULES` sets how many are run.
+//! and prints every send. `PACER_SCHEDULES` sets the number of schedules.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 #[path = "../common/mod.rs"]
@@ -22,33 +22,33 @@ use world::{Happened, Schedule};
 
 const SCHEDULES: u64 = 10_000;
 
-/// Without a rule, some of the first this many schedules must break the limit.
-const TELLING: u64 = 200;
+/// Without a rule, some of this many schedules must exceed the limit.
+const SCHEDULES_PER_REMOVED_RULE: u64 = 200;
 
-/// The fullest windows of a schedule: of all slots together, and of any one.
+/// The most arrivals in any window of a schedule: of all slots together, and of any one slot.
 struct Fullest {
-    together: usize,
-    of_a_slot: usize,
+    all_slots: usize,
+    one_slot: usize,
 }
 
 impl Fullest {
     fn of(schedule: &Schedule, rules: Rules) -> (Self, Happened) {
         let (arrivals, happened) = schedule.run(rules);
         let window = schedule.share.window();
-        let most = |arrivals: &[_]| worst_window(arrivals, window).map_or(0, |worst| worst.count);
-        let of_a_slot = arrivals.iter().map(|slot| most(slot)).max().unwrap_or(0);
-        (Self { together: most(&arrivals.concat()), of_a_slot }, happened)
+        let max = |arrivals: &[_]| worst_window(arrivals, window).map_or(0, |worst| worst.count);
+        let one_slot = arrivals.iter().map(|slot| max(slot)).max().unwrap_or(0);
+        (Self { all_slots: max(&arrivals.concat()), one_slot }, happened)
     }
 
-    fn breaks_limit(&self, schedule: &Schedule) -> bool {
-        self.together > schedule.limit as usize
+    fn exceeds_limit(&self, schedule: &Schedule) -> bool {
+        self.all_slots > schedule.limit as usize
     }
 
     fn assert_kept(&self, schedule: &Schedule, seed: u64) {
         let (limit, quota) = (schedule.limit, schedule.share.quota());
-        let Self { together, of_a_slot } = self;
-        let found = format!("{together} of {limit}, {of_a_slot} of {quota} in a slot");
-        let kept = !self.breaks_limit(schedule) && *of_a_slot <= quota as usize;
+        let Self { all_slots, one_slot } = self;
+        let found = format!("{all_slots} of {limit}, {one_slot} of {quota} in a slot");
+        let kept = !self.exceeds_limit(schedule) && *one_slot <= quota as usize;
         assert!(kept, "{found}; replay with PACER_SEED={seed}");
     }
 }
@@ -64,6 +64,7 @@ fn replay(seed: u64) {
     fullest.assert_kept(&schedule, seed);
 }
 
+#[expect(clippy::disallowed_methods, reason = "a test that can be replayed")]
 fn number_from(variable: &str) -> Option<u64> {
     let value = env::var(variable).ok()?;
     Some(value.parse().unwrap_or_else(|_| panic!("{variable} must be a whole number")))
@@ -81,7 +82,7 @@ fn run_all(seeds: Range<u64>) -> Happened {
 }
 
 #[test]
-fn no_schedule_breaks_the_limit() {
+fn no_schedule_exceeds_the_limit() {
     if let Some(seed) = number_from("PACER_SEED") {
         return replay(seed);
     }
@@ -97,42 +98,44 @@ fn no_schedule_breaks_the_limit() {
     total.assert_everything_happened(schedules);
 }
 
-fn broken_without(rule: u8) -> usize {
-    let broken = (0..TELLING)
+fn exceeded_without(rule: u8) -> usize {
+    let exceeded = (0..SCHEDULES_PER_REMOVED_RULE)
         .map(Schedule::of)
-        .filter(|schedule| Fullest::of(schedule, Rules::without(rule)).0.breaks_limit(schedule))
+        .filter(|schedule| Fullest::of(schedule, Rules::without(rule)).0.exceeds_limit(schedule))
         .count();
-    println!("without rule {rule}: {broken} of {TELLING} schedules break the limit");
-    broken
+    println!(
+        "without rule {rule}: {exceeded} of {SCHEDULES_PER_REMOVED_RULE} schedules exceed the limit"
+    );
+    exceeded
 }
 
 #[test]
-fn without_rule_1_schedules_break_the_limit() {
-    assert!(broken_without(1) > 0);
+fn schedules_without_rule_1_exceed_the_limit() {
+    assert!(exceeded_without(1) > 0);
 }
 
 #[test]
-fn without_rule_2_schedules_break_the_limit() {
-    assert!(broken_without(2) > 0);
+fn schedules_without_rule_2_exceed_the_limit() {
+    assert!(exceeded_without(2) > 0);
 }
 
 #[test]
-fn without_rule_3_schedules_break_the_limit() {
-    assert!(broken_without(3) > 0);
+fn schedules_without_rule_3_exceed_the_limit() {
+    assert!(exceeded_without(3) > 0);
 }
 
 #[test]
-fn without_rule_4_schedules_break_the_limit() {
-    assert!(broken_without(4) > 0);
+fn schedules_without_rule_4_exceed_the_limit() {
+    assert!(exceeded_without(4) > 0);
 }
 
 #[test]
-fn without_rule_5_schedules_break_the_limit() {
-    assert!(broken_without(5) > 0);
+fn schedules_without_rule_5_exceed_the_limit() {
+    assert!(exceeded_without(5) > 0);
 }
 
 #[test]
-fn a_seed_always_gives_the_same_schedule() {
+fn same_seed_gives_the_same_arrivals() {
     let run = || Schedule::of(17).run(Rules::ALL).0;
     assert_eq!(run(), run());
 }

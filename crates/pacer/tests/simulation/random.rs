@@ -1,4 +1,4 @@
-//! Numbers that a seed decides (splitmix64), on every machine and in every version alike.
+//! Pseudorandom numbers (splitmix64): the same for a seed on every machine and in every version.
 
 use std::ops::RangeInclusive;
 
@@ -22,7 +22,7 @@ impl Random {
         range.start() + self.next() % (range.end() - range.start() + 1)
     }
 
-    /// True `per_mille` times of a thousand.
+    /// True in `per_mille` of 1,000 cases.
     pub(crate) fn chance(&mut self, per_mille: u64) -> bool {
         self.next() % 1000 < per_mille
     }

@@ -1,8 +1,8 @@
-//! A deployment on a bad day: slots that run invocations one after another, environments that are
-//! reused, replaced or killed, a provider that answers in a millisecond or not at all, a queue that
-//! delivers again, clocks that step back.
+//! A deployment with many faults: slots that run invocations one after another, environments that
+//! are reused, replaced or killed, a provider that responds in a millisecond or not at all, a queue
+//! that redelivers, clocks that step back.
 //!
-//! Real time is a number here, in nanoseconds. Nothing in it is shared between slots but the queue.
+//! Real time is a number of nanoseconds here. The slots share only the queue.
 
 use std::{mem, ops::AddAssign};
 
@@ -16,64 +16,65 @@ use crate::{
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1000 * MS;
 
-/// Enough sends for several windows of every share that is drawn.
-const MOST_SENDS: usize = 160;
+/// Enough for several windows of every share.
+const MAX_SENDS_PER_SLOT: usize = 160;
 
-/// Everything that a seed decides before time begins.
+/// Everything that the seed decides before the simulation starts.
 #[derive(Debug, Clone)]
 pub(crate) struct Schedule {
     pub(crate) share: Share,
     pub(crate) limit: u32,
     batch_size: u64,
-    /// How long an invocation may last, and an attempt.
+    /// The timeout of an invocation.
     timeout: u64,
+    /// The timeout of an attempt.
     attempt_timeout: u64,
-    /// When an invocation stops asking, before its end.
+    /// How long before its timeout an invocation stops asking for permits.
     closes_before: u64,
     provider: Provider,
     trouble: Trouble,
     random: Random,
 }
 
-/// How long answers take.
+/// The latencies of responses.
 #[derive(Debug, Clone, Copy)]
 enum Provider {
     /// Within the slack.
     Calm,
-    /// Just about the slack, to the nanosecond.
+    /// Within a nanosecond of the slack.
     Borderline,
-    /// Mostly calm, now and then anything up to the timeout.
+    /// Mostly calm, sometimes anything up to the timeout.
     Stalling,
     /// Anything up to the timeout.
     Slow,
 }
 
-/// How often what goes wrong, per mille.
+/// The frequency of each kind of fault, per mille.
 #[derive(Debug, Clone, Copy)]
 struct Trouble {
-    /// Of invocations: killed at any instant.
+    /// Invocations that are killed at any instant.
     kill: u64,
-    /// Of attempts: throttled by the provider.
+    /// Attempts that the provider throttles.
     throttle: u64,
-    /// Of attempts: failed, so the queue delivers the job again.
+    /// Attempts that fail, so that the queue redelivers the job.
     fail: u64,
-    /// Of waits: over late, or asked about early.
+    /// Waits that end late, or after which the invocation asks too early.
     lateness: u64,
-    /// Of readings: the clock has stepped back or stood still since the last.
+    /// Clock readings after a step back or a standstill.
     clock: u64,
-    /// Of invocations: in a new environment, with a clock of its own.
+    /// Invocations in a new environment, which has its own clock.
     recycle: u64,
-    /// Of gaps between invocations: long.
+    /// Long gaps between invocations.
     pause: u64,
 }
 
-/// How often what happened: a check of nothing proves nothing.
+/// How often each kind of event happened. A check without events proves nothing.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Happened {
     sends: u64,
     slow_sends: u64,
     overlapping: u64,
-    holds: u64,
+    waits_for_end: u64,
     invocations: u64,
     kills: u64,
     killed_sends: u64,
@@ -97,7 +98,7 @@ impl Happened {
             &mut self.sends,
             &mut self.slow_sends,
             &mut self.overlapping,
-            &mut self.holds,
+            &mut self.waits_for_end,
             &mut self.invocations,
             &mut self.kills,
             &mut self.killed_sends,
@@ -110,7 +111,7 @@ impl Happened {
 
     pub(crate) fn assert_everything_happened(&self, schedules: u64) {
         let rarest = self.clone().counts_mut().into_iter().map(|count| *count).min();
-        assert!(rarest >= Some(schedules / 10), "something hardly ever happened: {self:#?}");
+        assert!(rarest >= Some(schedules / 10), "some event hardly ever happened: {self:#?}");
     }
 }
 
@@ -153,7 +154,7 @@ impl Schedule {
         }
     }
 
-    /// When each send of each slot can have arrived.
+    /// The possible arrivals of each send, per slot.
     pub(crate) fn run(&self, rules: Rules) -> (Vec<Vec<Arrival>>, Happened) {
         let mut world = World {
             rules,
@@ -163,8 +164,8 @@ impl Schedule {
             happened: Happened::default(),
         };
         let mut slots: Vec<_> = (0..self.share.slots().get()).map(|_| Slot::default()).collect();
-        let most = MOST_SENDS * slots.len();
-        while slots.iter().map(|slot| slot.arrivals.len()).sum::<usize>() < most {
+        let max = MAX_SENDS_PER_SLOT * slots.len();
+        while slots.iter().map(|slot| slot.arrivals.len()).sum::<usize>() < max {
             let Some(slot) = slots.iter_mut().min_by_key(|slot| slot.next()) else { break };
             if slot.next() == u64::MAX {
                 break;
@@ -176,7 +177,7 @@ impl Schedule {
     }
 }
 
-/// What the slots share, and what decides.
+/// The state that the slots share, and the source of all decisions.
 struct World {
     rules: Rules,
     schedule: Schedule,
@@ -185,18 +186,18 @@ struct World {
     happened: Happened,
 }
 
-/// Jobs without content: how many are there, and when others come back.
+/// Jobs without content: the number of visible jobs, and when each hidden one becomes visible.
 struct Queue {
     backlog: u64,
     returning: Vec<u64>,
 }
 
 impl Queue {
-    fn take(&mut self, most: u64, now: u64) -> u64 {
+    fn take(&mut self, max: u64, now: u64) -> u64 {
         let before = self.returning.len();
         self.returning.retain(|&visible| visible > now);
         self.backlog += (before - self.returning.len()) as u64;
-        let taken = most.min(self.backlog);
+        let taken = max.min(self.backlog);
         self.backlog -= taken;
         taken
     }
@@ -212,7 +213,7 @@ impl Queue {
 
 #[derive(Default)]
 struct Slot {
-    /// The environment's clock, until it is replaced.
+    /// The clock of the current environment.
     clock: Clock,
     idle_until: u64,
     invocation: Option<Invocation>,
@@ -223,10 +224,10 @@ struct Invocation {
     paced: Paced,
     jobs: u64,
     outstanding: Vec<Send>,
-    /// When it next asks for a permit; never, while it waits for an attempt to end.
+    /// When it next asks for a permit. `u64::MAX` while it waits for an attempt to end.
     asks_at: u64,
     closes_at: u64,
-    /// By its own timeout, or killed before.
+    /// Its timeout, or an earlier kill.
     dies_at: u64,
 }
 
@@ -250,7 +251,7 @@ impl Slot {
             return self.die(invocation, now, world);
         }
         let end = invocation.outstanding.iter().position(|send| send.end <= now);
-        // At the same instant, either may come first.
+        // At the same instant, either event may come first.
         let asks_first = invocation.asks_at <= now && world.random.chance(500);
         match end {
             Some(place) if !asks_first => self.end(&mut invocation, place, now, world),
@@ -306,8 +307,8 @@ impl Slot {
                 let wait = nanos(due.since(reading));
                 invocation.asks_at = now + world.lateness(wait);
             }
-            Err(Wait::ForAnEnd) => {
-                world.happened.holds += 1;
+            Err(Wait::ForAttemptEnd) => {
+                world.happened.waits_for_end += 1;
                 invocation.asks_at = u64::MAX;
             }
         }
@@ -320,12 +321,12 @@ impl Slot {
         world.happened.slow_sends += u64::from(latency > slack);
         world.happened.overlapping += u64::from(!invocation.outstanding.is_empty());
         if !world.rules.keeps(3) && world.random.chance(300) {
-            // The first try of two: failed fast, hidden by a library that retries.
+            // The first of two attempts: it failed fast, and a library's hidden retry follows.
             self.arrivals.push(arrival(now, now));
         }
         invocation.outstanding.push(Send { permit, start: now, end: now + latency });
         invocation.jobs -= 1;
-        // The next job may be ready, or take its time.
+        // The next job may be ready now or later.
         invocation.asks_at = now + world.lateness(0);
         if invocation.jobs == 0 {
             invocation.asks_at = u64::MAX;
@@ -347,7 +348,7 @@ impl Slot {
         invocation.asks_at = if invocation.jobs == 0 { u64::MAX } else { now };
     }
 
-    /// The environment is gone at once, and what it was sending with it (rule 5).
+    /// The environment ends immediately, and its outstanding sends with it (rule 5).
     fn die(&mut self, invocation: Invocation, now: u64, world: &mut World) {
         world.happened.killed_sends += invocation.outstanding.len() as u64;
         let unfinished = invocation.jobs + invocation.outstanding.len() as u64;
@@ -364,7 +365,7 @@ impl Slot {
         self.idle_until = now + world.gap();
     }
 
-    /// What is still under way when the simulation stops counts as arriving at its end.
+    /// Sends that are outstanding when the simulation stops may arrive until their end.
     fn finish(mut self) -> Vec<Arrival> {
         for Send { start, end, .. } in self.invocation.into_iter().flat_map(|it| it.outstanding) {
             self.arrivals.push(arrival(start, end));
@@ -379,7 +380,7 @@ impl Invocation {
         ends.min(self.asks_at).min(self.dies_at)
     }
 
-    /// Rule 5: it waits for what it has started.
+    /// Rule 5: an invocation waits for its outstanding sends.
     fn is_over(&self, rules: Rules) -> bool {
         self.jobs == 0 && (self.outstanding.is_empty() || !rules.keeps(5))
     }
@@ -399,7 +400,7 @@ impl World {
         latency.min(timeout)
     }
 
-    /// How long a wait turns out to be. A question asked early must do no harm either.
+    /// The real length of a wait. Asking too early must be harmless too.
     fn lateness(&mut self, wait: u64) -> u64 {
         if !self.random.chance(self.schedule.trouble.lateness) {
             return wait;
@@ -422,7 +423,7 @@ impl World {
     }
 }
 
-/// A monotonic clock, or one that ought to be: it may lose time, it never gains any.
+/// A clock that should be monotonic: it may lose time, and never gains time.
 #[derive(Default)]
 struct Clock {
     offset: u64,

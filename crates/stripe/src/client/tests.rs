@@ -1,4 +1,4 @@
-//! The adapter against recorded answers, over real HTTP on a loopback socket.
+//! The client against recorded responses, over real HTTP on a loopback socket.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -13,7 +13,7 @@ use enrollment::{
 use serde_json::json;
 
 use super::*;
-use crate::Secrets;
+use crate::secret::Secrets;
 
 struct Recorded {
     request_line: String,
@@ -21,9 +21,9 @@ struct Recorded {
     body: String,
 }
 
-/// Answers one connection's requests, in order, with these; then tells what was asked.
+/// Serves one connection with these responses, in order; then returns the requests.
 fn stripe(
-    answers: Vec<(u16, &'static str, serde_json::Value)>,
+    responses: Vec<(u16, &'static str, serde_json::Value)>,
 ) -> (String, JoinHandle<Vec<Recorded>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -31,7 +31,7 @@ fn stripe(
         let (stream, _) = listener.accept().unwrap();
         let mut reader = BufReader::new(stream.try_clone().unwrap());
         let mut stream = stream;
-        answers.into_iter().map(|answer| serve(&mut reader, &mut stream, answer)).collect()
+        responses.into_iter().map(|response| serve(&mut reader, &mut stream, response)).collect()
     });
     (url, server)
 }
@@ -39,7 +39,7 @@ fn stripe(
 fn serve(
     reader: &mut impl BufRead,
     stream: &mut impl Write,
-    (status, header, answer): (u16, &str, serde_json::Value),
+    (status, header, response): (u16, &str, serde_json::Value),
 ) -> Recorded {
     let mut request_line = String::new();
     reader.read_line(&mut request_line).unwrap();
@@ -53,9 +53,9 @@ fn serve(
         .unwrap_or(0);
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
-    let answer = answer.to_string();
-    let length = answer.len();
-    write!(stream, "HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n{header}\r\n{answer}")
+    let response = response.to_string();
+    let length = response.len();
+    write!(stream, "HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n{header}\r\n{response}")
         .unwrap();
     Recorded {
         request_line,
@@ -77,12 +77,12 @@ fn failed(code: &str) -> serde_json::Value {
     json!({"error": {"code": code, "message": "Your card has insufficient funds."}})
 }
 
-/// Runs a call against these answers.
+/// Makes a call against these responses.
 async fn ask<T>(
-    answers: Vec<(u16, &'static str, serde_json::Value)>,
+    responses: Vec<(u16, &'static str, serde_json::Value)>,
     call: impl AsyncFnOnce(&Stripe<Secrets>, Charge<'_>) -> Result<T, Unavailable>,
 ) -> (Result<T, Unavailable>, Vec<Recorded>) {
-    let (url, server) = stripe(answers);
+    let (url, server) = stripe(responses);
     let secrets = Secrets::parse(r#"{"api_key":"sk_1","webhook_secret":"whsec_1"}"#).unwrap();
     let payment: Payment = serde_json::from_value(json!({
         "attempt": 2, "price": 4900, "currency": "USD", "method": "pm_card",
@@ -104,13 +104,13 @@ fn pi() -> IntentId {
 }
 
 #[tokio::test]
-async fn creating_says_everything_and_charges_nothing() {
-    let (created, asked) =
+async fn create_sends_every_field_and_does_not_confirm() {
+    let (created, requests) =
         ask(vec![(200, "", intent_is("requires_confirmation"))], async |s, c| s.create(c).await)
             .await;
     let intent = Intent { id: pi(), status: IntentStatus::AwaitingConfirmation };
     assert_eq!(created.unwrap(), Created::Intent(intent));
-    let Recorded { request_line, headers, body } = &asked[0];
+    let Recorded { request_line, headers, body } = &requests[0];
     assert_eq!(request_line, "POST /v1/payment_intents HTTP/1.1\r\n");
     assert!(headers.contains("authorization: bearer sk_1\r\n"), "{headers}");
     assert!(
@@ -126,8 +126,8 @@ async fn creating_says_everything_and_charges_nothing() {
 }
 
 #[tokio::test]
-async fn a_replayed_answer_is_not_trusted_but_looked_up() {
-    let (created, asked) = ask(
+async fn replayed_response_is_looked_up() {
+    let (created, requests) = ask(
         vec![
             (200, "idempotent-replayed: true\r\n", intent_is("requires_confirmation")),
             (200, "", intent_is("succeeded")),
@@ -137,11 +137,11 @@ async fn a_replayed_answer_is_not_trusted_but_looked_up() {
     .await;
     let intent = Intent { id: pi(), status: IntentStatus::Succeeded };
     assert_eq!(created.unwrap(), Created::Intent(intent));
-    assert_eq!(asked[1].request_line, "GET /v1/payment_intents/pi_1 HTTP/1.1\r\n");
+    assert_eq!(requests[1].request_line, "GET /v1/payment_intents/pi_1 HTTP/1.1\r\n");
 }
 
 #[tokio::test]
-async fn a_payment_method_that_is_not_known_is_refused_for_good() {
+async fn unknown_payment_method_is_refused() {
     let (created, _) =
         ask(vec![(404, "", failed("resource_missing"))], async |s, c| s.create(c).await).await;
     let Ok(Created::Refused(why)) = created else { panic!("{created:?}") };
@@ -149,19 +149,19 @@ async fn a_payment_method_that_is_not_known_is_refused_for_good() {
 }
 
 #[tokio::test]
-async fn a_decline_has_the_banks_code() {
-    let (confirmed, asked) =
+async fn declined_confirm_returns_the_banks_code() {
+    let (confirmed, requests) =
         ask(vec![(402, "", failed("card_declined")), (200, "", declined())], async |s, c| {
             s.confirm(c, &pi()).await
         })
         .await;
     let IntentStatus::Declined(why) = confirmed.unwrap().status else { panic!("not declined") };
     assert_eq!(why.code, "insufficient_funds");
-    assert_eq!(asked[0].request_line, "POST /v1/payment_intents/pi_1/confirm HTTP/1.1\r\n");
+    assert_eq!(requests[0].request_line, "POST /v1/payment_intents/pi_1/confirm HTTP/1.1\r\n");
 }
 
 #[tokio::test]
-async fn what_is_past_cancelling_is_answered_as_it_is() {
+async fn cancel_of_a_paid_intent_returns_its_status() {
     let (cancelled, _) = ask(
         vec![
             (400, "", failed("payment_intent_unexpected_state")),
@@ -174,11 +174,11 @@ async fn what_is_past_cancelling_is_answered_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_refund_is_made_once() {
-    for answer in [(200, "", json!({})), (400, "", failed("charge_already_refunded"))] {
-        let (refunded, asked) = ask(vec![answer], async |s, c| s.refund(c, &pi()).await).await;
+async fn refund_of_a_refunded_charge_succeeds() {
+    for response in [(200, "", json!({})), (400, "", failed("charge_already_refunded"))] {
+        let (refunded, requests) = ask(vec![response], async |s, c| s.refund(c, &pi()).await).await;
         refunded.unwrap();
-        assert!(asked[0].headers.contains("-2-refund\r\n"));
+        assert!(requests[0].headers.contains("-2-refund\r\n"));
     }
     let (refused, _) =
         ask(vec![(400, "", failed("other"))], async |s, c| s.refund(c, &pi()).await).await;
@@ -186,13 +186,13 @@ async fn a_refund_is_made_once() {
 }
 
 #[tokio::test]
-async fn what_the_student_cannot_mend_is_unavailable_and_names_no_values() {
+async fn error_that_the_student_cannot_fix_is_unavailable_and_shows_no_value() {
     for status in [401, 409, 429, 500, 503] {
         let (created, _) =
             ask(vec![(status, "", failed("some_code"))], async |s, c| s.create(c).await).await;
         let error = created.unwrap_err().to_string();
         let expected =
-            format!("creating a payment failed: Stripe answered {status} some_code (at ");
+            format!("creating a payment failed: Stripe responded {status} some_code (at ");
         assert!(error.starts_with(&expected), "{error}");
     }
     let (created, _) = ask(vec![(200, "", json!("<html>"))], async |s, c| s.create(c).await).await;

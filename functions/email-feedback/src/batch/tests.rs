@@ -1,19 +1,16 @@
-//! Batches against a ledger and suppressions in memory, which do as the tables do.
+//! Batches against the in-memory ledger and suppressions.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+use std::collections::BTreeMap;
+
+use email::{
+    feedback::Event,
+    ledger::State,
+    suppression::SuppressionCause,
+    testing::{Fate, MemoryLedger, MemorySuppressions, Row},
 };
-
-use email::{EmailAddress, feedback::Event, ledger::State, suppression::Cause};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
-use tokio::task::yield_now;
-use unavailable::Unavailable;
 
 use super::*;
 
@@ -21,90 +18,27 @@ const JOB: &str = "job-1";
 const RECIPIENT: &str = "Ada@example.com";
 const ADDRESS: &str = "ada@example.com";
 
-/// Every call of so many fails; 0: none does.
-#[derive(Default)]
-struct Failing {
-    every: usize,
-    calls: AtomicUsize,
-}
-
-impl Failing {
-    async fn call(&self) -> Result<(), Unavailable> {
-        // Lets the other messages of the batch in between.
-        yield_now().await;
-        let call = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
-        if self.every > 0 && call.is_multiple_of(self.every) {
-            return Err(Unavailable::new("a test's call", "down"));
-        }
-        Ok(())
-    }
-}
-
-#[derive(Default)]
-struct Ledger {
-    states: Mutex<BTreeMap<String, State>>,
-    failing: Failing,
-}
-
-impl RecordFeedback for Ledger {
-    async fn record(&self, job_id: &JobId, feedback: &Feedback) -> Result<Recorded, Unavailable> {
-        assert!(job_id.as_str() != "panic", "a test's panic");
-        self.failing.call().await?;
-        let told = feedback.event.state();
-        Ok(match self.states.lock().unwrap().get_mut(job_id.as_str()) {
-            None => Recorded::UnknownJob,
-            Some(state) if told.outranks().any(|other| other == *state) => {
-                *state = told;
-                Recorded::Moved
-            }
-            Some(_) => Recorded::Nothing,
-        })
-    }
-}
-
-#[derive(Default)]
-struct Suppressed {
-    causes: Mutex<BTreeMap<String, Cause>>,
-    failing: Failing,
-}
-
-impl Suppress for Suppressed {
-    async fn suppress(
-        &self,
-        recipient: &EmailAddress,
-        cause: Cause,
-        _: OffsetDateTime,
-    ) -> Result<(), Unavailable> {
-        self.failing.call().await?;
-        let mut causes = self.causes.lock().unwrap();
-        let known = causes.entry(recipient.as_str().to_lowercase()).or_insert(cause);
-        if cause == Cause::Complaint {
-            *known = cause;
-        }
-        Ok(())
-    }
-}
-
-type World = Receiver<Ledger, Suppressed>;
+type World = Receiver<MemoryLedger, MemorySuppressions>;
 
 /// A world in which the job is in that state.
 fn world(state: State) -> World {
-    let world = World { ledger: Ledger::default(), suppressions: Suppressed::default() };
-    world.ledger.states.lock().unwrap().insert(JOB.to_owned(), state);
+    let world =
+        World { ledger: MemoryLedger::default(), suppressions: MemorySuppressions::default() };
+    world.ledger.rows().insert(JOB, Row::attempted(state, OffsetDateTime::UNIX_EPOCH));
     world
 }
 
 impl World {
     fn state(&self) -> State {
-        self.ledger.states.lock().unwrap()[JOB]
+        self.ledger.rows().get(JOB).unwrap().state
     }
 
-    fn causes(&self) -> BTreeMap<String, Cause> {
-        self.suppressions.causes.lock().unwrap().clone()
+    fn causes(&self) -> BTreeMap<String, SuppressionCause> {
+        self.suppressions.causes()
     }
 }
 
-/// The body of an event; of the job's, unless it says another.
+/// The body of an event about that job's email.
 fn body(event: &Event, job: Option<&str>) -> String {
     let at = "2026-11-23T09:30:03.102Z";
     let recipients = json!([{"emailAddress": RECIPIENT}]);
@@ -144,7 +78,7 @@ fn rejected() -> Event {
 
 fn messages(bodies: impl IntoIterator<Item = String>) -> Vec<Received> {
     let bodies = bodies.into_iter().enumerate();
-    bodies.map(|(n, body)| Received { message_id: format!("m-{n}"), body }).collect()
+    bodies.map(|(n, body)| Received { sqs_message_id: format!("m-{n}"), body }).collect()
 }
 
 async fn handle(world: &World, bodies: impl IntoIterator<Item = String>) -> Vec<String> {
@@ -154,13 +88,13 @@ async fn handle(world: &World, bodies: impl IntoIterator<Item = String>) -> Vec<
 }
 
 #[tokio::test]
-async fn each_kind_is_recorded_and_suppresses_what_it_must() {
+async fn each_kind_is_recorded_and_suppresses_if_it_must() {
     for (event, state, cause) in [
         (Event::Delivered, State::Delivered, None),
-        (bounced("Permanent"), State::Bounced, Some(Cause::Bounce)),
+        (bounced("Permanent"), State::Bounced, Some(SuppressionCause::Bounce)),
         (bounced("Transient"), State::Bounced, None),
         (bounced("Undetermined"), State::Bounced, None),
-        (complained(), State::Complained, Some(Cause::Complaint)),
+        (complained(), State::Complained, Some(SuppressionCause::Complaint)),
         (rejected(), State::Rejected, None),
     ] {
         let world = world(State::Sent);
@@ -180,30 +114,30 @@ async fn an_event_settles_a_job_that_had_no_answer() {
 }
 
 #[tokio::test]
-async fn an_event_of_no_job_or_of_an_unknown_one_still_suppresses() {
+async fn an_event_without_a_known_job_still_suppresses() {
     for job in [None, Some("another")] {
         let world = world(State::Sent);
         assert!(handle(&world, [body(&complained(), job)]).await.is_empty());
         assert_eq!(world.state(), State::Sent);
-        assert_eq!(world.causes()[ADDRESS], Cause::Complaint);
+        assert_eq!(world.causes()[ADDRESS], SuppressionCause::Complaint);
     }
 }
 
 #[tokio::test]
 async fn a_recipient_is_suppressed_before_the_ledger_moves() {
-    let mut world = world(State::Sent);
-    world.suppressions.failing.every = 1;
+    let world = world(State::Sent);
+    world.suppressions.calls.fail();
     assert_eq!(handle(&world, [body(&complained(), Some(JOB))]).await, ["m-0"]);
     assert_eq!((world.state(), world.causes().len()), (State::Sent, 0));
 
-    world.suppressions.failing.every = 0;
-    world.ledger.failing.every = 1;
+    world.suppressions.calls.succeed();
+    world.ledger.calls.fail();
     assert_eq!(handle(&world, [body(&complained(), Some(JOB))]).await, ["m-0"]);
     assert_eq!((world.state(), world.causes().len()), (State::Sent, 1));
 }
 
 #[tokio::test]
-async fn a_recipient_without_an_address_hinders_nobody() {
+async fn a_recipient_without_a_valid_address_does_not_stop_the_others() {
     let world = world(State::Sent);
     let mut event: Value = serde_json::from_str(&body(&bounced("Permanent"), Some(JOB))).unwrap();
     event["detail"]["bounce"]["bouncedRecipients"] =
@@ -216,6 +150,10 @@ async fn a_recipient_without_an_address_hinders_nobody() {
 #[tokio::test]
 async fn a_panic_gives_back_its_own_message_only() {
     let world = world(State::Sent);
+    world.ledger.calls.decide_by(|call| {
+        assert!(call.key != "panic", "a test's panic");
+        Fate::Succeeds
+    });
     let batch = [body(&Event::Delivered, Some("panic")), body(&Event::Delivered, Some(JOB))];
     assert_eq!(handle(&world, batch).await, ["m-0"]);
     assert_eq!(world.state(), State::Delivered);
@@ -232,9 +170,9 @@ async fn every_sample_is_taken() {
     }
 }
 
-/// What can be told of one email: SES either throws it away or tries to deliver it, and a delivered one
-/// can still bounce or be complained about.
-fn told() -> impl Strategy<Value = Vec<Event>> {
+/// All events about one email: SES either rejects it or tries to deliver it, and a delivered one can still
+/// bounce or be complained about.
+fn reported() -> impl Strategy<Value = Vec<Event>> {
     let delivered = prop::sample::subsequence(
         vec![
             Event::Delivered,
@@ -248,16 +186,16 @@ fn told() -> impl Strategy<Value = Vec<Event>> {
     prop_oneof![1 => Just(vec![rejected()]), 6 => delivered]
 }
 
-/// The events as they come: each once or oftener, in any order.
+/// The events, and their deliveries: each event at least once, in any order.
 fn deliveries() -> impl Strategy<Value = (Vec<Event>, Vec<Event>)> {
-    told()
-        .prop_flat_map(|told| {
-            let repeats = prop::collection::vec(prop::sample::select(told.clone()), 0..8);
-            (Just(told), repeats)
+    reported()
+        .prop_flat_map(|reported| {
+            let repeats = prop::collection::vec(prop::sample::select(reported.clone()), 0..8);
+            (Just(reported), repeats)
         })
-        .prop_flat_map(|(told, repeats)| {
-            let all = [told.clone(), repeats].concat();
-            (Just(told), Just(all).prop_shuffle())
+        .prop_flat_map(|(reported, repeats)| {
+            let all = [reported.clone(), repeats].concat();
+            (Just(reported), Just(all).prop_shuffle())
         })
 }
 
@@ -265,19 +203,19 @@ fn run<T>(test: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(test)
 }
 
-/// Handles batches, and what they give back again, as the queue would.
+/// Delivers messages until none is given back, as the queue does.
 async fn deliver(world: &World, mut waiting: Vec<Received>, batch: usize) {
     while !waiting.is_empty() {
         let taken: Vec<_> = waiting.drain(..batch.min(waiting.len())).collect();
         let given_back = world.handle(taken.clone()).await;
-        waiting.extend(taken.into_iter().filter(|m| given_back.contains(&m.message_id)));
+        waiting.extend(taken.into_iter().filter(|m| given_back.contains(&m.sqs_message_id)));
     }
 }
 
 proptest! {
     #[test]
     fn any_order_and_repetition_ends_the_same(
-        (told, deliveries) in deliveries(),
+        (reported, deliveries) in deliveries(),
         before in prop::sample::select(vec![
             State::Sending, State::Unknown, State::Failed, State::Sent,
         ]),
@@ -285,15 +223,15 @@ proptest! {
         ledger_fails in prop::sample::select(vec![0, 2, 3, 5]),
         suppressions_fail in prop::sample::select(vec![0, 2, 3, 5]),
     ) {
-        let expected = told.iter().map(Event::state).max_by_key(|state| state.outranks().count());
-        let cause = if told.contains(&complained()) {
-            Some(Cause::Complaint)
+        let expected = reported.iter().map(Event::state).max_by_key(|state| state.outranks().count());
+        let cause = if reported.contains(&complained()) {
+            Some(SuppressionCause::Complaint)
         } else {
-            told.contains(&bounced("Permanent")).then_some(Cause::Bounce)
+            reported.contains(&bounced("Permanent")).then_some(SuppressionCause::Bounce)
         };
-        let mut world = world(before);
-        world.ledger.failing.every = ledger_fails;
-        world.suppressions.failing.every = suppressions_fail;
+        let world = world(before);
+        world.ledger.calls.fail_every(ledger_fails);
+        world.suppressions.calls.fail_every(suppressions_fail);
 
         let bodies = deliveries.iter().map(|event| body(event, Some(JOB)));
         run(deliver(&world, messages(bodies), batch));

@@ -1,4 +1,4 @@
-use email::suppression::Cause;
+use email::suppression::SuppressionCause;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -34,11 +34,11 @@ fn at(text: &str) -> OffsetDateTime {
 }
 
 #[test]
-fn reads_a_delivery() {
+fn a_delivery_is_read() {
     let feedback = read(&sample("delivered").to_string());
     assert_eq!(feedback.event, Event::Delivered);
     assert_eq!(feedback.job_id.as_ref().unwrap().as_str(), "01936a1e-7c4d-7a10-9f3e-5b2d8c6e4f01");
-    assert!(feedback.message_id.ends_with("-000000"));
+    assert!(feedback.ses_message_id.ends_with("-000000"));
     assert_eq!(feedback.sent_at, at("2026-11-23T09:30:00.887Z"));
     assert_eq!(feedback.at, at("2026-11-23T09:30:02.318Z"));
     assert_eq!(addresses_of(&feedback), ["ada@example.com"]);
@@ -46,26 +46,26 @@ fn reads_a_delivery() {
 }
 
 #[test]
-fn reads_a_bounce() {
+fn a_bounce_is_read() {
     let feedback = read(&sample("bounced").to_string());
     let detail = "Permanent/General".to_owned();
     assert_eq!(feedback.event, Event::Bounced { for_good: true, detail });
     assert_eq!(feedback.at, at("2026-11-23T09:30:03.102Z"));
     assert_eq!(addresses_of(&feedback), ["grace@example.com"]);
-    assert_eq!(feedback.event.suppresses(), Some(Cause::Bounce));
+    assert_eq!(feedback.event.suppresses(), Some(SuppressionCause::Bounce));
 }
 
 #[test]
-fn reads_a_complaint() {
+fn a_complaint_is_read() {
     let feedback = read(&sample("complained").to_string());
     assert_eq!(feedback.event, Event::Complained { detail: "abuse".to_owned() });
     assert_eq!(feedback.at, at("2026-11-23T10:05:41Z"));
     assert_eq!(addresses_of(&feedback), ["edsger@example.com"]);
-    assert_eq!(feedback.event.suppresses(), Some(Cause::Complaint));
+    assert_eq!(feedback.event.suppresses(), Some(SuppressionCause::Complaint));
 }
 
 #[test]
-fn reads_a_rejection() {
+fn a_rejection_is_read() {
     let feedback = read(&sample("rejected").to_string());
     assert_eq!(feedback.event, Event::Rejected { detail: "Bad content".to_owned() });
     assert_eq!(feedback.at, at("2026-11-23T09:30:01Z"), "when EventBridge got it");
@@ -96,7 +96,7 @@ fn only_a_permanent_bounce_is_for_good() {
 }
 
 #[test]
-fn a_complaint_needs_no_reason_and_a_correction_is_none() {
+fn a_complaint_needs_no_reason_and_a_correction_is_ignored() {
     let complaint = |kind: Value, subtype: Value| {
         parse(&changed("complained", |body| {
             body["detail"]["complaint"]["complaintFeedbackType"] = kind;
@@ -116,7 +116,7 @@ fn a_complaint_needs_no_reason_and_a_correction_is_none() {
 }
 
 #[test]
-fn other_kinds_are_ignored_whatever_is_in_them() {
+fn other_kinds_are_ignored_whatever_their_content() {
     for kind in
         ["Send", "Open", "Click", "DeliveryDelay", "Rendering Failure", "Subscription", "New"]
     {
@@ -126,7 +126,7 @@ fn other_kinds_are_ignored_whatever_is_in_them() {
 }
 
 #[test]
-fn an_email_that_was_none_of_a_jobs_has_no_job() {
+fn an_email_without_a_valid_tag_has_no_job() {
     for tag in [Value::Null, json!([]), json!("text"), json!([7]), json!(["no id"])] {
         let feedback = read(&changed("bounced", |body| {
             body["detail"]["mail"]["tags"]["job_id"] = tag.clone();
@@ -149,7 +149,7 @@ fn a_bounce_of_a_forwarded_email_is_about_both_addresses() {
 }
 
 #[test]
-fn of_several_recipients_only_those_that_bounced_are_meant() {
+fn with_several_recipients_only_those_that_bounced_are_named() {
     let feedback = read(&changed("bounced", |body| {
         body["detail"]["mail"]["destination"] = json!(["ada@example.com", "grace@example.com"]);
     }));
@@ -157,7 +157,7 @@ fn of_several_recipients_only_those_that_bounced_are_meant() {
 }
 
 #[test]
-fn what_is_no_address_is_left_out_and_counted() {
+fn an_invalid_address_is_left_out_and_counted() {
     let body = changed("bounced", |body| {
         body["detail"]["bounce"]["bouncedRecipients"] = json!([
             {"emailAddress": "ünïcode@example.com"},
@@ -171,7 +171,7 @@ fn what_is_no_address_is_left_out_and_counted() {
 }
 
 #[test]
-fn says_which_field_is_wrong() {
+fn each_error_names_the_field() {
     assert_eq!(
         parse("ada@example.com").unwrap_err().to_string(),
         "the body is not JSON (line 1, column 1)"
@@ -252,7 +252,7 @@ fn json_value() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn never_panics_and_never_repeats_a_value(text in ".{0,200}", json in json_value(), nested: bool) {
+    fn any_body_parses_without_a_panic_and_errors_repeat_no_value(text in ".{0,200}", json in json_value(), nested: bool) {
         let body = if nested { json!({"detail": json}).to_string() } else { json.to_string() };
         for body in [text, body] {
             if let Err(error) = parse(&body) {

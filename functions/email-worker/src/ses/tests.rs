@@ -1,11 +1,11 @@
-//! The adapter against recorded answers of SES.
+//! The adapter against recorded responses of SES.
 
 use aws_sdk_sesv2::{
     operation::{get_account::GetAccountOutput, send_email::SendEmailOutput},
     types::SendQuota,
 };
 use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
-use email::{dead_letter::Reason, hold::Cause};
+use email::{dead_letter::Reason, hold::HoldCause};
 
 use super::*;
 
@@ -44,49 +44,54 @@ async fn the_request_has_sender_recipient_set_and_tag() {
             request.from_email_address() == Some("courses@example.com")
                 && request.destination().unwrap().to_addresses() == ["ada@example.com"]
                 && request.configuration_set_name() == Some("events")
-                && request.email_tags()[0].name() == JOB_ID_TAG
+                && request.email_tags()[0].name() == ses_tags::JOB_ID
                 && request.email_tags()[0].value() == "a-1"
                 && simple.subject().unwrap().data() == "Hi"
                 && simple.body().unwrap().html().unwrap().data() == "<p>Hello"
         })
         .then_output(|| SendEmailOutput::builder().message_id("m-1").build());
-    assert_eq!(send(&rule).await, Outcome::Accepted { message_id: "m-1".to_owned() });
+    assert_eq!(send(&rule).await, Outcome::Accepted { ses_message_id: "m-1".to_owned() });
 }
 
 #[tokio::test]
-async fn refusals_are_told_apart() {
+async fn each_refusal_has_its_outcome() {
     for (status, code, message, expected) in [
         (429, "TooManyRequestsException", "Maximum sending rate exceeded.", Outcome::Throttled),
         (
             429,
             "TooManyRequestsException",
             "Daily message quota exceeded.",
-            Outcome::Held(Cause::DailyQuota),
+            Outcome::Held(HoldCause::DailyQuota),
         ),
         (
             429,
             "LimitExceededException",
             "Daily message quota exceeded.",
-            Outcome::Held(Cause::DailyQuota),
+            Outcome::Held(HoldCause::DailyQuota),
         ),
         (400, "ThrottlingException", "Rate exceeded", Outcome::Throttled),
-        (400, "SendingPausedException", "paused", Outcome::Held(Cause::SendingPaused)),
+        (400, "SendingPausedException", "paused", Outcome::Held(HoldCause::SendingPaused)),
         (
             400,
             "MessageRejected",
             "Sending suspended for this account. For more information, please check the inbox of \
              the email address associated with your AWS account.",
-            Outcome::Held(Cause::AccountSuspended),
+            Outcome::Held(HoldCause::AccountSuspended),
         ),
         (
             400,
             "MessageRejected",
             "Email address is not verified. The following identities failed the check in region \
              US-EAST-1: courses@example.com",
-            Outcome::Held(Cause::SenderNotVerified),
+            Outcome::Held(HoldCause::SenderNotVerified),
         ),
-        (400, "AccountSuspendedException", "no", Outcome::Held(Cause::AccountSuspended)),
-        (400, "MailFromDomainNotVerifiedException", "no", Outcome::Held(Cause::SenderNotVerified)),
+        (400, "AccountSuspendedException", "no", Outcome::Held(HoldCause::AccountSuspended)),
+        (
+            400,
+            "MailFromDomainNotVerifiedException",
+            "no",
+            Outcome::Held(HoldCause::SenderNotVerified),
+        ),
         (
             400,
             "MessageRejected",
@@ -118,7 +123,7 @@ async fn refusals_are_told_apart() {
 }
 
 #[tokio::test]
-async fn an_answer_that_makes_no_sense_is_ambiguous() {
+async fn an_unreadable_success_is_ambiguous() {
     let rule = mock!(Client::send_email).then_http_response(|| {
         HttpResponse::new(200.try_into().unwrap(), "<html>captive portal".into())
     });
@@ -171,7 +176,7 @@ async fn a_connection_that_breaks_after_the_request_is_ambiguous() {
 }
 
 #[tokio::test]
-async fn the_accounts_rate_is_what_ses_says_if_it_says_one() {
+async fn the_accounts_rate_is_what_ses_reports_if_it_reports_one() {
     for (rate, expected) in [(14.0, Some(14.0)), (0.0, None), (-1.0, None)] {
         let rule = mock!(Client::get_account).then_output(move || {
             let quota = SendQuota::builder().max_send_rate(rate).build();

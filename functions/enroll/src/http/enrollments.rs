@@ -3,62 +3,63 @@
 use std::sync::Arc;
 
 use axum::{extract::State, http::StatusCode};
-use email::{JobId, ledger::Entry};
+use email::{
+    JobId,
+    ledger::{Entry, Timeline},
+};
 use enrollment::{
-    EnrollError, Enrolled, Enrollment,
-    enrollment::{EnrollRequest, EnrollmentState},
-    payment::Payment,
+    EnrollError, EnrollRequest, Enrolled, Enrollment, Ports, enrollment::EnrollmentState,
+    payment::Payment, ports::FindEnrollment,
 };
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
-    Api,
-    jsend::Answer,
+    api::ApiAdapters,
+    jsend::ApiResponse,
     request::{CourseInPath, JsonObject, StudentInQuery},
 };
 
-/// What the original answered, and so do we.
+/// The message of the Express prototype that Registrar replaces; callers may compare it.
 const ENROLLED: &str = "Enrolled Success";
 
-/// `POST /enrollments`, and the original's `POST /add-user-to-course`
-pub(super) async fn enroll<W: Api>(
-    State(world): State<Arc<W>>,
+/// `POST /enrollments`, and `POST /add-user-to-course`, the route name of that prototype
+pub(super) async fn enroll<A: ApiAdapters>(
+    State(ports): State<Arc<Ports<A>>>,
     JsonObject(object): JsonObject,
-) -> Result<Answer, Answer> {
+) -> Result<ApiResponse, ApiResponse> {
     let request = EnrollRequest::from_fields(&object)
-        .map_err(|fields| Answer::fields(StatusCode::UNPROCESSABLE_ENTITY, fields))?;
+        .map_err(|fields| ApiResponse::fields(StatusCode::UNPROCESSABLE_ENTITY, fields))?;
     let (status, enrollment) =
-        match enrollment::enroll(world.as_ref(), request, OffsetDateTime::now_utc()).await? {
+        match enrollment::enroll(&ports, request, OffsetDateTime::now_utc()).await? {
             Enrolled::New(enrollment) => (StatusCode::CREATED, enrollment),
             Enrolled::Already(enrollment) => (StatusCode::OK, enrollment),
         };
-    let data = json!({"message": ENROLLED, "enrollment": shown(&enrollment)});
-    Ok(Answer::success(status, data))
+    let data = json!({"message": ENROLLED, "enrollment": enrollment_json(&enrollment)});
+    Ok(ApiResponse::success(status, data))
 }
 
 /// `GET /enrollments/{course_id}?student_id=`
-pub(super) async fn show<W: Api>(
-    State(world): State<Arc<W>>,
+pub(super) async fn show<A: ApiAdapters>(
+    State(ports): State<Arc<Ports<A>>>,
     CourseInPath(course_id): CourseInPath,
     StudentInQuery(student_id): StudentInQuery,
-) -> Result<Answer, Answer> {
-    let Some(enrollment) = world.find_enrollment(&student_id, &course_id).await? else {
+) -> Result<ApiResponse, ApiResponse> {
+    let Some(enrollment) = ports.enrollments.find_enrollment(&student_id, &course_id).await? else {
         let why = "this student has no enrollment in this course";
-        return Ok(Answer::fail(StatusCode::NOT_FOUND, "course_id", why));
+        return Ok(ApiResponse::fail(StatusCode::NOT_FOUND, "course_id", why));
     };
-    let mut data = json!({"enrollment": shown(&enrollment)});
+    let mut data = json!({"enrollment": enrollment_json(&enrollment)});
     if let Some(payment) = &enrollment.payment {
-        data["payment"] = paid(payment);
+        data["payment"] = payment_json(payment);
     }
-    if let Some(job_id) = email_of(&enrollment) {
-        data["email"] = timeline(world.find(&job_id).await?);
+    if let Some(job_id) = current_email(&enrollment) {
+        data["email"] = timeline(ports.ledger.find(&job_id).await?);
     }
-    Ok(Answer::success(StatusCode::OK, data))
+    Ok(ApiResponse::success(StatusCode::OK, data))
 }
 
-/// An enrollment as callers see it.
-fn shown(enrollment: &Enrollment) -> Value {
+fn enrollment_json(enrollment: &Enrollment) -> Value {
     json!({
         "id": enrollment.id,
         "student_id": enrollment.student.id,
@@ -71,24 +72,24 @@ fn shown(enrollment: &Enrollment) -> Value {
     })
 }
 
-/// A payment as callers see it: not with what it was paid.
-fn paid(payment: &Payment) -> Value {
+/// Without the payment method.
+fn payment_json(payment: &Payment) -> Value {
     json!({
         "attempt": payment.attempt,
-        "price": payment.price,
-        "currency": payment.currency,
+        "price": payment.price.amount,
+        "currency": payment.price.currency,
         "started_at": rfc3339(payment.started_at),
         "failure": payment.failure,
     })
 }
 
 fn rfc3339(at: OffsetDateTime) -> String {
-    // Only years beyond 9999 cannot be written so.
+    // Fails only beyond the year 9999.
     at.format(&Rfc3339).unwrap_or_default()
 }
 
-/// The email that the enrollment's state asks for.
-fn email_of(enrollment: &Enrollment) -> Option<JobId> {
+/// The email of the enrollment's state.
+fn current_email(enrollment: &Enrollment) -> Option<JobId> {
     match enrollment.state {
         EnrollmentState::Active => Some(enrollment.id.email_job_id()),
         EnrollmentState::Refunding | EnrollmentState::Refunded => {
@@ -98,15 +99,15 @@ fn email_of(enrollment: &Enrollment) -> Option<JobId> {
     }
 }
 
-/// The ledger's entry as it is; `queued` while no worker has taken the job.
+/// The ledger's entry; `queued` until a worker takes the job.
 fn timeline(entry: Option<Entry>) -> Value {
     entry.map_or_else(|| json!({"state": "queued"}), |entry| json!(entry))
 }
 
-impl From<EnrollError> for Answer {
+impl From<EnrollError> for ApiResponse {
     fn from(error: EnrollError) -> Self {
         match error {
-            EnrollError::NoSuchCourse(id) => super::no_such_course(&id),
+            EnrollError::NoSuchCourse(id) => Self::no_such_course(&id),
             EnrollError::CourseClosed => {
                 Self::fail(StatusCode::CONFLICT, "course_id", "this course takes no new students")
             }
@@ -128,7 +129,7 @@ impl From<EnrollError> for Answer {
                 "message": "The student's bank asks for the student's confirmation.",
             })),
             EnrollError::PaymentProcessing => {
-                Self::retry("the payment is under way and how it ends is not known yet; ask again")
+                Self::retry("the payment is in progress and its result is not known yet; retry")
             }
             EnrollError::Refunded => {
                 let why = "the student was refunded for this course, which could not be granted";

@@ -1,4 +1,4 @@
-//! What handlers take from a request, with errors in the API's own form.
+//! The extractors of the handlers, with errors in the API's own form.
 
 use axum::{
     body::Bytes,
@@ -10,19 +10,19 @@ use enrollment::{CourseId, StudentId};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::jsend::Answer;
+use super::jsend::ApiResponse;
 
-/// The largest body that is read, in bytes.
+/// Maximum size of a body, in bytes.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
 
-/// A body that is a JSON object of at most [`MAX_BYTES`], whatever its content type claims.
+/// A body that is a JSON object of at most [`MAX_BYTES`], whatever its content type.
 pub(super) struct JsonObject(pub(super) Map<String, Value>);
 
 impl<S: Send + Sync> FromRequest<S> for JsonObject {
-    type Rejection = Answer;
+    type Rejection = ApiResponse;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Answer> {
-        let fail = |status, why: String| Answer::fail(status, "body", why);
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiResponse> {
+        let fail = |status, why: String| ApiResponse::fail(status, "body", why);
         let bytes =
             Bytes::from_request(request, state).await.map_err(|rejection| {
                 match rejection.into_response().status() {
@@ -44,14 +44,15 @@ impl<S: Send + Sync> FromRequest<S> for JsonObject {
     }
 }
 
-/// The course that the path names.
+/// The path's `course_id`.
 pub(super) struct CourseInPath(pub(super) CourseId);
 
 impl<S: Send + Sync> FromRequestParts<S> for CourseInPath {
-    type Rejection = Answer;
+    type Rejection = ApiResponse;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Answer> {
-        let fail = |why: String| Answer::fail(StatusCode::UNPROCESSABLE_ENTITY, "course_id", why);
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiResponse> {
+        let fail =
+            |why: String| ApiResponse::fail(StatusCode::UNPROCESSABLE_ENTITY, "course_id", why);
         let Path(text) = Path::<String>::from_request_parts(parts, state)
             .await
             .map_err(|_| fail("is not UTF-8".to_owned()))?;
@@ -61,7 +62,7 @@ impl<S: Send + Sync> FromRequestParts<S> for CourseInPath {
     }
 }
 
-/// The student whom the query string names.
+/// The query string's `student_id`.
 pub(super) struct StudentInQuery(pub(super) StudentId);
 
 #[derive(Deserialize)]
@@ -70,10 +71,11 @@ struct StudentParameter {
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for StudentInQuery {
-    type Rejection = Answer;
+    type Rejection = ApiResponse;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Answer> {
-        let fail = |why: String| Answer::fail(StatusCode::UNPROCESSABLE_ENTITY, "student_id", why);
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiResponse> {
+        let fail =
+            |why: String| ApiResponse::fail(StatusCode::UNPROCESSABLE_ENTITY, "student_id", why);
         let Query(StudentParameter { student_id }) = Query::from_request_parts(parts, state)
             .await
             .map_err(|_| fail("is not one value of the query string".to_owned()))?;

@@ -1,8 +1,8 @@
-//! Queues and a ledger in memory, which fail where they are told to.
+//! Queues in memory beside the in-memory ledger; all fail together where a test wants them to.
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
     sync::{Mutex, MutexGuard},
     time::Duration,
 };
@@ -10,7 +10,8 @@ use std::{
 use email::{
     Job, JobId,
     dead_letter::attribute,
-    ledger::{Entry, Reopen, Reopened, State, Timeline},
+    ledger::{Claim, Claimed, Entry, Reopen, Reopened, State, Timeline},
+    testing::{Calls, Fate, MemoryLedger, Row},
 };
 use time::OffsetDateTime;
 use tokio::time::Instant;
@@ -20,11 +21,16 @@ use crate::{
     aws_call::CallFailed,
     dead_letters::{
         letter::{Letter, Receipt},
-        queue::{AT_ONCE, Count, HIDDEN_FOR, Jobs, Letters, Refused},
+        queue::{
+            Count, DeadLetterQueue, EmailQueue, MAX_ENTRIES_PER_CALL, Refused, VISIBILITY_TIMEOUT,
+        },
     },
 };
 
 pub(super) const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+/// How long after [`NOW`] another worker's claim ends: in 2200, later than any clock of a redrive.
+const CLAIM_LASTS: Duration = Duration::from_hours(84_006 * 24);
 
 /// The body of a job.
 pub(super) fn body(job: &str) -> String {
@@ -43,7 +49,7 @@ pub(super) fn stored(message_id: &str, body: &str, code: &str) -> Stored {
         attributes: BTreeMap::from([
             (attribute::ERROR_CODE.to_owned(), code.to_owned()),
             (attribute::REASON.to_owned(), "refused <ada@example.com>, it says".to_owned()),
-            (attribute::MESSAGE_ID.to_owned(), format!("original of {message_id}")),
+            (attribute::SQS_MESSAGE_ID.to_owned(), format!("original of {message_id}")),
             (attribute::ATTEMPTS.to_owned(), "2".to_owned()),
             (attribute::FIRST_ATTEMPT_AT.to_owned(), "2026-11-25T04:19:44.5Z".to_owned()),
         ]),
@@ -76,26 +82,18 @@ impl Stored {
 }
 
 /// Everything that a command works on.
-#[derive(Default)]
 pub(super) struct Place {
     pub(super) letters: Mutex<Vec<Stored>>,
     pub(super) jobs: Mutex<Vec<String>>,
-    pub(super) ledger: Mutex<HashMap<JobId, State>>,
+    pub(super) ledger: MemoryLedger,
     pub(super) sent: Mutex<Vec<JobId>>,
     /// Delivers each letter twice, as SQS may.
     pub(super) twice: AtomicBool,
     /// Keeps letters from being deleted.
     pub(super) sticky: AtomicBool,
-    pub(super) calls: AtomicUsize,
-    /// The call, from 1, at which everything begins to fail.
-    pub(super) fails_from: AtomicUsize,
-    /// Whether the failing call takes place all the same, and only its answer is lost.
-    pub(super) late: AtomicBool,
+    /// Decides about every call, the ledger's too.
+    calls: Calls,
 }
-
-#[derive(Debug, thiserror::Error)]
-#[error("down")]
-struct Down;
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap()
@@ -103,39 +101,36 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Place {
     pub(super) fn with(letters: impl IntoIterator<Item = Stored>) -> Self {
-        let place = Self::default();
-        lock(&place.letters).extend(letters);
-        place
+        let calls = Calls::default();
+        Self {
+            letters: Mutex::new(letters.into_iter().collect()),
+            jobs: Mutex::default(),
+            ledger: MemoryLedger::with_calls(calls.clone()),
+            sent: Mutex::default(),
+            twice: AtomicBool::default(),
+            sticky: AtomicBool::default(),
+            calls,
+        }
     }
 
+    /// The ledger has the job, in that state after two attempts.
     pub(super) fn know(&self, job: &str, state: State) {
-        lock(&self.ledger).insert(job.parse().unwrap(), state);
+        let row = match state {
+            State::Sending => Row::claimed("another's", NOW, NOW + CLAIM_LASTS),
+            _ => Row::attempted(state, NOW),
+        };
+        self.ledger.rows().insert(job, Row { attempts: 2, ..row });
     }
 
+    /// Everything fails from that call on (from 1; 0: nothing does). If `late`, that one call takes
+    /// place all the same, and only its answer is lost.
     pub(super) fn fail_from(&self, call: usize, late: bool) {
-        self.calls.store(0, Relaxed);
-        self.fails_from.store(call, Relaxed);
-        self.late.store(late, Relaxed);
+        self.calls.fail_from(call, if late { Fate::AnswerLost } else { Fate::Fails });
     }
 
-    /// A call: it does its work, unless it fails before.
     async fn call<T>(&self, work: impl FnOnce() -> T) -> Result<T, CallFailed> {
-        // Calls take turns, as they do in the world.
-        tokio::task::yield_now().await;
-        let call = self.calls.fetch_add(1, Relaxed) + 1;
-        let fails_from = self.fails_from.load(Relaxed);
-        let fails = fails_from > 0 && call >= fails_from;
-        if !fails {
-            return Ok(work());
-        }
-        if call == fails_from && self.late.load(Relaxed) {
-            work();
-        }
-        Err(CallFailed::other("a call", &Down))
-    }
-
-    async fn ledger_call<T>(&self, work: impl FnOnce() -> T) -> Result<T, Unavailable> {
-        self.call(work).await.map_err(|error| Unavailable::new("a call to the ledger", error))
+        let called = self.calls.make("a call", "", work).await;
+        called.map_err(|error| CallFailed::other("a call", &error))
     }
 
     pub(super) fn left(&self) -> Vec<String> {
@@ -146,14 +141,17 @@ impl Place {
         lock(&self.letters).iter().all(Stored::is_visible)
     }
 
-    /// What the workers do with what is on the email queue: they send what the ledger lets them.
+    /// The workers take the jobs on the email queue, and send what the ledger lets them.
     pub(super) fn work(&self) {
         for body in lock(&self.jobs).drain(..) {
-            let job = Job::parse(&body).unwrap();
-            let mut ledger = lock(&self.ledger);
-            if matches!(ledger.get(&job.id), None | Some(State::Sending)) {
-                ledger.insert(job.id.clone(), State::Sent);
-                lock(&self.sent).push(job.id);
+            let job_id = Job::parse(&body).unwrap().id;
+            let token = "a worker's".to_owned();
+            let until = NOW + Duration::from_secs(90);
+            let mut rows = self.ledger.rows();
+            let claim = Claim { job_id: job_id.clone(), token, at: NOW, until };
+            if let Claimed::Granted(_) = rows.claim(&claim) {
+                rows.mark_sent(&job_id, "m", NOW);
+                lock(&self.sent).push(job_id);
             }
         }
     }
@@ -165,7 +163,7 @@ impl Place {
     }
 }
 
-impl Letters for Place {
+impl DeadLetterQueue for Place {
     async fn count(&self) -> Result<Count, CallFailed> {
         let visible = lock(&self.letters).len().try_into().unwrap();
         Ok(Count { visible, hidden: 0 })
@@ -175,11 +173,12 @@ impl Letters for Place {
         let letters = || {
             let twice = self.twice.load(Relaxed);
             let mut letters = lock(&self.letters);
-            let visible = letters.iter_mut().filter(|letter| letter.is_visible()).take(AT_ONCE);
+            let visible =
+                letters.iter_mut().filter(|letter| letter.is_visible()).take(MAX_ENTRIES_PER_CALL);
             let received = visible.map(|letter| {
                 letter.receives += 1;
                 if !twice || letter.receives % 2 == 0 {
-                    letter.visible_at = Some(Instant::now() + HIDDEN_FOR);
+                    letter.visible_at = Some(Instant::now() + VISIBILITY_TIMEOUT);
                 }
                 letter.received(letter.receives)
             });
@@ -193,7 +192,7 @@ impl Letters for Place {
         receipts: &[Receipt],
         duration: Duration,
     ) -> Result<Vec<Refused>, CallFailed> {
-        assert!((1..=AT_ONCE).contains(&receipts.len()));
+        assert!((1..=MAX_ENTRIES_PER_CALL).contains(&receipts.len()));
         self.call(|| {
             for letter in &mut *lock(&self.letters) {
                 if receipts.contains(&letter.received(letter.receives).receipt) {
@@ -206,7 +205,7 @@ impl Letters for Place {
     }
 
     async fn delete(&self, receipts: &[Receipt]) -> Result<Vec<Refused>, CallFailed> {
-        assert!((1..=AT_ONCE).contains(&receipts.len()));
+        assert!((1..=MAX_ENTRIES_PER_CALL).contains(&receipts.len()));
         self.call(|| {
             if self.sticky.load(Relaxed) {
                 let refuse = |receipt: &Receipt| Refused {
@@ -223,47 +222,20 @@ impl Letters for Place {
     }
 }
 
-impl Jobs for Place {
+impl EmailQueue for Place {
     async fn send(&self, body: &str) -> Result<(), CallFailed> {
         self.call(|| lock(&self.jobs).push(body.to_owned())).await
     }
 }
 
 impl Reopen for Place {
-    async fn reopen(&self, id: &JobId, _: OffsetDateTime) -> Result<Reopened, Unavailable> {
-        self.ledger_call(|| match lock(&self.ledger).get_mut(id) {
-            None => Reopened::Ready,
-            // In these tests, a job that was claimed an hour ago is still being tried.
-            Some(State::Sending) if id.as_str().starts_with("claimed") => {
-                Reopened::InProgress { until: NOW }
-            }
-            Some(state) if state.was_accepted() => Reopened::Accepted(*state),
-            Some(state) => {
-                *state = State::Sending;
-                Reopened::Ready
-            }
-        })
-        .await
+    async fn reopen(&self, id: &JobId, now: OffsetDateTime) -> Result<Reopened, Unavailable> {
+        self.ledger.reopen(id, now).await
     }
 }
 
 impl Timeline for Place {
     async fn find(&self, id: &JobId) -> Result<Option<Entry>, Unavailable> {
-        self.ledger_call(|| {
-            let state = lock(&self.ledger).get(id).copied()?;
-            Some(Entry {
-                state,
-                attempts: 2,
-                first_attempt_at: NOW,
-                last_attempt_at: NOW,
-                sent_at: None,
-                message_id: None,
-                failed_at: None,
-                reason: None,
-                feedback_at: None,
-                feedback: None,
-            })
-        })
-        .await
+        self.ledger.find(id).await
     }
 }

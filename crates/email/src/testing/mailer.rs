@@ -1,0 +1,73 @@
+//! A mailer that sends nothing.
+
+use std::{fmt, sync::Mutex};
+
+use super::calls::{Calls, lock};
+use crate::{
+    address::EmailAddress,
+    job::JobId,
+    mailer::{Mailer, Outcome},
+    message::Message,
+};
+
+type Decide = Box<dyn Fn(&JobId) -> Outcome + Send + Sync>;
+
+/// A mailer that decides each attempt's outcome by its job.
+///
+/// The outcome is decided when an attempt begins, and returned after the pause of [`Calls`].
+pub struct MemoryMailer {
+    decide: Decide,
+    attempts: Mutex<Vec<String>>,
+    /// Its rule is not asked: every failure is an outcome.
+    pub calls: Calls,
+}
+
+impl fmt::Debug for MemoryMailer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryMailer").field("attempts", &self.attempts).finish_non_exhaustive()
+    }
+}
+
+/// The provider accepts the email.
+pub fn accepted() -> Outcome {
+    Outcome::Accepted { ses_message_id: "m".to_owned() }
+}
+
+/// Accepts everything.
+impl Default for MemoryMailer {
+    fn default() -> Self {
+        Self {
+            decide: Box::new(|_| accepted()),
+            attempts: Mutex::default(),
+            calls: Calls::default(),
+        }
+    }
+}
+
+impl MemoryMailer {
+    /// From now on this decides. It may panic, as an adapter's bug would.
+    pub fn decide_by(&mut self, decide: impl Fn(&JobId) -> Outcome + Send + Sync + 'static) {
+        self.decide = Box::new(decide);
+    }
+
+    /// From now on attempts for that job have that outcome, and all others the one they had.
+    pub fn decide_for(&mut self, job_id: &str, outcome: Outcome) {
+        let before = std::mem::replace(&mut self.decide, Box::new(|_| accepted()));
+        let job_id = job_id.to_owned();
+        self.decide_by(move |id| if id.as_str() == job_id { outcome.clone() } else { before(id) });
+    }
+
+    /// The jobs of all attempts, in their order.
+    pub fn attempts(&self) -> Vec<String> {
+        lock(&self.attempts).clone()
+    }
+}
+
+impl Mailer for MemoryMailer {
+    async fn send(&self, id: &JobId, _: &EmailAddress, _: &Message) -> Outcome {
+        lock(&self.attempts).push(id.to_string());
+        let outcome = (self.decide)(id);
+        self.calls.pause().await;
+        outcome
+    }
+}

@@ -1,0 +1,19 @@
+//! The in-memory world for tests of these ports.
+//!
+//! Its tables honour conditions and versions exactly as the DynamoDB adapter does, so a lost update
+//! shows. Every call is two numbered points, before its effect and after it: a task that is dropped at
+//! a point has crashed there. Dependencies can be taken down, calls can fail at random, and single
+//! rules can be removed ([`Missing`]) to prove that a test notices.
+
+#![allow(clippy::missing_panics_doc, clippy::unwrap_used, reason = "only tests use it")]
+
+mod bank;
+mod dice;
+mod emails;
+mod payments;
+mod tables;
+mod world;
+
+pub use bank::Bank;
+pub use dice::Dice;
+pub use world::{Dependency, InMemory, Missing, OUTAGE, World};

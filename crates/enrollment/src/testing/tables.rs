@@ -1,0 +1,208 @@
+//! The tables of courses and enrollments, with the conditions of the DynamoDB adapter.
+
+use time::OffsetDateTime;
+use unavailable::Unavailable;
+
+use super::world::{Dependency, Missing, World, unavailable};
+use crate::{
+    course::{Course, CourseId},
+    enrollment::Enrollment,
+    ports::{
+        FindCourse, FindEnrollment, FindOverdue, InsertEnrollment, Inserted, PutCourse,
+        SaveEnrollment, Saved,
+    },
+    student::StudentId,
+};
+
+impl World {
+    pub fn delete_courses(&self) {
+        self.state().courses.clear();
+    }
+
+    pub fn enrollments(&self) -> Vec<Enrollment> {
+        self.state().enrollments.values().cloned().collect()
+    }
+
+    /// The number of different enrollments that were ever inserted.
+    pub fn inserts(&self) -> usize {
+        self.state().inserted.len()
+    }
+
+    /// Every enrollment whose `resume_at` has passed.
+    pub fn overdue(&self, now: OffsetDateTime) -> Vec<Enrollment> {
+        let state = self.state();
+        state.enrollments.values().filter(|found| is_overdue(found, now)).cloned().collect()
+    }
+}
+
+fn is_overdue(enrollment: &Enrollment, now: OffsetDateTime) -> bool {
+    enrollment.resume_at.is_some_and(|at| at <= now)
+}
+
+fn key(enrollment: &Enrollment) -> (StudentId, CourseId) {
+    (enrollment.student.id.clone(), enrollment.course_id.clone())
+}
+
+impl FindCourse for World {
+    async fn find_course(&self, id: &CourseId) -> Result<Option<Course>, Unavailable> {
+        self.call(Dependency::Tables, |state| state.courses.get(id).cloned()).await
+    }
+}
+
+impl PutCourse for World {
+    async fn put_course(&self, course: &Course) -> Result<bool, Unavailable> {
+        self.call(Dependency::Tables, |state| {
+            state.courses.insert(course.id.clone(), course.clone()).is_none()
+        })
+        .await
+    }
+}
+
+impl FindEnrollment for World {
+    async fn find_enrollment(
+        &self,
+        student_id: &StudentId,
+        course_id: &CourseId,
+    ) -> Result<Option<Enrollment>, Unavailable> {
+        let key = (student_id.clone(), course_id.clone());
+        self.call(Dependency::Tables, |state| state.enrollments.get(&key).cloned()).await
+    }
+}
+
+impl InsertEnrollment for World {
+    async fn insert_enrollment(&self, enrollment: &Enrollment) -> Result<Inserted, Unavailable> {
+        self.call(Dependency::Tables, |state| {
+            let key = key(enrollment);
+            match state.enrollments.get(&key) {
+                Some(existing) if !state.is_missing(Missing::ConditionalInsert) => {
+                    Inserted::Exists(existing.clone())
+                }
+                _ => {
+                    state.inserted(enrollment.id);
+                    state.enrollments.insert(key, enrollment.clone());
+                    Inserted::New
+                }
+            }
+        })
+        .await
+    }
+}
+
+impl SaveEnrollment for World {
+    async fn save_enrollment(&self, enrollment: &Enrollment) -> Result<Saved, Unavailable> {
+        self.call(Dependency::Tables, |state| {
+            let previous = enrollment.version.checked_sub(1).ok_or_else(unavailable)?;
+            let key = key(enrollment);
+            let existing = state.enrollments.get(&key).ok_or_else(unavailable)?;
+            let fits = existing.id == enrollment.id && existing.version == previous;
+            if fits || state.is_missing(Missing::ConditionalSave) {
+                state.enrollments.insert(key, enrollment.clone());
+                Ok(Saved::Done)
+            } else if existing == enrollment {
+                Ok(Saved::Done)
+            } else {
+                Ok(Saved::Conflict(existing.clone()))
+            }
+        })
+        .await?
+    }
+}
+
+impl FindOverdue for World {
+    const SHARDS: u8 = 2;
+
+    async fn find_overdue(
+        &self,
+        shard: u8,
+        now: OffsetDateTime,
+        limit: usize,
+    ) -> Result<Vec<(StudentId, CourseId)>, Unavailable> {
+        self.call(Dependency::Shard(shard), |state| {
+            let in_shard = |found: &&Enrollment| found.id.as_bytes()[15] % Self::SHARDS == shard;
+            let mut overdue: Vec<_> = state
+                .enrollments
+                .values()
+                .filter(in_shard)
+                .filter(|found| is_overdue(found, now))
+                .collect();
+            overdue.sort_by_key(|found| found.resume_at);
+            overdue.into_iter().take(limit).map(key).collect()
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{enrollment::EnrollmentState, testing::Bank};
+
+    fn enrollment() -> Enrollment {
+        let course = serde_json::from_value(json!({
+            "course_id": "rust-101", "title": "Rust 101", "price": 0, "currency": "USD", "state": "open",
+        }))
+        .unwrap();
+        let student = json!({"student_id": "s-1", "email": "ada@example.com", "name": "Ada"});
+        let student = serde_json::from_value(student).unwrap();
+        Enrollment::new(student, &course, None, OffsetDateTime::UNIX_EPOCH)
+    }
+
+    async fn world_with(enrollment: &Enrollment) -> World {
+        let world = World::new([], Bank::Accepts);
+        assert_eq!(world.insert_enrollment(enrollment).await.unwrap(), Inserted::New);
+        world
+    }
+
+    #[tokio::test]
+    async fn second_insert_returns_the_enrollment_that_exists() {
+        let first = enrollment();
+        let world = world_with(&first).await;
+        let again = world.insert_enrollment(&enrollment()).await.unwrap();
+        assert_eq!(again, Inserted::Exists(first.clone()));
+        assert_eq!(world.enrollments(), [first]);
+    }
+
+    #[tokio::test]
+    async fn save_of_a_stale_version_conflicts_and_loses_no_update() {
+        let read_by_both = enrollment();
+        let world = world_with(&read_by_both).await;
+        let first = read_by_both.next(EnrollmentState::Refunding, None);
+        assert_eq!(world.save_enrollment(&first).await.unwrap(), Saved::Done);
+        let stale = read_by_both.next(EnrollmentState::Active, None);
+        let saved = world.save_enrollment(&stale).await.unwrap();
+        assert_eq!(saved, Saved::Conflict(first.clone()));
+        assert_eq!(world.enrollments(), [first], "the first update is still there");
+
+        world.remove(Missing::ConditionalSave);
+        assert_eq!(world.save_enrollment(&stale).await.unwrap(), Saved::Done);
+        assert_eq!(world.enrollments(), [stale], "and is lost without the condition");
+    }
+
+    #[tokio::test]
+    async fn repeated_save_finds_itself() {
+        let first = enrollment();
+        let world = world_with(&first).await;
+        let next = first.next(EnrollmentState::Active, None);
+        for _ in 0..2 {
+            assert_eq!(world.save_enrollment(&next).await.unwrap(), Saved::Done);
+        }
+    }
+
+    #[tokio::test]
+    async fn save_of_another_enrollment_conflicts() {
+        let first = enrollment();
+        let world = world_with(&first).await;
+        let other = enrollment().next(EnrollmentState::Active, None);
+        assert_eq!(world.save_enrollment(&other).await.unwrap(), Saved::Conflict(first));
+    }
+
+    #[tokio::test]
+    async fn save_without_an_earlier_version_is_unavailable() {
+        let first = enrollment();
+        assert!(world_with(&first).await.save_enrollment(&first).await.is_err(), "version 0");
+        let empty = World::new([], Bank::Accepts);
+        assert!(empty.save_enrollment(&first.next(first.state, None)).await.is_err(), "no item");
+    }
+}

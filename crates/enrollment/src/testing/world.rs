@@ -1,0 +1,211 @@
+//! The world's state, and what every call to it has in common.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    future::poll_fn,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU32, Ordering},
+    },
+    task::Poll,
+};
+
+use email::{Job, ledger::Entry};
+use unavailable::Unavailable;
+
+use super::{
+    bank::{Bank, IntentRow},
+    dice::Dice,
+};
+use crate::{
+    course::{Course, CourseId},
+    enrollment::Enrollment,
+    enrollment_id::EnrollmentId,
+    ports::{Adapters, Ports},
+    student::StudentId,
+};
+
+/// The cause that every [`Unavailable`] of the world has. No response may show it.
+pub const OUTAGE: &str = "arn:of:something is down";
+
+/// A rule that a test removes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    ConditionalInsert,
+    ConditionalSave,
+    IdempotencyKey,
+    CancelBeforeRetry,
+}
+
+/// A dependency that a test takes down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Dependency {
+    /// Courses and enrollments.
+    Tables,
+    /// One shard of the index of overdue enrollments.
+    Shard(u8),
+    Payments,
+    EmailQueue,
+    Ledger,
+}
+
+/// A handle; its clones are the same world. It is every adapter of [`InMemory`].
+#[derive(Debug, Clone)]
+pub struct World(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    points: AtomicU32,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) bank: Bank,
+    pub(super) missing: Option<Missing>,
+    /// Calls fail by this dice, before or after their effect.
+    dice: Option<Dice>,
+    down: BTreeSet<Dependency>,
+    pub(super) courses: BTreeMap<CourseId, Course>,
+    pub(super) enrollments: BTreeMap<(StudentId, CourseId), Enrollment>,
+    /// Every id that was ever inserted.
+    pub(super) inserted: BTreeSet<[u8; 16]>,
+    pub(super) intents: BTreeMap<String, IntentRow>,
+    /// Intents by their idempotency keys.
+    pub(super) keys: BTreeMap<String, String>,
+    pub(super) queue: VecDeque<Job>,
+    pub(super) ledger: BTreeMap<String, Mail>,
+    /// Timelines that a test wrote; the world's own worker writes none.
+    pub(super) timelines: BTreeMap<String, Entry>,
+    pub(super) sends: BTreeMap<String, u32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mail {
+    Claimed,
+    Released,
+    Sent,
+}
+
+#[derive(Debug)]
+pub struct InMemory;
+
+impl Adapters for InMemory {
+    type Courses = World;
+    type Enrollments = World;
+    type Payments = World;
+    type EmailQueue = World;
+    type Ledger = World;
+}
+
+impl World {
+    pub fn new(courses: impl IntoIterator<Item = Course>, bank: Bank) -> Self {
+        let courses = courses.into_iter().map(|course| (course.id.clone(), course));
+        Self(Arc::new(Inner {
+            points: AtomicU32::new(0),
+            state: Mutex::new(State {
+                bank,
+                missing: None,
+                dice: None,
+                down: BTreeSet::new(),
+                courses: courses.collect(),
+                enrollments: BTreeMap::new(),
+                inserted: BTreeSet::new(),
+                intents: BTreeMap::new(),
+                keys: BTreeMap::new(),
+                queue: VecDeque::new(),
+                ledger: BTreeMap::new(),
+                timelines: BTreeMap::new(),
+                sends: BTreeMap::new(),
+            }),
+        }))
+    }
+
+    /// With payments configured; without: `Ports { payments: None, ..world.ports() }`.
+    pub fn ports(&self) -> Ports<InMemory> {
+        Ports {
+            courses: self.clone(),
+            enrollments: self.clone(),
+            payments: Some(self.clone()),
+            email_queue: self.clone(),
+            ledger: self.clone(),
+        }
+    }
+
+    /// Removes a rule.
+    pub fn remove(&self, rule: Missing) {
+        self.state().missing = Some(rule);
+    }
+
+    pub fn set_bank(&self, bank: Bank) {
+        self.state().bank = bank;
+    }
+
+    pub fn take_down(&self, dependency: Dependency) {
+        self.state().down.insert(dependency);
+    }
+
+    pub fn bring_up(&self, dependency: Dependency) {
+        self.state().down.remove(&dependency);
+    }
+
+    /// Has calls fail by this dice from now on; `None`: by none.
+    pub fn unreliable(&self, dice: Option<Dice>) {
+        self.state().dice = dice;
+    }
+
+    /// The number of points reached so far.
+    pub fn points(&self) -> u32 {
+        self.0.points.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap()
+    }
+
+    /// One numbered point: the task yields here, and may never be polled again.
+    pub(super) async fn point(&self) {
+        self.0.points.fetch_add(1, Ordering::Relaxed);
+        let mut passed = false;
+        poll_fn(|context| {
+            if passed {
+                Poll::Ready(())
+            } else {
+                passed = true;
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+
+    /// A call: a point, the effect, a point; and perhaps a failure before or after the effect.
+    pub(super) async fn call<T>(
+        &self,
+        dependency: Dependency,
+        effect: impl FnOnce(&mut State) -> T,
+    ) -> Result<T, Unavailable> {
+        self.point().await;
+        let luck = self.state().dice.as_mut().map(|dice| dice.roll(24));
+        if luck == Some(0) || self.state().down.contains(&dependency) {
+            return Err(unavailable());
+        }
+        let done = effect(&mut self.state());
+        self.point().await;
+        if luck == Some(1) { Err(unavailable()) } else { Ok(done) }
+    }
+}
+
+impl State {
+    pub(super) fn is_missing(&self, rule: Missing) -> bool {
+        self.missing == Some(rule)
+    }
+
+    pub(super) fn inserted(&mut self, id: EnrollmentId) {
+        self.inserted.insert(*id.as_bytes());
+    }
+}
+
+pub(super) fn unavailable() -> Unavailable {
+    Unavailable::new("a test's call", OUTAGE)
+}

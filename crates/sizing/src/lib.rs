@@ -1,0 +1,26 @@
+//! From a send limit and the provider's expected latency to the deployment parameters of the email
+//! worker, each with its reason.
+//!
+//! [`Plan::new`] chooses the parameters. [`WorkerSettings::check`] rejects parameters that cannot
+//! work together: the worker calls it at startup, on what is really deployed.
+//!
+//! ```
+//! # use pacer::{SendLimit, Window};
+//! # use sizing::{DEFAULT_LATENCY, Plan};
+//! let plan = Plan::new(SendLimit::new(300)?, Window::from_secs(60)?, DEFAULT_LATENCY)?;
+//! assert_eq!(plan.settings().batch_size, 100);
+//! assert!(plan.usable().fraction() > 0.99);
+//! println!("{}", plan.parameter_overrides());
+//! # Ok::<(), sizing::Invalid>(())
+//! ```
+
+mod human;
+mod invalid;
+mod plan;
+mod reasons;
+mod worker_settings;
+
+pub use invalid::{Invalid, Parameter};
+pub use plan::{DEFAULT_LATENCY, HANDOVER, Plan, Usable};
+pub use reasons::Choice;
+pub use worker_settings::{CLOSING_ROOM, SES_ATTEMPT_TIMEOUT, WorkerSettings};

@@ -1,0 +1,152 @@
+//! Amazon SES, API v2.
+
+mod classify;
+
+use std::error::Error;
+
+use adapters::ses_tags;
+use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_sesv2::{
+    Client,
+    config::http::HttpResponse,
+    error::{ProvideErrorMetadata, SdkError},
+    types::{Body, Content, Destination, EmailContent, MessageTag, SendQuota},
+};
+use email::{
+    EmailAddress, JobId, Message,
+    mailer::{Mailer, Outcome},
+};
+use sizing::SES_ATTEMPT_TIMEOUT;
+use unavailable::Unavailable;
+
+use classify::{Failure, classify};
+
+/// Sends through SES. Needs `ses:SendEmail` on the identity and the configuration set.
+#[derive(Debug, Clone)]
+pub struct Ses {
+    client: Client,
+    sender: EmailAddress,
+    configuration_set: String,
+}
+
+/// A client that makes one HTTP attempt per call: a permit of the pacer is one attempt, and the SDK's own
+/// retries would make it three (by default it retries throttles and 5xx).
+pub fn client(sdk: &SdkConfig) -> Client {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(adapters::clients::CONNECT_TIMEOUT)
+        .read_timeout(SES_ATTEMPT_TIMEOUT)
+        .operation_attempt_timeout(SES_ATTEMPT_TIMEOUT)
+        .operation_timeout(SES_ATTEMPT_TIMEOUT)
+        .build();
+    let config = aws_sdk_sesv2::config::Builder::from(sdk)
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(timeouts)
+        .build();
+    Client::from_conf(config)
+}
+
+/// The account's own limit in emails per second (`GetAccount`, `MaxSendRate`). Needs `ses:GetAccount`.
+///
+/// `None` if SES does not respond or reports none; the log has the error. Then only the configured limit
+/// applies.
+pub async fn account_rate(client: &Client) -> Option<f64> {
+    let rate = match client.get_account().send().await {
+        Ok(account) => account.send_quota().map(SendQuota::max_send_rate),
+        Err(error) => {
+            let error = Unavailable::new("asking SES for the account's rate", error);
+            tracing::warn!(%error, "only the configured limit applies");
+            return None;
+        }
+    };
+    rate.filter(|&rate| rate > 0.0)
+}
+
+impl Ses {
+    pub fn new(client: Client, sender: EmailAddress, configuration_set: String) -> Self {
+        Self { client, sender, configuration_set }
+    }
+}
+
+impl Mailer for Ses {
+    async fn send(&self, id: &JobId, to: &EmailAddress, message: &Message) -> Outcome {
+        let Ok((content, tag)) = content(id, message) else {
+            return classify(Failure::NotSent, &self.sender);
+        };
+        let sent = self
+            .client
+            .send_email()
+            .from_email_address(self.sender.as_str())
+            .destination(Destination::builder().to_addresses(to.as_str()).build())
+            .content(content)
+            .configuration_set_name(&self.configuration_set)
+            .email_tags(tag)
+            .send()
+            .await;
+        match sent {
+            Ok(accepted) => {
+                Outcome::Accepted { ses_message_id: accepted.message_id.unwrap_or_default() }
+            }
+            Err(error) => classify(failure(&error), &self.sender),
+        }
+    }
+}
+
+/// The message in SES's form. `Err` would mean that a mandatory part is missing, which cannot happen.
+fn content(
+    id: &JobId,
+    message: &Message,
+) -> Result<(EmailContent, MessageTag), aws_sdk_sesv2::error::BuildError> {
+    let utf8 = |text: &str| Content::builder().data(text).charset("UTF-8").build();
+    let body = Body::builder()
+        .text(utf8(&message.text)?)
+        .set_html(message.html.as_deref().map(utf8).transpose()?)
+        .build();
+    let simple = aws_sdk_sesv2::types::Message::builder()
+        .subject(utf8(message.subject.as_str())?)
+        .body(body)
+        .build();
+    let tag = MessageTag::builder().name(ses_tags::JOB_ID).value(id.as_str()).build()?;
+    Ok((EmailContent::builder().simple(simple).build(), tag))
+}
+
+/// The kind of failure: [`Failure::NotSent`] only if the request certainly never left.
+fn failure<E>(error: &SdkError<E, HttpResponse>) -> Failure<'_>
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    match error {
+        // A success with an unreadable body: the email was probably sent.
+        SdkError::ServiceError(refused) if refused.raw().status().is_success() => Failure::NoAnswer,
+        SdkError::ServiceError(refused) => Failure::Service {
+            status: refused.raw().status().as_u16(),
+            code: refused.err().code().unwrap_or_default(),
+            message: refused.err().message().unwrap_or_default(),
+        },
+        SdkError::ConstructionFailure(_) => Failure::NotSent,
+        SdkError::DispatchFailure(dispatch)
+            if dispatch.is_user()
+                || dispatch.as_connector_error().is_some_and(|e| never_connected(e)) =>
+        {
+            Failure::NotSent
+        }
+        _ => Failure::NoAnswer,
+    }
+}
+
+/// Whether the HTTP client failed before it had a connection.
+fn never_connected(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error
+            .downcast_ref::<hyper_util::client::legacy::Error>()
+            .is_some_and(hyper_util::client::legacy::Error::is_connect)
+        {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,271 @@
+//! Days of the worker, simulated: two slots, a queue that counts receives as SQS does, and a provider that
+//! refuses emails for a day. Time is tokio's paused clock.
+//!
+//! Each job must be sent once, and no message may reach the maximum receive count, however many times it
+//! was given back. `-- --nocapture` prints the receives that each day cost.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    hash::{DefaultHasher, Hasher},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use email::{
+    hold::{self, HoldCause},
+    mailer::Outcome,
+    retry::MAX_RECEIVES,
+    testing::mailer::accepted,
+};
+use pacer::{SendLimit, Share, Slack, Slots, Window};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::world::{MIDNIGHT, World, invocation, job, share, world};
+use crate::worker::{Postponed, Received};
+
+const DAY: Duration = Duration::from_hours(24);
+/// template.yaml's, for its default `WorkerTimeout`.
+const TIMEOUT: Duration = Duration::from_mins(1);
+const VISIBILITY_TIMEOUT: Duration = Duration::from_mins(6);
+const BATCH_SIZE: usize = 100;
+
+/// An SQS queue, which delivers in no particular order.
+#[derive(Default)]
+struct Queue {
+    waiting: BTreeSet<(Instant, usize)>,
+    messages: HashMap<usize, Message>,
+    /// Moved to the dead-letter queue after too many receives.
+    dead: Vec<usize>,
+    most_receives: u32,
+    /// Random enough.
+    draws: DefaultHasher,
+}
+
+struct Message {
+    job: String,
+    visible_at: Instant,
+    receives: u32,
+}
+
+impl Queue {
+    fn put(&mut self, jobs: impl IntoIterator<Item = String>) {
+        let visible_at = Instant::now();
+        for job in jobs {
+            let id = self.messages.len();
+            self.waiting.insert((visible_at, id));
+            self.messages.insert(id, Message { job, visible_at, receives: 0 });
+        }
+    }
+
+    fn receive(&mut self) -> Vec<(usize, Received)> {
+        let now = Instant::now();
+        let visible: Vec<usize> =
+            self.waiting.iter().take_while(|(at, _)| *at <= now).map(|&(_, id)| id).collect();
+        // Any part of them, so that none has an advantage because it came first.
+        self.draws.write_u8(0);
+        let draw = usize::try_from(self.draws.finish() >> 32).unwrap_or(0);
+        let start = draw % (visible.len().saturating_sub(BATCH_SIZE) + 1);
+        let mut batch = Vec::new();
+        for &id in visible.iter().skip(start).take(BATCH_SIZE) {
+            self.hide(id, VISIBILITY_TIMEOUT);
+            let Some(message) = self.messages.get_mut(&id) else { continue };
+            message.receives += 1;
+            self.most_receives = self.most_receives.max(message.receives);
+            if message.receives > MAX_RECEIVES {
+                self.dead.push(id);
+                self.delete(id);
+                continue;
+            }
+            let received = Received {
+                sqs_message_id: id.to_string(),
+                receives: message.receives,
+                ..job(&message.job)
+            };
+            batch.push((id, received));
+        }
+        batch
+    }
+
+    fn hide(&mut self, id: usize, delay: Duration) {
+        let Some(message) = self.messages.get_mut(&id) else { return };
+        self.waiting.remove(&(message.visible_at, id));
+        message.visible_at = Instant::now() + delay;
+        self.waiting.insert((message.visible_at, id));
+    }
+
+    fn delete(&mut self, id: usize) {
+        if let Some(message) = self.messages.remove(&id) {
+            self.waiting.remove(&(message.visible_at, id));
+        }
+    }
+
+    fn next(&self) -> Option<Instant> {
+        self.waiting.first().map(|&(at, _)| at)
+    }
+}
+
+/// A worker, its queue, and the emails that the provider has accepted.
+struct Simulation {
+    began: Instant,
+    world: World,
+    share: Share,
+    queue: Mutex<Queue>,
+    accepted: Arc<Mutex<BTreeMap<String, u32>>>,
+    invocations: AtomicU64,
+    /// Whether turning the event source off has an effect: Lambda may be slow.
+    obeys_holds: bool,
+}
+
+impl Simulation {
+    /// The provider's outcome depends on the time since the beginning and on the request's number.
+    fn new(weather: impl Fn(Duration, u64) -> Outcome + Send + Sync + 'static) -> Self {
+        let began = Instant::now();
+        let accepted = Arc::new(Mutex::new(BTreeMap::new()));
+        let (counted, requests) = (accepted.clone(), AtomicU64::new(0));
+        let world = world().deciding(move |job| {
+            let number = requests.fetch_add(1, Ordering::Relaxed);
+            let outcome = weather(began.elapsed(), number);
+            if matches!(outcome, Outcome::Accepted { .. }) {
+                *counted.lock().unwrap().entry(job.to_string()).or_insert(0) += 1;
+            }
+            outcome
+        });
+        Self {
+            began,
+            world,
+            share: share(),
+            queue: Mutex::default(),
+            accepted,
+            invocations: AtomicU64::new(0),
+            obeys_holds: true,
+        }
+    }
+
+    /// One slot, until the queue is empty.
+    async fn slot(&self) {
+        loop {
+            let off = self.obeys_holds && !self.world.event_source.is_on_now();
+            let batch = if off { Vec::new() } else { self.queue.lock().unwrap().receive() };
+            if batch.is_empty() {
+                let Some(next) = self.queue.lock().unwrap().next() else { return };
+                let soon = Instant::now() + Duration::from_secs(1);
+                sleep_until(next.max(soon)).await;
+                continue;
+            }
+            let (ids, messages): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+            self.invoke(ids, messages).await;
+        }
+    }
+
+    async fn invoke(&self, ids: Vec<usize>, messages: Vec<Received>) {
+        let number = self.invocations.fetch_add(1, Ordering::Relaxed);
+        let now = MIDNIGHT + self.began.elapsed();
+        let room = sizing::SES_ATTEMPT_TIMEOUT + sizing::CLOSING_ROOM;
+        let lasts = TIMEOUT.saturating_sub(room);
+        let invocation = invocation(&format!("request-{number}"), self.share, now, lasts);
+        let failed = self.world.handle(&invocation, messages).await;
+        let mut queue = self.queue.lock().unwrap();
+        let postponed: Vec<Postponed> = {
+            let mut all = self.world.queue.0.lock().unwrap();
+            all.extract_if(.., |message| failed.contains(&message.sqs_message_id)).collect()
+        };
+        for Postponed { sqs_message_id, after, .. } in postponed {
+            queue.hide(sqs_message_id.parse().unwrap(), after);
+        }
+        for id in ids.into_iter().filter(|id| !failed.contains(&id.to_string())) {
+            queue.delete(id);
+        }
+    }
+
+    /// The end of a hold: it ends with its cause.
+    async fn end_holds_after(&self, duration: Duration) {
+        sleep(duration).await;
+        loop {
+            sleep(Duration::from_mins(1)).await;
+            let now = MIDNIGHT + self.began.elapsed();
+            hold::release(&self.world.holds, &self.world.event_source, now).await.unwrap();
+        }
+    }
+
+    /// Runs until the queue is empty, asserts that every job was sent once, and returns the duration.
+    async fn run(self, what: &str, jobs: usize, hold: Duration) -> Duration {
+        self.queue.lock().unwrap().put((0..jobs).map(|n| format!("job-{n}")));
+        tokio::select! {
+            _ = async { tokio::join!(self.slot(), self.slot()) } => {}
+            () = self.end_holds_after(hold) => unreachable!("it never ends"),
+        }
+        let took = self.began.elapsed();
+        let queue = self.queue.lock().unwrap();
+        println!(
+            "{what}: {jobs} jobs in {:.1} h, {} invocations, at most {} receives per message",
+            took.as_secs_f64() / 3600.0,
+            self.invocations.load(Ordering::Relaxed),
+            queue.most_receives,
+        );
+        assert!(queue.dead.is_empty(), "{what}: {} became dead letters", queue.dead.len());
+        assert!(self.world.letters().is_empty(), "{what}: dead letters");
+        let accepted = self.accepted.lock().unwrap();
+        assert_eq!(accepted.len(), jobs, "{what}: not all were sent");
+        assert!(accepted.values().all(|&times| times == 1), "{what}: one was sent twice");
+        took
+    }
+}
+
+/// Refuses for a day, and then accepts.
+fn for_a_day(refusal: Outcome) -> impl Fn(Duration, u64) -> Outcome {
+    move |now, _| if now < DAY { refusal.clone() } else { accepted() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_day_long_hold_every_job_is_sent_once() {
+    let simulation = Simulation::new(for_a_day(Outcome::Held(HoldCause::DailyQuota)));
+    let took = simulation.run("a day's hold", 2_000, DAY).await;
+    assert!(took < DAY + Duration::from_mins(45), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_day_long_hold_that_lambda_ignores_every_job_is_sent_once() {
+    let mut simulation = Simulation::new(for_a_day(Outcome::Held(HoldCause::SendingPaused)));
+    simulation.obeys_holds = false;
+    simulation.run("a day's hold, ignored", 2_000, DAY).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_day_long_outage_every_job_is_sent_once() {
+    let refusal = Outcome::Transient { code: "ServiceUnavailable".to_owned() };
+    let took = Simulation::new(for_a_day(refusal)).run("a day's outage", 500, DAY).await;
+    assert!(took < DAY + Duration::from_hours(3), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_day_of_throttling_every_job_is_sent_once() {
+    Simulation::new(for_a_day(Outcome::Throttled)).run("a day's throttling", 1_000, DAY).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_occasional_failures_every_job_is_sent_once() {
+    let weather = |_, number: u64| match number % 97 {
+        0..20 => Outcome::Transient { code: "500".to_owned() },
+        20..23 => Outcome::Throttled,
+        23 => Outcome::Unknown { code: "Novel".to_owned() },
+        _ => accepted(),
+    };
+    Simulation::new(weather).run("bad weather", 3_000, Duration::ZERO).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_flood_every_job_is_sent_once() {
+    let mut simulation = Simulation::new(|_, _| accepted());
+    // An account of one email per second: most of each batch is given back untried.
+    simulation.share = Share::new(
+        SendLimit::new(60).unwrap(),
+        Window::from_secs(60).unwrap(),
+        Slots::new(2).unwrap(),
+        Slack::from_millis(250).unwrap(),
+    )
+    .unwrap();
+    simulation.run("a flood", 20_000, Duration::ZERO).await;
+}

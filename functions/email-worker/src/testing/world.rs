@@ -1,0 +1,145 @@
+//! A worker whose every part is in memory, on tokio's paused clock.
+
+use std::{collections::BTreeMap, sync::Mutex, time::Duration};
+
+use email::{
+    guarantee::Guarantees,
+    job::JobId,
+    mailer::Outcome,
+    testing::{
+        KeptLetter, MemoryDeadLetters, MemoryEventSource, MemoryHolds, MemoryLedger, MemoryMailer,
+        MemorySuppressions, Row, mailer::accepted,
+    },
+};
+use pacer::{SendLimit, Share, Slack, Slots, Window, driver::Driver};
+use time::OffsetDateTime;
+use tokio::time::{Instant, sleep};
+
+use crate::worker::{Invocation, Parts, Postpone, Postponed, Received, Worker};
+
+/// The provider's latency.
+const LATENCY: Duration = Duration::from_millis(60);
+/// The ledger's latency.
+const LEDGER_LATENCY: Duration = Duration::from_millis(5);
+
+/// The time at which tokio's paused clock stood at zero.
+pub(crate) const MIDNIGHT: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+#[derive(Default)]
+pub(crate) struct Postponements(pub(crate) Mutex<Vec<Postponed>>);
+
+impl Postpone for Postponements {
+    async fn postpone(&self, messages: &[Postponed]) {
+        self.0.lock().unwrap().extend_from_slice(messages);
+    }
+}
+
+pub(crate) struct Memory;
+
+impl Parts for Memory {
+    type Ledger = MemoryLedger;
+    type Suppressions = MemorySuppressions;
+    type Mailer = MemoryMailer;
+    type DeadLetters = MemoryDeadLetters;
+    type Queue = Postponements;
+    type Holds = MemoryHolds;
+    type EventSource = MemoryEventSource;
+}
+
+pub(crate) type World = Worker<Memory>;
+
+/// A world in which the provider accepts everything; an attempt for the job `panic` panics.
+pub(crate) fn world() -> World {
+    let world: World = Worker {
+        ledger: MemoryLedger::default(),
+        suppressions: MemorySuppressions::default(),
+        mailer: MemoryMailer::default(),
+        dead_letters: MemoryDeadLetters::default(),
+        queue: Postponements::default(),
+        holds: MemoryHolds::default(),
+        event_source: MemoryEventSource::default(),
+        guarantees: Guarantees::default(),
+    };
+    world.ledger.calls.wait_for(|| sleep(LEDGER_LATENCY));
+    world.mailer.calls.wait_for(|| sleep(LATENCY));
+    world.deciding(|id| {
+        assert!(id.as_str() != "panic", "a test's panic");
+        accepted()
+    })
+}
+
+impl World {
+    /// The same, where every attempt has the outcome that this decides.
+    pub(crate) fn deciding(
+        mut self,
+        decide: impl Fn(&JobId) -> Outcome + Send + Sync + 'static,
+    ) -> Self {
+        self.mailer.decide_by(decide);
+        self
+    }
+
+    /// The same, where attempts for that job have that outcome.
+    pub(crate) fn answering(mut self, id: &str, outcome: Outcome) -> Self {
+        self.mailer.decide_for(id, outcome);
+        self
+    }
+
+    pub(crate) fn sent(&self) -> Vec<String> {
+        self.mailer.attempts()
+    }
+
+    pub(crate) fn delays(&self) -> BTreeMap<String, Duration> {
+        let postponed = self.queue.0.lock().unwrap();
+        postponed.iter().map(|p| (p.sqs_message_id.clone(), p.after)).collect()
+    }
+
+    pub(crate) fn row(&self, id: &str) -> Row {
+        self.ledger.rows().get(id).unwrap().clone()
+    }
+
+    pub(crate) fn letters(&self) -> Vec<KeptLetter> {
+        self.dead_letters.letters()
+    }
+}
+
+pub(crate) fn share() -> Share {
+    Share::new(
+        SendLimit::new(300).unwrap(),
+        Window::from_secs(60).unwrap(),
+        Slots::new(2).unwrap(),
+        Slack::from_millis(250).unwrap(),
+    )
+    .unwrap()
+}
+
+/// An invocation that begins at that time.
+pub(crate) fn invocation(
+    id: &str,
+    share: Share,
+    now: OffsetDateTime,
+    lasts: Duration,
+) -> Invocation {
+    let began = Instant::now();
+    Invocation {
+        id: id.to_owned(),
+        began_at: (now, began),
+        pacer: Driver::start(share, began + lasts),
+        deadline: now + lasts,
+    }
+}
+
+pub(crate) fn message(sqs_message_id: &str, body: &str) -> Received {
+    Received {
+        sqs_message_id: sqs_message_id.to_owned(),
+        receipt_handle: format!("receipt-{sqs_message_id}"),
+        body: body.to_owned(),
+        receives: 1,
+        first_received_at: None,
+    }
+}
+
+pub(crate) fn job(id: &str) -> Received {
+    let body =
+        format!(r#"{{"v":1,"id":"{id}","to":"ada@example.com","subject":"Hi","text":"Hello"}}"#);
+    message(&format!("m-{id}"), &body)
+}

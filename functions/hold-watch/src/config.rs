@@ -1,0 +1,52 @@
+//! Configuration from environment variables, which template.yaml sets.
+
+use lambda::{Environment, env::InvalidVariable};
+
+use crate::provider::SenderConfig;
+
+/// The function's configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// `HOLDS_TABLE`: the record of the holds.
+    pub holds_table: String,
+    /// `EMAIL_WORKER_FUNCTION`: the function whose event source is turned off and on.
+    pub email_worker: String,
+    /// The sending account, and the alarms that watch it.
+    pub sender: SenderConfig,
+}
+
+impl Config {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    ///
+    /// The first variable that is missing.
+    pub fn read(environment: &Environment<'_>) -> Result<Self, InvalidVariable> {
+        Ok(Self {
+            holds_table: environment.required("HOLDS_TABLE")?,
+            email_worker: environment.required("EMAIL_WORKER_FUNCTION")?,
+            sender: SenderConfig::read(environment)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_variable_is_named() {
+        for missing in [
+            "HOLDS_TABLE",
+            "EMAIL_WORKER_FUNCTION",
+            "SENDER_IDENTITY",
+            "SES_CONFIGURATION_SET",
+            "BOUNCE_RATE_ALARM",
+            "COMPLAINT_RATE_ALARM",
+        ] {
+            let variable = |name: &str| (name != missing).then(|| "something".to_owned());
+            let error = Config::read(&Environment::new(&variable)).unwrap_err();
+            assert_eq!(error.name, missing);
+        }
+    }
+}

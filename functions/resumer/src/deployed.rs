@@ -1,0 +1,40 @@
+//! The function as deployed: every adapter is AWS or Stripe.
+
+use adapters::{
+    clients,
+    queue::EmailQueue,
+    stripe_secret::StripeSecret,
+    tables::{CoursesTable, EmailsTable, EnrollmentsTable},
+};
+use aws_config::SdkConfig;
+use enrollment::{Adapters, Ports};
+use stripe::Stripe;
+
+use crate::config::Config;
+
+#[derive(Debug)]
+pub struct Deployed;
+
+impl Adapters for Deployed {
+    type Courses = CoursesTable;
+    type Enrollments = EnrollmentsTable;
+    type Payments = Stripe<StripeSecret>;
+    type EmailQueue = EmailQueue;
+    type Ledger = EmailsTable;
+}
+
+/// All clients share one configuration, and so one HTTP client.
+pub fn ports(sdk: &SdkConfig, config: Config) -> Ports<Deployed> {
+    let dynamodb = clients::dynamodb(sdk);
+    let payments = config.stripe_secret_arn.map(|arn| {
+        let url = config.stripe_api_url.unwrap_or_else(|| stripe::client::API_URL.to_owned());
+        Stripe::new(url, StripeSecret::new(clients::secrets_manager(sdk), arn))
+    });
+    Ports {
+        courses: CoursesTable::new(dynamodb.clone(), config.courses_table),
+        enrollments: EnrollmentsTable::new(dynamodb.clone(), config.enrollments_table),
+        payments,
+        email_queue: EmailQueue::new(clients::sqs(sdk), config.email_queue_url),
+        ledger: EmailsTable::new(dynamodb, config.emails_table),
+    }
+}

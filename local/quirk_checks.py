@@ -1,0 +1,95 @@
+"""Checks whether each quirk of the emulator is still needed: behind `make quirks`."""
+
+from __future__ import annotations
+
+import socket
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+
+from botocore.exceptions import ClientError
+
+from local import sample
+from local.console import Problem
+from local.emulator import Emulator
+from local.stack import NAME, Stack, client
+
+EMAIL_SECONDS = 20
+LOG_SECONDS = 10
+MQTT_PORT = 8883
+
+
+def symptom_appears(quirk: str, emulator: Emulator, stack: Stack) -> bool:
+    """Whether the symptom appears that the quirk is there to prevent."""
+    return _SYMPTOMS[quirk](emulator, stack)
+
+
+def _no_email(emulator: Emulator, stack: Stack) -> bool:
+    try:
+        sample.load_catalogue(stack)
+        sample.enroll_student(stack)
+    except Problem:
+        return True
+    deadline = time.monotonic() + EMAIL_SECONDS
+    while not emulator.emails():
+        if time.monotonic() > deadline:
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def _log_is_text(emulator: Emulator, stack: Stack) -> bool:
+    if _no_email(emulator, stack):
+        return True
+    logs = client("logs", stack.endpoint, stack.root)
+    deadline = time.monotonic() + LOG_SECONDS
+    while time.monotonic() < deadline:
+        events = logs.filter_log_events(logGroupName=f"/aws/lambda/{NAME}-email-worker")["events"]
+        if any(event["message"].startswith("{") for event in events):
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def _mqtt_is_open(_emulator: Emulator, _stack: Stack) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", MQTT_PORT)) == 0
+
+
+def _nothing_is_reserved(_emulator: Emulator, stack: Stack) -> bool:
+    worker = stack.outputs["EmailWorkerFunctionName"]
+    reserved = client("lambda", stack.endpoint, stack.root).get_function_concurrency(FunctionName=worker)
+    return "ReservedConcurrentExecutions" not in reserved
+
+
+def _batch_is_denied(_emulator: Emulator, stack: Stack) -> bool:
+    entry = {"Id": "0", "ReceiptHandle": "of no message", "VisibilityTimeout": 0}
+    try:
+        client("sqs", stack.endpoint, stack.email_operator).change_message_visibility_batch(
+            QueueUrl=stack.outputs["EmailDeadLetterQueueUrl"], Entries=[entry]
+        )
+    except ClientError as error:
+        return "AccessDenied" in str(error.response["Error"]["Code"])
+    return False
+
+
+def _api_is_unreachable(_emulator: Emulator, stack: Stack) -> bool:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        direct.open(f"{stack.api_url}/", timeout=5).close()
+    except urllib.error.URLError:
+        return True
+    return False
+
+
+_SYMPTOMS: dict[str, Callable[[Emulator, Stack], bool]] = {
+    "log_format": _log_is_text,
+    "no_mqtt": _mqtt_is_open,
+    "plain_http": _no_email,
+    "reserved_concurrency": _nothing_is_reserved,
+    "maximum_concurrency": _no_email,
+    "batch_actions": _batch_is_denied,
+    "send_email_resource": _no_email,
+    "reachable_url": _api_is_unreachable,
+}

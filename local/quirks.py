@@ -1,0 +1,161 @@
+"""What the emulator does differently from AWS, and how the tool makes up for it.
+
+The template and the functions are the real ones, and know nothing of an emulator. Every deviation from a deployment to
+AWS is a function in this file. Its docstring names the behaviour of the emulator (ministack 1.5.33) and the symptom
+without the function. local/quirk_checks.py looks for that symptom.
+
+`make quirks` deploys the stack once with all quirks, when no symptom may appear, and then once without each quirk, when
+its symptom must appear; otherwise the emulator has changed, and the function can go. Run it after each change of
+local/requirements/emulator.txt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+from urllib.parse import urlsplit
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Statement = dict[str, Any]
+
+NAMES: list[str] = []
+"""The names of all quirks, in the order of this file."""
+
+left_out: str | None = None
+"""The name of the quirk that `make quirks` leaves out at the moment."""
+
+
+def _instead_of(plain: Callable[P, T]) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Marks a quirk. `plain` is what AWS needs; it takes the quirk's place while the quirk is left out."""
+
+    def mark(quirk: Callable[P, T]) -> Callable[P, T]:
+        NAMES.append(quirk.__name__)
+
+        @wraps(quirk)
+        def choose(*args: P.args, **kwargs: P.kwargs) -> T:
+            return (plain if left_out == quirk.__name__ else quirk)(*args, **kwargs)
+
+        return choose
+
+    return mark
+
+
+def _nothing() -> dict[str, str]:
+    return {}
+
+
+# ---------------------------------------------------------------- the emulator's environment
+
+
+@_instead_of(_nothing)
+def log_format() -> dict[str, str]:
+    """The emulator does not set the functions' log format by their LoggingConfig; AWS does.
+
+    The functions inherit this variable from the emulator. Without it their log lines are text, and neither metric
+    filters nor `registrar audit` can read them.
+    """
+    return {"AWS_LAMBDA_LOG_FORMAT": "JSON"}
+
+
+@_instead_of(_nothing)
+def no_mqtt() -> dict[str, str]:
+    """The emulator also listens for MQTT, on port 8883 of every interface, once the package cryptography is installed.
+
+    Without this variable the port is open to the network, and two emulators compete for it.
+    """
+    return {"IOT_MTLS_ENABLED": "0"}
+
+
+# ---------------------------------------------------------------- the template's parameters
+
+
+@_instead_of(_nothing)
+def plain_http() -> dict[str, str]:
+    """The emulator serves plain HTTP, and enforces queue policies that refuse it.
+
+    Without this parameter no function may use a queue, and no email is sent.
+    """
+    return {"RequireTls": "false"}
+
+
+# ---------------------------------------------------------------- after the deployment
+
+
+def _leave_worker(aws_lambda: Any, worker: str, concurrency: int) -> None:
+    """CloudFormation has set the number."""
+
+
+@_instead_of(_leave_worker)
+def reserved_concurrency(aws_lambda: Any, worker: str, concurrency: int) -> None:
+    """The emulator's CloudFormation ignores ReservedConcurrentExecutions.
+
+    Without this call the worker has no reserved concurrency, on which the send limit depends.
+    """
+    aws_lambda.put_function_concurrency(FunctionName=worker, ReservedConcurrentExecutions=concurrency)
+
+
+@_instead_of(_leave_worker)
+def maximum_concurrency(aws_lambda: Any, worker: str, concurrency: int) -> None:
+    """The emulator's CloudFormation keeps a MaximumConcurrency that comes from a parameter as text.
+
+    The event source then fails to compare it with a number. Without this call the event source keeps the text.
+    """
+    (source,) = aws_lambda.list_event_source_mappings(FunctionName=worker)["EventSourceMappings"]
+    scaling = {"MaximumConcurrency": concurrency}
+    aws_lambda.update_event_source_mapping(UUID=source["UUID"], ScalingConfig=scaling)
+
+
+def _unchanged(statement: Statement) -> Statement:
+    return statement
+
+
+@_instead_of(_unchanged)
+def batch_actions(statement: Statement) -> Statement:
+    """The emulator requires a permission for each batch action of SQS; AWS requires only the single action's.
+
+    What the template does not grant is still not granted. Without this change every batch call is denied.
+    """
+    actions = _as_list(statement["Action"])
+    batches = [f"{action}Batch" for action in actions if action in _BATCHED]
+    return {**statement, "Action": [*actions, *batches]}
+
+
+_BATCHED = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage")
+
+
+@_instead_of(_unchanged)
+def send_email_resource(statement: Statement) -> Statement:
+    """The emulator requires `ses:SendEmail` on `*`; AWS requires it on the identity and the configuration set.
+
+    Without this change every email is denied.
+    """
+    return {**statement, "Resource": "*"} if "ses:SendEmail" in _as_list(statement["Action"]) else statement
+
+
+def document(policy: dict[str, Any]) -> dict[str, Any]:
+    """A policy that means to the emulator what the given one means to AWS."""
+    return {**policy, "Statement": [send_email_resource(batch_actions(each)) for each in policy["Statement"]]}
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+# ---------------------------------------------------------------- its clients
+
+
+def _as_given(api_url: str, endpoint: str) -> str:  # noqa: ARG001
+    return api_url
+
+
+@_instead_of(_as_given)
+def reachable_url(api_url: str, endpoint: str) -> str:
+    """The emulator's APIs are at ID.execute-api.localhost, a name that the system's resolver does not know.
+
+    Without this change only curl and browsers, which resolve every name under localhost, reach the API.
+    """
+    api_id = urlsplit(api_url).netloc.split(".")[0]
+    return f"{endpoint}/_aws/execute-api/{api_id}"

@@ -1,0 +1,137 @@
+//! The rules of a redrive: what to do with a letter.
+
+use std::fmt;
+
+use email::{JobId, dead_letter::OUTCOME_UNKNOWN, ledger::State};
+use time::OffsetDateTime;
+
+use crate::{
+    dead_letters::{letter::Letter, selection::Selection},
+    text::to_the_minute,
+};
+
+/// Why a letter is left on the dead-letter queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LeftReason {
+    /// The body is not a job.
+    Malformed(String),
+    /// The email may have been sent, and the operator has not allowed a second one.
+    MayHaveBeenSent,
+    /// A worker's claim is in force.
+    InProgress { until: OffsetDateTime },
+    /// This command has already redriven the job, by another letter.
+    AnotherLetter,
+    /// The job was redriven, or has been sent, but the letter could not be deleted.
+    NotDeleted(String),
+}
+
+impl fmt::Display for LeftReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(why) => {
+                write!(f, "{why}: it can never be sent, and would become a dead letter again")
+            }
+            Self::MayHaveBeenSent => write!(
+                f,
+                "it may have been sent; to send it anyway, select it by --id or by \
+                 --reason {OUTCOME_UNKNOWN}"
+            ),
+            Self::InProgress { until } => write!(
+                f,
+                "a worker has claimed it until {}; retry after that",
+                to_the_minute(*until)
+            ),
+            Self::AnotherLetter => {
+                f.write_str("its job was just redriven by another letter; retry later")
+            }
+            Self::NotDeleted(why) => write!(
+                f,
+                "nothing is left to do for its job, but the letter could not be deleted ({why}); \
+                 redriving it again is harmless"
+            ),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Decision<'a> {
+    /// Reopen the job in the ledger, put it on the queue, delete the letter.
+    Send {
+        job_id: &'a JobId,
+        may_be_second: bool,
+    },
+    /// The provider has accepted the email: delete the letter.
+    Delete(State),
+    Leave(LeftReason),
+}
+
+/// `state` is the job's state in the ledger, if it has an entry.
+pub(super) fn decide<'a>(
+    letter: &'a Letter,
+    selection: &Selection,
+    state: Option<State>,
+) -> Decision<'a> {
+    let job_id = match &letter.job {
+        Err(why) => return Decision::Leave(LeftReason::Malformed(why.to_string())),
+        Ok(job_id) => job_id,
+    };
+    // An older letter of a job may be about an earlier attempt than the ledger's entry.
+    let may_be_second = letter.error_code() == OUTCOME_UNKNOWN || state == Some(State::Unknown);
+    if may_be_second && !selection.allows_second_email() {
+        return Decision::Leave(LeftReason::MayHaveBeenSent);
+    }
+    match state {
+        Some(state) if state.was_accepted() => Decision::Delete(state),
+        _ => Decision::Send { job_id, may_be_second },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use email::Job;
+
+    use super::*;
+    use crate::dead_letters::tests::letter;
+
+    #[test]
+    fn letter_that_may_have_been_sent_is_redriven_only_by_id_or_code() {
+        let all = Selection::All;
+        let named = Selection::Ids(vec!["a".to_owned()]);
+        let by_code = Selection::Reason(OUTCOME_UNKNOWN.to_owned());
+        let by_other_code = Selection::Reason("MessageRejected".to_owned());
+        let unknown = letter("m", "a", OUTCOME_UNKNOWN);
+        let rejected = letter("m", "a", "MessageRejected");
+        let leave = Decision::Leave(LeftReason::MayHaveBeenSent);
+
+        for (letter, known) in [
+            (&unknown, None),
+            (&unknown, Some(State::Unknown)),
+            (&unknown, Some(State::Sent)),
+            // An older letter of a job that was retried later.
+            (&rejected, Some(State::Unknown)),
+        ] {
+            assert_eq!(decide(letter, &all, known), leave);
+        }
+        assert_eq!(decide(&rejected, &by_other_code, Some(State::Unknown)), leave);
+        for selection in [&named, &by_code] {
+            assert!(matches!(
+                decide(&unknown, selection, Some(State::Unknown)),
+                Decision::Send { may_be_second: true, .. }
+            ));
+        }
+        assert_eq!(
+            decide(&unknown, &named, Some(State::Bounced)),
+            Decision::Delete(State::Bounced)
+        );
+    }
+
+    #[test]
+    fn malformed_job_is_never_redriven() {
+        for selection in [Selection::All, Selection::Ids(vec!["m".to_owned()])] {
+            let mut letter = letter("m", "a", "malformed_job");
+            letter.job = Job::parse("{}").map(|job| job.id);
+            let Decision::Leave(why) = decide(&letter, &selection, None) else { panic!() };
+            assert!(why.to_string().starts_with("`v` is missing: it can never be sent"), "{why}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Holds and the event source, as lines for an operator.
+
+use std::{
+    fmt,
+    io::{self, Write},
+};
+
+use email::hold::Holds;
+use time::OffsetDateTime;
+
+use crate::text::{on_one_line, to_the_minute};
+
+pub(super) fn write_holds(holds: &Holds, out: &mut impl Write) -> io::Result<()> {
+    if let Some(hold) = &holds.operator {
+        write_hold(out, "by an operator", hold.since, on_one_line(&hold.reason))?;
+    }
+    if let Some(hold) = &holds.machine {
+        write_hold(out, "automatically", hold.since, hold.cause)?;
+    }
+    Ok(())
+}
+
+fn write_hold(
+    out: &mut impl Write,
+    who: &str,
+    since: OffsetDateTime,
+    cause: impl fmt::Display,
+) -> io::Result<()> {
+    writeln!(out, "held {who:<14}  since {}  {cause}", to_the_minute(since))
+}
+
+/// If the event source is off and no hold is in force, either a hold has just ended or somebody turned
+/// it off without a hold.
+pub(super) fn warn_if_off_without_a_hold(
+    holds: &Holds,
+    on: bool,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    if on || holds.in_force() {
+        Ok(())
+    } else if holds.ending_since.is_some() {
+        writeln!(out, "A hold has ended: hold-watch turns the event source on within a minute.")
+    } else {
+        writeln!(
+            out,
+            "The event source was turned off by other means, and nothing is sent. To turn it on: \
+             `registrar hold --reason …`, then `registrar release`."
+        )
+    }
+}

@@ -1,0 +1,32 @@
+//! How a command ends: exit codes 0 and 1 are an [`Outcome`], 2 is a [`Failure`].
+
+use std::io;
+
+use crate::{
+    aws_call::CallFailed, holds::error::HoldCommandError, records::ReadError, stack::StackError,
+};
+
+/// The result of a command that did its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Fine,
+    LimitBroken,
+    LettersLeft,
+}
+
+/// Why a command could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Invalid(#[from] sizing::Invalid),
+    #[error("{source_name}: {error}")]
+    Unreadable { source_name: String, error: ReadError },
+    #[error(transparent)]
+    Stack(#[from] StackError),
+    #[error(transparent)]
+    Call(#[from] CallFailed),
+    #[error(transparent)]
+    Hold(#[from] HoldCommandError),
+    #[error("cannot write: {0}")]
+    Output(#[from] io::Error),
+}

@@ -1,0 +1,70 @@
+//! What a command uses besides its arguments and streams: the SDK's configuration, the terminal's
+//! Ctrl-C and progress bars.
+
+use std::{future, time::Duration};
+
+use aws_config::{SdkConfig, timeout::TimeoutConfig};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::signal;
+
+// Longer than the functions' timeouts (`adapters::clients`): an operator may be far from the region,
+// on a slow connection, and SQS responds to a long poll only after seconds.
+const SDK_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// For one attempt of a call.
+const SDK_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+/// For a call with its retries.
+const SDK_CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The AWS account that a command works in, and the terminal that it runs in, if any.
+#[derive(Debug)]
+pub struct Session {
+    /// `None` in the process's own session.
+    sdk: Option<SdkConfig>,
+}
+
+impl Session {
+    /// The process's own session. The SDK looks for region and credentials, Ctrl-C stops a command, and
+    /// a long command shows a progress bar if standard error is a terminal.
+    pub fn of_process() -> Self {
+        Self { sdk: None }
+    }
+
+    /// A session without a terminal: no Ctrl-C and no progress bars.
+    pub fn with_sdk(sdk: SdkConfig) -> Self {
+        Self { sdk: Some(sdk) }
+    }
+
+    /// The SDK's configuration, with timeouts for every call.
+    pub(crate) async fn sdk(&self) -> SdkConfig {
+        let sdk = match &self.sdk {
+            Some(sdk) => sdk.clone(),
+            None => adapters::clients::load_config().await,
+        };
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(SDK_CONNECT_TIMEOUT)
+            .read_timeout(SDK_ATTEMPT_TIMEOUT)
+            .operation_attempt_timeout(SDK_ATTEMPT_TIMEOUT)
+            .operation_timeout(SDK_CALL_TIMEOUT)
+            .build();
+        sdk.into_builder().timeout_config(timeouts).build()
+    }
+
+    /// Returns when the operator presses Ctrl-C.
+    pub(crate) async fn interrupted(&self) {
+        if self.sdk.is_some() || signal::ctrl_c().await.is_err() {
+            future::pending::<()>().await;
+        }
+    }
+
+    /// `steps` may be an estimate.
+    pub(crate) fn progress_bar(&self, steps: u64, title: &'static str) -> ProgressBar {
+        const BAR: &str = "{msg} {wide_bar} {pos} of about {len}";
+        let target = match self.sdk {
+            None => ProgressDrawTarget::stderr(),
+            Some(_) => ProgressDrawTarget::hidden(),
+        };
+        let style = ProgressStyle::with_template(BAR);
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+        ProgressBar::with_draw_target(Some(steps), target).with_style(style).with_message(title)
+    }
+}

@@ -1,0 +1,186 @@
+//! The deployed stack that a command works on: the CloudFormation stack, and the resources that its
+//! outputs name.
+
+use std::collections::HashMap;
+
+use adapters::{
+    clients,
+    event_source::WorkerEventSource,
+    tables::{EmailsTable, HoldsTable},
+};
+use aws_config::SdkConfig;
+use aws_sdk_cloudformation::{Client, error::ProvideErrorMetadata};
+
+use crate::{aws_call::CallFailed, session::Session};
+
+/// The argument that names the stack.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+pub(crate) struct Args {
+    /// Name of the deployed CloudFormation stack
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "REGISTRAR_STACK_NAME",
+        default_value = "registrar",
+        global = true
+    )]
+    stack: String,
+}
+
+/// Why a command cannot use a stack.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StackError {
+    #[error("no AWS region is set: set AWS_REGION, or AWS_PROFILE to a profile that has one")]
+    NoRegion,
+    #[error(
+        "there is no CloudFormation stack `{stack}` in {region}: --stack or REGISTRAR_STACK_NAME \
+         selects another stack, AWS_REGION another region"
+    )]
+    NoStack { stack: String, region: String },
+    #[error(
+        "the stack `{stack}` has no output {output}: it is older than this command, still being \
+         deployed, or not a stack of Registrar"
+    )]
+    NoOutput { stack: String, output: &'static str },
+    #[error(transparent)]
+    Call(#[from] CallFailed),
+}
+
+#[derive(Debug)]
+pub(crate) struct Stack {
+    name: String,
+    outputs: HashMap<String, String>,
+    sdk: SdkConfig,
+}
+
+impl Stack {
+    /// Needs `cloudformation:DescribeStacks`.
+    pub(crate) async fn find(args: &Args, session: &Session) -> Result<Self, StackError> {
+        let sdk = session.sdk().await;
+        let region = sdk.region().ok_or(StackError::NoRegion)?.to_string();
+        let outputs = outputs(&Client::new(&sdk), &args.stack, &region).await?;
+        Ok(Self { name: args.stack.clone(), outputs, sdk })
+    }
+
+    fn output(&self, name: &'static str) -> Result<String, StackError> {
+        let output = self.outputs.get(name).cloned();
+        output.ok_or_else(|| StackError::NoOutput { stack: self.name.clone(), output: name })
+    }
+
+    pub(crate) fn sqs(&self) -> aws_sdk_sqs::Client {
+        clients::sqs(&self.sdk)
+    }
+
+    pub(crate) fn email_queue_url(&self) -> Result<String, StackError> {
+        self.output("EmailQueueUrl")
+    }
+
+    pub(crate) fn dead_letter_queue_url(&self) -> Result<String, StackError> {
+        self.output("EmailDeadLetterQueueUrl")
+    }
+
+    pub(crate) fn ledger(&self) -> Result<EmailsTable, StackError> {
+        Ok(EmailsTable::new(clients::dynamodb(&self.sdk), self.output("EmailsTableName")?))
+    }
+
+    pub(crate) fn holds(&self) -> Result<HoldsTable, StackError> {
+        Ok(HoldsTable::new(clients::dynamodb(&self.sdk), self.output("HoldsTableName")?))
+    }
+
+    pub(crate) fn event_source(&self) -> Result<WorkerEventSource, StackError> {
+        let function = self.output("EmailWorkerFunctionName")?;
+        Ok(WorkerEventSource::new(clients::lambda(&self.sdk), function))
+    }
+}
+
+async fn outputs(
+    client: &Client,
+    stack: &str,
+    region: &str,
+) -> Result<HashMap<String, String>, StackError> {
+    const OPERATION: &str = "finding the stack";
+    let described = client.describe_stacks().stack_name(stack).send().await;
+    let stacks = match described {
+        Ok(described) => described.stacks.unwrap_or_default(),
+        Err(error) if error.as_service_error().is_some_and(is_no_such_stack) => Vec::new(),
+        Err(error) => return Err(CallFailed::new(OPERATION, error).into()),
+    };
+    let found = stacks.into_iter().next().ok_or_else(|| StackError::NoStack {
+        stack: stack.to_owned(),
+        region: region.to_owned(),
+    })?;
+    let outputs = found.outputs.unwrap_or_default().into_iter();
+    Ok(outputs.filter_map(|output| Some((output.output_key?, output.output_value?))).collect())
+}
+
+/// CloudFormation has no specific error for a stack that does not exist.
+fn is_no_such_stack(error: &impl ProvideErrorMetadata) -> bool {
+    error.code() == Some("ValidationError")
+        && error.message().is_some_and(|message| message.contains("does not exist"))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_cloudformation::{
+        error::ErrorMetadata,
+        operation::describe_stacks::{DescribeStacksError, DescribeStacksOutput},
+        types::{self, Output, StackStatus},
+    };
+    use aws_smithy_mocks::{Rule, mock, mock_client};
+
+    use super::*;
+
+    async fn outputs_by(rule: &Rule) -> Result<HashMap<String, String>, StackError> {
+        let client = mock_client!(aws_sdk_cloudformation, [rule]);
+        outputs(&client, "registrar", "eu-west-1").await
+    }
+
+    fn error_response(code: &'static str, message: &'static str) -> Rule {
+        mock!(Client::describe_stacks).then_error(move || {
+            DescribeStacksError::generic(
+                ErrorMetadata::builder().code(code).message(message).build(),
+            )
+        })
+    }
+
+    #[tokio::test]
+    async fn stack_is_found_by_its_name_with_its_outputs() {
+        let rule = mock!(Client::describe_stacks)
+            .match_requests(|request| request.stack_name() == Some("registrar"))
+            .then_output(|| {
+                let output = Output::builder().output_key("EmailQueueUrl").output_value("q");
+                let stack = types::Stack::builder()
+                    .stack_name("registrar")
+                    .creation_time(aws_sdk_cloudformation::primitives::DateTime::from_secs(0))
+                    .stack_status(StackStatus::CreateComplete)
+                    .outputs(output.build());
+                DescribeStacksOutput::builder().stacks(stack.build()).build()
+            });
+        let outputs = outputs_by(&rule).await.unwrap();
+        assert_eq!(outputs["EmailQueueUrl"], "q");
+
+        let sdk = SdkConfig::builder().build();
+        let stack = Stack { name: "registrar".to_owned(), outputs, sdk };
+        assert_eq!(stack.email_queue_url().unwrap(), "q");
+        let error = stack.output("EmailsTableName").unwrap_err().to_string();
+        assert!(
+            error.starts_with("the stack `registrar` has no output EmailsTableName"),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn missing_stack_and_denied_access_are_named_in_the_error() {
+        let none = error_response("ValidationError", "Stack with id registrar does not exist");
+        let error = outputs_by(&none).await.unwrap_err().to_string();
+        assert!(error.starts_with("there is no CloudFormation stack `registrar` in eu-west-1: "));
+
+        let denied = error_response("AccessDenied", "User: x is not authorized to perform: y");
+        let error = outputs_by(&denied).await.unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "finding the stack failed: access denied: User: x is not authorized to perform: y"
+        );
+    }
+}

@@ -1,0 +1,80 @@
+//! Emails that must not be sent, and emails of which it is unknown whether they were sent.
+
+use journeys::{
+    DeployedStack, Student,
+    faults::{Faults, Service::Ses},
+    feedback::feedback_event,
+    unique_id,
+};
+use serde_json::json;
+
+#[tokio::test]
+#[ignore = "needs a deployed stack: make journeys"]
+async fn job_for_a_bounced_recipient_is_a_dead_letter_until_ses_removes_the_suppression() {
+    let stack = DeployedStack::exclusive().await;
+    let faults = Faults::in_front_of(&stack.description.endpoint);
+    let student = Student::named("Nobody There");
+    let job = |id: &str| {
+        json!({"v": 1, "id": id, "to": student.email, "subject": "Again", "text": "Hello."})
+            .to_string()
+    };
+    stack.put_feedback(&[feedback_event("bounced", &unique_id("job"), &student)]).await;
+    stack.wait_until_feedback_is_handled(&student.email).await;
+    let listed = json!({"SuppressedDestination": {
+        "EmailAddress": student.email, "Reason": "BOUNCE", "LastUpdateTime": 1_780_000_000,
+    }});
+    faults.rule(Ses, "GetSuppressedDestination").respond(200, listed);
+
+    let worker = stack.output("EmailWorkerFunctionName");
+    stack
+        .with_environment(worker, &faults.environment(), async || {
+            let suppressed = unique_id("job");
+            stack.enqueue(job(&suppressed)).await;
+            let letter = stack.take_dead_letter(&suppressed).await;
+            assert_eq!(letter.attribute("error_code"), "suppressed");
+            assert_eq!(letter.attribute("attempts"), "1");
+            assert!(!letter.attribute("first_attempt_at").is_empty());
+            assert!(faults.sends().is_empty(), "the suppressed job used a permit");
+
+            // The local AWS lists no address, as SES does after the address was removed from its list.
+            faults.lift_all();
+            stack.enqueue(job(&unique_id("job"))).await;
+            stack.wait_for_email_to(&student.email).await;
+            stack.only_email_to(&student.email).await;
+            assert!(
+                stack.suppression(&student.email).await.is_none(),
+                "the suppression was not removed"
+            );
+        })
+        .await;
+}
+
+#[tokio::test]
+#[ignore = "needs a deployed stack: make journeys"]
+async fn at_most_once_email_whose_response_was_lost_is_unknown_until_a_feedback_event() {
+    let stack = DeployedStack::exclusive().await;
+    let faults = Faults::in_front_of(&stack.description.endpoint);
+    let course = stack.create_free_course("At Most Once").await;
+    let student = Student::named("Ada Lovelace");
+    faults.rule(Ses, "SendEmail").mentioning(&student.email).after().cut();
+
+    let worker = stack.output("EmailWorkerFunctionName");
+    let mut environment = faults.environment();
+    environment.push(("AT_MOST_ONCE_TEMPLATES", "enrollment-confirmation"));
+    let response = stack
+        .with_environment(worker, &environment, async || {
+            let response = stack.enroll(&student, &course).await;
+            assert_eq!(response.status, 201, "{:?}", response.body);
+            stack.wait_for_email_state(&student, &course, "unknown").await;
+            response
+        })
+        .await;
+
+    let letter = stack.take_dead_letter(&student.email).await;
+    assert_eq!(letter.attribute("error_code"), "outcome_unknown");
+    stack.only_email_to(&student.email).await;
+    let job = response.body["data"]["enrollment"]["id"].as_str().expect("it has an id");
+    stack.put_feedback(&[feedback_event("delivered", job, &student)]).await;
+    stack.wait_for_email_state(&student, &course, "delivered").await;
+    assert_eq!(faults.sends().len(), 1);
+}

@@ -1,0 +1,55 @@
+//! The description of the stack under test, which its deployment wrote.
+
+use std::{collections::HashMap, env, fs};
+
+use serde::Deserialize;
+
+/// The environment variable with the path of the description.
+pub const VARIABLE: &str = "REGISTRAR_STACK";
+
+/// The description of a deployed stack.
+#[derive(Debug, Deserialize)]
+pub struct StackDescription {
+    /// The base URL of AWS's own APIs.
+    pub endpoint: String,
+    /// The region.
+    pub region: String,
+    /// The base URL of the stack's API.
+    pub api_url: String,
+    /// The template's outputs.
+    pub outputs: HashMap<String, String>,
+    /// The environment variables of the functions.
+    pub function_environment: HashMap<String, String>,
+    /// May do everything.
+    pub root: Credentials,
+    /// Has the policy `CallerPolicyArn` and no other.
+    pub caller: Credentials,
+    /// Has the policy `OperatorPolicyArn` and no other.
+    pub operator: Credentials,
+    /// Has the policy `EmailOperatorPolicyArn` and no other.
+    pub email_operator: Credentials,
+}
+
+/// A key that requests are signed with.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Credentials {
+    /// The key's id, which is public.
+    pub access_key_id: String,
+    /// The key's secret.
+    pub secret_access_key: String,
+}
+
+impl StackDescription {
+    /// Reads the description at the path in [`VARIABLE`].
+    pub fn load() -> Self {
+        let path = env::var(VARIABLE)
+            .unwrap_or_else(|_| panic!("journeys need a deployed stack: run `make journeys`"));
+        let text = fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// An output of the template. Fails if the template does not have it.
+    pub fn output(&self, name: &str) -> &str {
+        self.outputs.get(name).unwrap_or_else(|| panic!("template.yaml has no output {name}"))
+    }
+}

@@ -1,0 +1,45 @@
+//! The functions behind a schedule, run without waiting for it.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::Value;
+
+use crate::{DeployedStack, Student};
+
+impl DeployedStack {
+    /// Makes an enrollment overdue, as waiting would, and runs the resumer.
+    pub async fn resume_when_overdue(&self, student: &Student, course_id: &str) {
+        self.dynamodb
+            .update_item()
+            .table_name(self.output("EnrollmentsTableName"))
+            .key("student_id", AttributeValue::S(student.id.clone()))
+            .key("course_id", AttributeValue::S(course_id.to_owned()))
+            .update_expression("SET resume_at = :past")
+            .condition_expression("attribute_exists(resume_at)")
+            .expression_attribute_values(":past", AttributeValue::N("1".to_owned()))
+            .send()
+            .await
+            .expect("the enrollment has a resume_at");
+        let report = self.run_resumer().await;
+        assert!(report["enrollments"]["finished"].is_u64(), "{report}");
+    }
+
+    /// Runs the resumer, as its schedule does every minute, and returns its report.
+    pub async fn run_resumer(&self) -> Value {
+        self.invoke("ResumerFunctionName").await
+    }
+
+    /// Runs hold-watch, as its schedule does every minute, and returns its report.
+    pub async fn run_hold_watch(&self) -> Value {
+        self.invoke("HoldWatchFunctionName").await
+    }
+
+    /// Invokes the function that this output of the template names.
+    async fn invoke(&self, output: &str) -> Value {
+        let endpoint = &self.description.endpoint;
+        let function = self.output(output);
+        let url = format!("{endpoint}/2015-03-31/functions/{function}/invocations");
+        let response = self.http.send(Some(&self.lambda_signer()), "POST", &url, "{}").await;
+        assert_eq!(response.status, 200, "{:?}", response.body);
+        response.body
+    }
+}

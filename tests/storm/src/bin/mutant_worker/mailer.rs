@@ -1,0 +1,56 @@
+//! The mutations of rules 3 and 5: the worker's mailer with the mistake that the mutation names.
+
+use std::time::Duration;
+
+use email::{
+    EmailAddress, JobId, Message,
+    mailer::{Mailer, Outcome},
+};
+use email_worker::ses::Ses;
+use tokio::sync::Notify;
+
+use crate::mutation::Mutation;
+
+/// Rule 5: how long the mutant waits for an attempt before its invocation returns without the result.
+const MAX_WAIT: Duration = Duration::from_millis(300);
+
+pub(crate) struct MutantMailer {
+    mutation: Mutation,
+    ses: Ses,
+    /// Rule 5: notified when an attempt takes longer than [`MAX_WAIT`].
+    pub(crate) slow: Notify,
+}
+
+impl MutantMailer {
+    pub(crate) fn new(mutation: Mutation, ses: Ses) -> Self {
+        Self { mutation, ses, slow: Notify::new() }
+    }
+}
+
+impl Mailer for MutantMailer {
+    async fn send(&self, id: &JobId, to: &EmailAddress, message: &Message) -> Outcome {
+        match self.mutation {
+            Mutation::HiddenRetry => match self.ses.send(id, to, message).await {
+                Outcome::Transient { .. } | Outcome::Throttled => {
+                    self.ses.send(id, to, message).await
+                }
+                outcome => outcome,
+            },
+            // The task continues when the invocation's future is dropped.
+            Mutation::SendsOutliveInvocation => {
+                let (ses, id, to, message) =
+                    (self.ses.clone(), id.clone(), to.clone(), message.clone());
+                let mut sending = tokio::spawn(async move { ses.send(&id, &to, &message).await });
+                let sent = tokio::select! {
+                    sent = &mut sending => sent,
+                    () = tokio::time::sleep(MAX_WAIT) => {
+                        self.slow.notify_one();
+                        sending.await
+                    }
+                };
+                sent.unwrap_or(Outcome::Ambiguous)
+            }
+            _ => self.ses.send(id, to, message).await,
+        }
+    }
+}
