@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::transport;
+
 /// A request to Stripe's API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -59,6 +61,13 @@ impl Request {
     #[must_use]
     pub fn api_key(self, key: &str) -> Self {
         self.header("authorization", &format!("Bearer {key}"))
+    }
+
+    /// The request that the client sends.
+    pub fn of_client(request: &transport::Request) -> Self {
+        let headers: Vec<_> = request.headers().collect();
+        let headers = headers.iter().map(|(name, value)| (*name, value.as_str()));
+        Self::read(request.method, &request.path, headers, request.form.as_bytes())
     }
 
     fn new(method: &str, path: &str) -> Self {
@@ -118,6 +127,12 @@ impl Response {
     /// The body.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_default()
+    }
+
+    /// The response that the client receives.
+    pub fn to_client(&self) -> transport::Response {
+        let (status, is_replay) = (self.status, self.is_replay());
+        transport::Response { status, is_replay, body: self.body.clone().into_bytes() }
     }
 
     /// Whether it is the saved response of an earlier request.

@@ -422,7 +422,7 @@ fn events_are_snapshots_that_are_signed_and_taken_once() {
     let secret: Secret = serde_json::from_value(json!("whsec_1")).unwrap();
     let signature = account.sign(&events[1], &secret);
     let body = events[1].body.as_bytes();
-    assert_eq!(webhook::verify(&secret, Some(&signature), body, now()), Ok(()));
+    assert_eq!(webhook::verify(&[secret], Some(&signature), body, now()), Ok(()));
 }
 
 #[test]
