@@ -20,7 +20,7 @@ pub mod testing;
 mod text;
 
 pub use course::{Course, CourseId};
-pub use enroll::{EnrollError, Enrolled, enroll};
+pub use enroll::{Deadline, EnrollError, Enrolled, enroll};
 pub use enrollment::Enrollment;
 pub use enrollment_id::EnrollmentId;
 pub use ports::{Adapters, Ports};
