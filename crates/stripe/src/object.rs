@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::error::ErrorObject;
 
-/// Stripe API reference, "The PaymentIntent object".
+/// Stripe API reference, "The `PaymentIntent` object".
 #[derive(Debug, Deserialize)]
 pub(crate) struct IntentObject {
     id: String,

@@ -57,10 +57,15 @@ impl<C: FindCourse + Sync> FindCourse for CachedCourses<C> {
         if let Some(course) = self.recall(id) {
             return Ok(Some(course));
         }
+        self.find_course_now(id).await
+    }
+
+    async fn find_course_now(&self, id: &CourseId) -> Result<Option<Course>, Unavailable> {
         let read_at = (self.clock)();
-        let course = self.courses.find_course(id).await?;
-        if let Some(course) = &course {
-            self.remember(read_at, course);
+        let course = self.courses.find_course_now(id).await?;
+        match &course {
+            Some(course) => self.remember(read_at, course),
+            None => self.forget(id),
         }
         Ok(course)
     }
@@ -104,6 +109,10 @@ mod tests {
 
     impl FindCourse for Table {
         async fn find_course(&self, id: &CourseId) -> Result<Option<Course>, Unavailable> {
+            self.find_course_now(id).await
+        }
+
+        async fn find_course_now(&self, id: &CourseId) -> Result<Option<Course>, Unavailable> {
             self.reads.fetch_add(1, Ordering::Relaxed);
             let price = self.writes.load(Ordering::Relaxed);
             let row = json!({"course_id": id, "title": "T", "price": price, "currency": "USD", "state": "open"});
@@ -130,6 +139,18 @@ mod tests {
         NOW.set(Some(read_at + TIME_TO_LIVE));
         cached.find_course(&id).await.unwrap();
         assert_eq!(cached.courses.reads.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn read_past_the_cache_refreshes_it() {
+        let cached = CachedCourses::new(Table::default(), now);
+        let id: CourseId = "rust-101".parse().unwrap();
+        let old = cached.find_course(&id).await.unwrap().unwrap();
+        cached.courses.put_course(&old).await.unwrap();
+        assert_eq!(cached.find_course(&id).await.unwrap(), Some(old.clone()));
+        let new = cached.find_course_now(&id).await.unwrap();
+        assert_ne!(new, Some(old));
+        assert_eq!(cached.find_course(&id).await.unwrap(), new);
     }
 
     #[tokio::test]
