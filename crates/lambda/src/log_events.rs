@@ -17,9 +17,15 @@ pub const EMAIL_FEEDBACK_FAILED: &str = "email_feedback_failed";
 pub const RESUMER_GAVE_UP: &str = "resumer_gave_up";
 /// Stripe reported a payment for an enrollment that does not exist.
 pub const PAYMENT_WITHOUT_ENROLLMENT: &str = "payment_without_enrollment";
+/// Stripe refuses us: a wrong key or mode, an invalid request.
+pub const PAYMENT_PROVIDER_REFUSED: &str = "payment_provider_refused";
+/// A charge of an attempt that was over is paid back.
+pub const PAYMENT_ORPHANED: &str = "payment_orphaned";
+/// An enrollment's payment cannot be settled: an operator must look at it.
+pub const ENROLLMENT_STUCK: &str = "enrollment_stuck";
 
 /// Every name.
-pub const ALL: [&str; 7] = [
+pub const ALL: [&str; 10] = [
     SEND_ATTEMPT,
     EMAIL_HELD,
     HOLDS_UNATTENDED,
@@ -27,4 +33,7 @@ pub const ALL: [&str; 7] = [
     EMAIL_FEEDBACK_FAILED,
     RESUMER_GAVE_UP,
     PAYMENT_WITHOUT_ENROLLMENT,
+    PAYMENT_PROVIDER_REFUSED,
+    PAYMENT_ORPHANED,
+    ENROLLMENT_STUCK,
 ];

@@ -8,8 +8,8 @@ use adapters::{
 };
 use aws_config::SdkConfig;
 use enrollment::{Adapters, Ports};
+use lambda::clock;
 use stripe::Stripe;
-use tokio::time::Instant;
 
 use crate::{config::Config, course_cache::CachedCourses};
 
@@ -29,11 +29,12 @@ pub fn ports(sdk: &SdkConfig, config: Config) -> Ports<Deployed> {
     let dynamodb = clients::dynamodb(sdk);
     let courses = CoursesTable::new(dynamodb.clone(), config.courses_table);
     let payments = config.stripe_secret_arn.map(|arn| {
-        let url = config.stripe_api_url.unwrap_or_else(|| stripe::client::API_URL.to_owned());
-        Stripe::new(url, StripeSecret::new(clients::secrets_manager(sdk), arn))
+        let url = config.stripe_api_url.as_deref().unwrap_or(stripe::client::API_URL);
+        let secret = StripeSecret::new(clients::secrets_manager(sdk), arn, clock::instant);
+        Stripe::new(url, secret, clock::instant)
     });
     Ports {
-        courses: CachedCourses::new(courses, Instant::now),
+        courses: CachedCourses::new(courses, clock::instant),
         enrollments: EnrollmentsTable::new(dynamodb.clone(), config.enrollments_table),
         payments,
         email_queue: EmailQueue::new(clients::sqs(sdk), config.email_queue_url),
