@@ -17,6 +17,8 @@ use unavailable::Unavailable;
 
 use super::*;
 
+mod payments;
+
 static KEYS: LazyLock<Arc<Secrets>> = LazyLock::new(|| {
     let text = r#"{"api_key":"sk_test_1","webhook_secret":"whsec_1"}"#;
     Arc::new(Secrets::parse(text).unwrap())
