@@ -19,6 +19,7 @@ use crate::{
     object::{IntentObject, List, RefundObject},
     secret::{Secrets, SecretsSource},
     transport::{Https, Request, Response, Transport},
+    webhook::REFUND_MARK,
 };
 
 pub const API_URL: &str = "https://api.stripe.com";
@@ -265,7 +266,8 @@ impl<S: SecretsSource + Sync, T: Transport + Sync> PaymentProvider for Stripe<S,
 
     async fn refund(&self, id: &IntentId, refund_attempt: u32) -> Result<Refund, PaymentError> {
         const REFUND: &str = "refunding a payment";
-        let form = [("payment_intent", id.to_string())];
+        let mark = format!("metadata[{}]", REFUND_MARK.0);
+        let form = [("payment_intent", id.to_string()), (&mark, REFUND_MARK.1.to_owned())];
         let key = id.refund_key(refund_attempt);
         let call = Call::post(REFUND, "/v1/refunds".to_owned(), &form, key);
         let response = self.call(Call { timeout: CHARGE_TIMEOUT, ..call }).await?;

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use enrollment::{CourseId, StudentId, payment::Intent};
+use enrollment::{CourseId, StudentId, payment::{Intent, IntentId}};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
 use sha2::Sha256;
@@ -19,6 +19,9 @@ use crate::{
 
 /// Maximum age of a signature, and maximum time in the future: the default of Stripe's own libraries.
 pub const TOLERANCE: Duration = Duration::from_mins(5);
+
+/// Metadata of each refund that we make: an account may have refunds of others.
+pub(crate) const REFUND_MARK: (&str, &str) = ("created_by", "registrar");
 
 /// The call is not Stripe's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -136,6 +139,16 @@ pub fn read(body: &[u8]) -> Result<Option<Event>, NotAnEvent> {
     }
 }
 
+/// The intent of a refund of ours that failed, if the event says that: a refund may fail days after it
+/// was made, and then the charge is kept again (Stripe docs, "Refund and cancel payments", "Failed
+/// refunds").
+pub fn failed_refund(body: &[u8]) -> Option<IntentId> {
+    let Envelope { kind, data } = serde_json::from_slice(body).ok()?;
+    let object = data.filter(|_| kind == "refund.failed")?.object;
+    let ours = object["metadata"][REFUND_MARK.0] == REFUND_MARK.1;
+    object["payment_intent"].as_str().filter(|_| ours)?.parse().ok()
+}
+
 /// The attempt that an intent was created for.
 struct About {
     student_id: StudentId,
@@ -240,6 +253,19 @@ mod tests {
 
     fn amount(units: u64) -> Amount {
         Amount::try_from(units).unwrap()
+    }
+
+    #[test]
+    fn failed_refund_of_ours_names_its_intent() {
+        let event = |kind: &str, by: &str| {
+            let object = json!({"id": "re_1", "payment_intent": "pi_1", "status": "failed", "metadata": {"created_by": by}});
+            json!({"type": kind, "data": {"object": object}}).to_string().into_bytes()
+        };
+        let failed = failed_refund(&event("refund.failed", "registrar"));
+        assert_eq!(failed, Some("pi_1".parse().unwrap()));
+        assert_eq!(failed_refund(&event("refund.updated", "registrar")), None);
+        assert_eq!(failed_refund(&event("refund.failed", "another system")), None);
+        assert_eq!(read(&event("refund.failed", "registrar")), Ok(None));
     }
 
     /// Case C34.

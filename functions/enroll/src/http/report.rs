@@ -4,7 +4,7 @@ use enrollment::{
     enrollment::StuckReason,
     payment::{IntentId, ProviderRefusal},
 };
-use lambda::log_events::{ENROLLMENT_STUCK, PAYMENT_ORPHANED, PAYMENT_PROVIDER_REFUSED};
+use lambda::log_events::{ENROLLMENT_STUCK, PAYMENT_ORPHANED, PAYMENT_PROVIDER_REFUSED, REFUND_FAILED};
 
 pub(super) fn provider_refused(refusal: &ProviderRefusal) {
     tracing::error!(
@@ -22,6 +22,15 @@ pub(super) fn orphaned(intent: &IntentId) {
         event = PAYMENT_ORPHANED,
         intent_id = %intent,
         "a charge of an attempt that was over is paid back",
+    );
+}
+
+/// The resumer makes another refund if the enrollment still waits for one; otherwise nobody does.
+pub(super) fn refund_failed(intent: &IntentId) {
+    tracing::error!(
+        event = REFUND_FAILED,
+        intent_id = %intent,
+        "a refund failed, and the charge is kept again",
     );
 }
 

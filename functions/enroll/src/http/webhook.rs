@@ -43,6 +43,10 @@ async fn receive<A: ApiAdapters>(
     let signature = headers.get("stripe-signature").and_then(|value| value.to_str().ok());
     let now = clock::now();
     verify(payments, signature, &body, now).await?;
+    if let Some(intent) = webhook::failed_refund(&body) {
+        report::refund_failed(&intent);
+        return Ok(ApiResponse::message("Received"));
+    }
     let event = webhook::read(&body)
         .map_err(|why| ApiResponse::fail(StatusCode::BAD_REQUEST, "body", why.to_string()))?;
     if let Some(event) = event {
