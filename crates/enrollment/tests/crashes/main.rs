@@ -248,6 +248,7 @@ fn schedule(seed: u64, lacks: Lacks) -> Result<(), String> {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "replays one schedule for a developer")]
 fn random_schedules_keep_the_invariants() {
     let seeds = match std::env::var("CRASH_SEED") {
         Ok(seed) => {
