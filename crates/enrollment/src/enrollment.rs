@@ -231,9 +231,9 @@ impl Enrollment {
         self.next(EnrollmentState::Active, Some(now + RESUME_AFTER))
     }
 
-    /// It stays overdue from time to time, so that the report is repeated until an operator has acted.
+    /// It stays in the index, so that the resumer reports it too, and again until an operator has acted.
     pub(crate) fn stuck(&self, reason: StuckReason, now: OffsetDateTime) -> Self {
-        let mut next = self.next(EnrollmentState::Stuck, Some(now + REPORT_STUCK_EVERY));
+        let mut next = self.next(EnrollmentState::Stuck, Some(now + RESUME_AFTER));
         next.stuck_reason = Some(reason);
         next
     }

@@ -13,7 +13,7 @@ pub mod payment;
 pub mod ports;
 pub mod request;
 pub mod resume;
-pub mod settle;
+mod settle;
 pub mod student;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -166,11 +166,6 @@ impl IntentId {
         format!("{self}-confirm")
     }
 
-    /// The idempotency key of cancelling this intent.
-    pub fn cancel_key(&self) -> String {
-        format!("{self}-cancel")
-    }
-
     /// The idempotency key of one attempt to refund this intent.
     pub fn refund_key(&self, refund_attempt: u32) -> String {
         format!("{self}-refund-{refund_attempt}")

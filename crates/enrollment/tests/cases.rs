@@ -6,14 +6,13 @@
 use std::time::Duration;
 
 use enrollment::{
-    Course, Deadline, EnrollError, EnrollRequest, Enrolled, Enrollment, enroll,
+    Course, Deadline, EnrollError, EnrollRequest, Enrolled, Enrollment, Settled, enroll,
     enroll::CONFIRM_RESERVE,
     enrollment::{EnrollmentState, StuckReason},
     payment::{Intent, IntentStatus, PaymentError, REFUND_TIMEOUT},
     ports::{InsertEnrollment, PutCourse},
     resume,
     resume::Resumed,
-    settle::Settled,
     settle_intent,
     testing::{Bank, Dependency, KEY_LIFETIME, Refunds, World},
 };

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use enrollment::{Adapters, Ports, ports::FindOverdue};
+use lambda::clock;
 use lambda_runtime::LambdaEvent;
 use serde_json::{Value, json};
-use time::OffsetDateTime;
-use tokio::time::Instant;
 
 use crate::sweep::{MAX_STEP_DURATION, TIMEOUT, sweep};
 
@@ -22,7 +21,7 @@ pub async fn handle<A>(
 where
     A: Adapters<Enrollments: FindOverdue>,
 {
-    let (now, started_at) = (OffsetDateTime::now_utc(), Instant::now());
+    let (now, started_at) = (clock::now(), clock::instant());
     let deadline = lambda::deadline(event.context.deadline, now, TIMEOUT);
     let left = Duration::try_from(deadline - now).unwrap_or_default();
     let report = sweep(ports, now, started_at + left.saturating_sub(MAX_STEP_DURATION)).await;

@@ -36,11 +36,6 @@ impl FindCourse for CoursesTable {
             .map_err(|error| Unavailable::new(READ, error))?;
         found.item.map(|item| read(READ, item)).transpose()
     }
-
-    /// Every read is of the table itself, and consistent.
-    async fn find_course_now(&self, id: &CourseId) -> Result<Option<Course>, Unavailable> {
-        self.find_course(id).await
-    }
 }
 
 impl PutCourse for CoursesTable {

@@ -8,12 +8,11 @@ use std::{
 };
 
 use enrollment::{
-    Course, Deadline, EnrollError, EnrollRequest, enroll,
+    Course, Deadline, EnrollError, EnrollRequest, Settled, enroll,
     payment::PaymentError,
     ports::{FindEnrollment, PutCourse},
     resume,
     resume::Resumed,
-    settle::Settled,
     settle_intent,
     testing::{Report, World},
 };
@@ -24,9 +23,16 @@ pub(crate) const START: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
 pub(crate) type Task<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
+/// With this card, the student also corrects the name.
+pub(crate) const CARD_OF_CORRECTED_NAME: &str = "pm_3";
+
+/// With this card, the request has too little time left to confirm anything.
+pub(crate) const CARD_OF_LATE_REQUEST: &str = "pm_4";
+
 pub(crate) fn request(method: &str) -> EnrollRequest {
+    let name = if method == CARD_OF_CORRECTED_NAME { "Ada Lovelace" } else { "Ada" };
     let Value::Object(body) = json!({
-        "student_id": "s-1", "course_id": "rust-101", "email": "ada@example.com", "name": "Ada",
+        "student_id": "s-1", "course_id": "rust-101", "email": "ada@example.com", "name": name,
         "payment_method": method,
     }) else {
         unreachable!("the literal is an object")
@@ -37,7 +43,8 @@ pub(crate) fn request(method: &str) -> EnrollRequest {
 /// A request, whose response does not matter here; only the state and the log that it leaves behind do.
 pub(crate) fn asks<'a>(world: &'a World, method: &'a str, at: OffsetDateTime) -> Task<'a> {
     Box::pin(async move {
-        let left = || Duration::from_secs(29);
+        let late = method == CARD_OF_LATE_REQUEST;
+        let left = || Duration::from_secs(if late { 10 } else { 29 });
         match enroll(&world.ports(), request(method), at, Deadline::new(&left)).await {
             Err(EnrollError::Stuck(reason)) => world.report(Report::Stuck(reason)),
             Err(EnrollError::Orphaned(intent)) => world.report(Report::Orphaned(intent)),

@@ -39,7 +39,7 @@ async fn world(enrollments: usize) -> (World, Ports<InMemory>) {
 }
 
 fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(30)
+    clock::instant() + Duration::from_secs(30)
 }
 
 #[tokio::test(start_paused = true)]
@@ -96,7 +96,7 @@ async fn broken_shard_does_not_stop_the_others() {
 #[tokio::test(start_paused = true)]
 async fn no_enrollment_is_started_after_the_end() {
     let (world, ports) = world(5).await;
-    let until = Instant::now();
+    let until = clock::instant();
     tokio::time::advance(Duration::from_millis(1)).await;
     let report = sweep(&ports, LATER, until).await;
     assert_eq!(report, Report { left: 5, ..Report::default() });
