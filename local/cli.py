@@ -123,8 +123,10 @@ def _up(arguments: argparse.Namespace) -> int:
     require_free(arguments.port)
     payments = free_port()
     parameters = {"StripeApiUrl": stripe.url(payments)}
-    with _deployed("up", arguments.port, parameters) as (emulator, stack, file), stripe.running(payments, file.parent):
-        stripe.call_webhook(payments, f"{stack.api_url}/webhooks/stripe")
+    with (
+        _deployed("up", arguments.port, parameters) as (emulator, stack, file),
+        stripe.running(payments, f"{stack.api_url}/webhooks/stripe", file.parent),
+    ):
         sample.load_catalogue(stack)
         sample.enroll_student(stack)
         mailbox = sample.Mailbox(emulator)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -9,8 +10,8 @@ HERE = ROOT / "local"
 TEMPLATE = ROOT / "template.yaml"
 SAM_CONFIG = HERE / "samconfig.toml"
 SCRATCH = ROOT / ".local"
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target")
 ENVIRONMENTS = ROOT / ".venv"
 EMULATOR_PYTHON = ENVIRONMENTS / "emulator" / "bin" / "python"
-STRIPE_PYTHON = ENVIRONMENTS / "stripe" / "bin" / "python"
 SAM_BIN = ENVIRONMENTS / "sam" / "bin"
 LINT_BIN = ENVIRONMENTS / "lint" / "bin"

@@ -90,7 +90,7 @@ Enroll another student:
 
 curl {signed} -H 'content-type: application/json' -d '{json.dumps(_NEXT_STUDENT)}' {stack.api_url}/enrollments
 
-Buy a course with a test card (pm_card_chargeCustomerFail is declined; docs/payments.md has 3-D Secure):
+Buy a course with a test card (pm_card_chargeDeclined is declined; docs/api.md has 3-D Secure):
 
 curl {signed} -H 'content-type: application/json' -d '{json.dumps(_BUYER)}' {stack.api_url}/enrollments
 

@@ -1,35 +1,27 @@
-"""A local Stripe: localstripe, which accepts and declines test cards, requires 3-D Secure, and calls webhooks.
+"""A local Stripe: the stand-in of crates/stripe/src/testing, which the journeys and the crash tests use too.
 
-It ignores idempotency keys. The journeys have a stand-in of their own that honours them.
+It accepts and declines Stripe's test cards, requires 3-D Secure, honours idempotency keys, and calls the webhook.
 """
 
 from __future__ import annotations
 
 import json
+import socket
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local import environment
+from local import environment, tools
 from local.console import Problem, step, tail
-from local.paths import STRIPE_PYTHON
+from local.paths import TARGET
 from local.processes import child
 
 API_KEY = "sk_test_local"
 WEBHOOK_SECRET = "whsec_local"
+# Built with the functions.
+BINARY = "stripe-stand-in"
 STARTUP_SECONDS = 30
-
-# Its own command listens on every address of the machine.
-_SERVE = """
-import sys
-from aiohttp import web
-from localstripe.server import app
-web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]))
-"""
 
 
 def url(port: int) -> str:
@@ -42,10 +34,12 @@ def secret() -> str:
 
 
 @contextmanager
-def running(port: int, directory: Path) -> Iterator[None]:
-    """A stand-in for Stripe that runs for the duration of the block."""
+def running(port: int, webhook: str, directory: Path) -> Iterator[None]:
+    """A stand-in for Stripe that sends events to this webhook, until the block is left."""
     log = directory / "stripe.log"
-    with child([STRIPE_PYTHON, "-c", _SERVE, str(port)], environment.for_builds(), log) as process:
+    command: list[str | Path] = [TARGET / tools.host_target() / "debug" / BINARY, "--port", str(port)]
+    command += ["--api-key", API_KEY, "--webhook-url", webhook, "--webhook-secret", WEBHOOK_SECRET]
+    with child(command, environment.for_builds(), log) as process:
         with step(f"starting a local Stripe on 127.0.0.1:{port}"):
             deadline = time.monotonic() + STARTUP_SECONDS
             while not _is_up(port):
@@ -55,23 +49,9 @@ def running(port: int, directory: Path) -> Iterator[None]:
         yield
 
 
-def call_webhook(port: int, webhook: str) -> None:
-    """Sends the events of payments to this address."""
-    _post(port, "/_config/webhooks/registrar", {"url": webhook, "secret": WEBHOOK_SECRET})
-
-
 def _is_up(port: int) -> bool:
     try:
-        _open(urllib.request.Request(f"{url(port)}/v1/payment_intents", headers={"Authorization": f"Bearer {API_KEY}"}))
-    except (OSError, urllib.error.URLError):
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except OSError:
         return False
     return True
-
-
-def _post(port: int, path: str, form: dict[str, str]) -> None:
-    _open(urllib.request.Request(f"{url(port)}{path}", urllib.parse.urlencode(form).encode()))
-
-
-def _open(request: urllib.request.Request) -> None:
-    # Without a proxy, because the stand-in is on this machine.
-    urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5).close()

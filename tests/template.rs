@@ -119,7 +119,7 @@ fn every_route_except_the_open_ones_requires_a_signature() {
 }
 
 #[test]
-fn each_signed_route_is_granted_by_exactly_one_policy() {
+fn each_signed_route_is_granted_by_one_policy_and_courses_may_be_read_by_both() {
     let template = template();
     let mut granted = Vec::new();
     for policy in ["CallerPolicy", "OperatorPolicy"] {
@@ -128,10 +128,15 @@ fn each_signed_route_is_granted_by_exactly_one_policy() {
             for resource in each(&statement["Resource"]) {
                 let arn = resource["Fn::Sub"].as_str().unwrap();
                 let (_, route) = arn.split_once("${HttpApi}/$default/").unwrap();
-                granted.push(route.to_owned());
+                granted.push((policy, route.to_owned()));
             }
         }
     }
+    // Callers read the price that a student agrees to.
+    let read_by_callers = ("CallerPolicy", "GET/courses/*".to_owned());
+    assert!(granted.contains(&read_by_callers));
+    granted.retain(|grant| *grant != read_by_callers);
+    let mut granted: Vec<_> = granted.into_iter().map(|(_, route)| route).collect();
     let mut signed: Vec<String> = resources(&template, "AWS::ApiGatewayV2::Route")
         .map(|(_, route)| route["RouteKey"].as_str().unwrap())
         .filter(|key| !OPEN.contains(key))
@@ -235,7 +240,10 @@ fn expected<'a>(pairs: &[(&'a str, &str)]) -> Vec<(&'a str, String)> {
 #[test]
 fn enrollment_roles_grant_what_their_functions_call_and_no_more() {
     let template = template();
-    let stripe_keys = ("secretsmanager:GetSecretValue", r#"{"Ref":"StripeSecretArn"}"#.to_owned());
+    let stripe_keys = [
+        ("secretsmanager:GetSecretValue", r#"{"Ref":"StripeSecretArn"}"#.to_owned()),
+        ("kms:Decrypt", r#""*""#.to_owned()),
+    ];
 
     let mut enroll = expected(&[
         ("dynamodb:GetItem", "CoursesTable"),
@@ -247,7 +255,7 @@ fn enrollment_roles_grant_what_their_functions_call_and_no_more() {
         ("logs:CreateLogStream", "EnrollLogGroup"),
         ("logs:PutLogEvents", "EnrollLogGroup"),
     ]);
-    enroll.push(stripe_keys.clone());
+    enroll.extend(stripe_keys.clone());
     enroll.sort();
     assert_eq!(role_actions(&template, "EnrollRole"), enroll);
 
@@ -261,9 +269,30 @@ fn enrollment_roles_grant_what_their_functions_call_and_no_more() {
         ("logs:PutLogEvents", "ResumerLogGroup"),
     ]);
     let index = r#"{"Fn::Sub":"${EnrollmentsTable.Arn}/index/resume"}"#.to_owned();
-    resumer.extend([stripe_keys, ("dynamodb:Query", index)]);
+    resumer.extend(stripe_keys);
+    resumer.push(("dynamodb:Query", index));
     resumer.sort();
     assert_eq!(role_actions(&template, "ResumerRole"), resumer);
+}
+
+/// A secret may be under a customer managed key. `kms:ViaService` and the encryption context `SecretARN`
+/// limit what the permission is good for (Secrets Manager User Guide, "Secret encryption and
+/// decryption").
+#[test]
+fn roles_decrypt_only_the_secret_with_stripes_keys_and_only_by_secrets_manager() {
+    let template = template();
+    for role in ["EnrollRole", "ResumerRole"] {
+        let statements = role_statements(&template, role);
+        let decrypts =
+            |statement: &&&Value| actions(statement).any(|action| action == "kms:Decrypt");
+        let [decryption] = statements.iter().filter(decrypts).collect::<Vec<_>>()[..] else {
+            panic!("{role} has one such statement")
+        };
+        let condition = &decryption["Condition"]["StringEquals"];
+        let service = "secretsmanager.${AWS::Region}.${AWS::URLSuffix}";
+        assert_eq!(condition["kms:ViaService"]["Fn::Sub"], service, "{role}");
+        assert!(is_ref(&condition["kms:EncryptionContext:SecretARN"], "StripeSecretArn"), "{role}");
+    }
 }
 
 #[test]

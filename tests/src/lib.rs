@@ -20,14 +20,13 @@ pub mod feedback;
 pub mod functions;
 pub mod http;
 pub mod operator;
+pub mod payments;
 pub mod processes;
 pub mod queues;
 pub mod refusing_provider;
 pub mod schedules;
-pub mod stripe;
 pub mod verdict;
 pub mod wait;
-pub mod webhook;
 
 pub use deployed_stack::{DeployedStack, unique_id};
 pub use emails::Email;

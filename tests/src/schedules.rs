@@ -1,24 +1,38 @@
 //! Runs scheduled functions without waiting for their schedules.
 
+use std::time::Duration;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{DeployedStack, Student};
 
 impl DeployedStack {
-    /// Makes an enrollment overdue, as waiting would, and runs the resumer.
+    /// Makes an enrollment overdue and its payment two minutes older, as waiting would, and runs the resumer.
     pub async fn resume_when_overdue(&self, student: &Student, course_id: &str) {
-        self.dynamodb
+        let has_payment = self.enrollment_item(student, course_id).await.contains_key("payment");
+        let started_at = OffsetDateTime::now_utc() - Duration::from_mins(2);
+        let started_at = started_at.format(&Rfc3339).expect("this is before the year 10000");
+        let (older, started_at) = if has_payment {
+            (", payment.started_at = :started", Some(AttributeValue::S(started_at)))
+        } else {
+            ("", None)
+        };
+        let update = self
+            .dynamodb
             .update_item()
             .table_name(self.output("EnrollmentsTableName"))
             .key("student_id", AttributeValue::S(student.id.clone()))
             .key("course_id", AttributeValue::S(course_id.to_owned()))
-            .update_expression("SET resume_at = :past")
+            .update_expression(format!("SET resume_at = :past{older}"))
             .condition_expression("attribute_exists(resume_at)")
-            .expression_attribute_values(":past", AttributeValue::N("1".to_owned()))
-            .send()
-            .await
-            .expect("the enrollment has a resume_at");
+            .expression_attribute_values(":past", AttributeValue::N("1".to_owned()));
+        let update = match started_at {
+            Some(started_at) => update.expression_attribute_values(":started", started_at),
+            None => update,
+        };
+        update.send().await.expect("the enrollment has a resume_at");
         let report = self.run_resumer().await;
         assert!(report["enrollments"]["finished"].is_u64(), "{report}");
     }

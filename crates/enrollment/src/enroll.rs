@@ -1,12 +1,15 @@
 //! The critical path: enroll a student in a course.
 //!
 //! For a free course: (1) a conditional write of the active enrollment, (2) the email job, (3) the
-//! response. For a priced one: (1) a conditional write of the pending payment, (2) the charge, (3) a
-//! conditional write of the grant, (4) the email job, (5) the response.
+//! response. For a priced one: (1) a conditional write of the pending payment, (2) the creation of the
+//! intent, (3) a conditional write of its id, (4) its confirmation, which charges, (5) a conditional
+//! write of the grant, (6) the email job, (7) the response.
 //!
 //! Once the grant is written, the response is success. Whatever fails after it, and whatever a crash
 //! leaves unfinished before it, is finished later: the enrollment carries its `resume_at` from the
 //! first write.
+
+use std::{fmt, time::Duration};
 
 use email::queue::EnqueueEmail;
 use time::OffsetDateTime;
@@ -14,9 +17,12 @@ use unavailable::Unavailable;
 
 use crate::{
     course::{Course, CourseId, CourseState},
-    enrollment::{Enrollment, EnrollmentState},
+    enrollment::{Enrollment, EnrollmentState, StuckReason},
     fields::FieldErrors,
-    payment::{Created, Decline, IntentStatus},
+    payment::{
+        ABANDONED_AFTER, Created, Decline, Intent, IntentId, IntentStatus, MAX_CONFIRM_DURATION,
+        PaymentError, ProviderRefusal,
+    },
     ports::{
         Adapters, FindCourse, FindEnrollment, InsertEnrollment, Inserted, PaymentProvider, Ports,
         SaveEnrollment, Saved,
@@ -42,7 +48,8 @@ pub enum EnrollError {
     NoSuchCourse(CourseId),
     #[error("the course is closed")]
     CourseClosed,
-    /// The student is enrolled, or is paying, by an earlier request with other details.
+    /// The student is enrolled by an earlier request with other details, or the price that the request
+    /// names is not the course's.
     #[error("there is a request with other details")]
     Differs(FieldErrors),
     #[error("payments are not configured")]
@@ -61,32 +68,93 @@ pub enum EnrollError {
     /// The payment is in progress; its result is not known yet.
     #[error("the payment is still being processed")]
     PaymentProcessing,
-    /// The student was paid back for this course, which could not be granted.
-    #[error("the student was refunded")]
-    Refunded,
+    /// The student is being paid back for this course, which could not be granted, and may buy it
+    /// again afterwards.
+    #[error("a refund is in progress")]
+    Refunding,
+    /// An operator must look. Log it as `enrollment_stuck`.
+    #[error("the payment cannot be settled: {0}")]
+    Stuck(StuckReason),
+    /// The payment provider refuses us. The attempt is kept. Log it as `payment_provider_refused`.
+    #[error(transparent)]
+    ProviderRefused(ProviderRefusal),
+    /// A charge of an attempt that was over is paid back. Log it as `payment_orphaned`.
+    #[error("the charge of an attempt that was over is paid back")]
+    Orphaned(IntentId),
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
 }
 
-/// Attempts to write a retried payment, each after a lost race, before the request leaves the result to
-/// the winner.
-const MAX_RETRY_WRITES: usize = 4;
+impl From<PaymentError> for EnrollError {
+    fn from(error: PaymentError) -> Self {
+        match error {
+            PaymentError::Unavailable(error) => Self::Unavailable(error),
+            PaymentError::Refused(refusal) => Self::ProviderRefused(refusal),
+            spent @ PaymentError::KeyIsSpent => {
+                Self::Unavailable(Unavailable::new("a payment", spent))
+            }
+        }
+    }
+}
 
-/// Enrolls the student, once however often it is called.
+/// The time that is left for a request, by the caller's clock.
+#[derive(Clone, Copy)]
+pub struct Deadline<'a>(&'a (dyn Fn() -> Duration + Sync));
+
+impl fmt::Debug for Deadline<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Deadline in {:?}", self.left())
+    }
+}
+
+impl<'a> Deadline<'a> {
+    /// `left` returns the time that is left now.
+    pub fn new(left: &'a (dyn Fn() -> Duration + Sync)) -> Self {
+        Self(left)
+    }
+
+    pub fn left(&self) -> Duration {
+        (self.0)()
+    }
+}
+
+/// Time for one write of an enrollment: the limit of all attempts of a call to DynamoDB.
+const MAX_WRITE_DURATION: Duration = Duration::from_secs(3);
+
+/// Nothing is confirmed with less time left: the confirmation, and the write of its result.
+pub const CONFIRM_RESERVE: Duration = MAX_CONFIRM_DURATION.saturating_add(MAX_WRITE_DURATION);
+
+/// Rounds of one request, each after a lost race or a new attempt, before it leaves the result to the
+/// winner.
+const MAX_ROUNDS: usize = 6;
+
+/// Enrolls the student, once however often it is called. `now` is the request's start.
 pub async fn enroll<A: Adapters>(
     ports: &Ports<A>,
     request: EnrollRequest,
     now: OffsetDateTime,
+    deadline: Deadline<'_>,
 ) -> Result<Enrolled, EnrollError> {
-    let Some(course) = ports.courses.find_course(&request.course_id).await? else {
+    let id = &request.course_id;
+    let course = match request.agreed_price {
+        // The price that a student agreed to is compared with the catalogue as it is now.
+        Some(_) => ports.courses.find_course_now(id).await?,
+        None => ports.courses.find_course(id).await?,
+    };
+    let Some(course) = course else {
         return Err(EnrollError::NoSuchCourse(request.course_id));
     };
+    let round = Round { ports, course: &course, request: &request, now, deadline };
     if let Some(obstacle) = obstacle(ports, &course, &request) {
         // An existing enrollment stays, whatever has become of the course.
         let (student_id, course_id) = (&request.student.id, &request.course_id);
         return match ports.enrollments.find_enrollment(student_id, course_id).await? {
             Some(existing) if existing.state == EnrollmentState::Active => {
                 already(existing, &request)
+            }
+            // The payment in progress has the price that was agreed, though the course has another now.
+            Some(existing) if matches!(obstacle, EnrollError::Differs(_)) => {
+                round.continue_with(existing).await
             }
             _ => Err(obstacle),
         };
@@ -97,9 +165,9 @@ pub async fn enroll<A: Adapters>(
     match ports.enrollments.insert_enrollment(&enrollment).await? {
         // If the client repeats a write whose response was lost, the write finds its own id.
         Inserted::Exists(existing) if existing.id != enrollment.id => {
-            continue_with(ports, existing, &course, &request, now).await
+            round.continue_with(existing).await
         }
-        Inserted::New | Inserted::Exists(_) => finish(ports, enrollment, now).await,
+        Inserted::New | Inserted::Exists(_) => round.first(enrollment).await,
     }
 }
 
@@ -108,105 +176,232 @@ fn obstacle<A: Adapters>(
     course: &Course,
     request: &EnrollRequest,
 ) -> Option<EnrollError> {
+    let differences = request.price_differences(course);
     if course.state == CourseState::Closed {
         Some(EnrollError::CourseClosed)
-    } else if course.price.is_free() {
-        None
-    } else if ports.payments.is_none() {
+    } else if !course.price.is_free() && ports.payments.is_none() {
         Some(EnrollError::PaymentsNotConfigured)
-    } else if request.payment_method.is_none() {
+    } else if !course.price.is_free() && request.payment_method.is_none() {
         Some(EnrollError::NoPaymentMethod)
+    } else if !differences.is_empty() {
+        Some(EnrollError::Differs(differences))
     } else {
         None
     }
 }
 
-/// Continues with an enrollment that exists already.
-async fn continue_with<A: Adapters>(
-    ports: &Ports<A>,
-    mut existing: Enrollment,
-    course: &Course,
-    request: &EnrollRequest,
+/// The end of one step, or the enrollment to go on with.
+enum Step {
+    Done(Enrolled),
+    Next(Enrollment),
+}
+
+/// One request.
+struct Round<'a, A: Adapters> {
+    ports: &'a Ports<A>,
+    course: &'a Course,
+    request: &'a EnrollRequest,
     now: OffsetDateTime,
-) -> Result<Enrolled, EnrollError> {
-    for _ in 0..MAX_RETRY_WRITES {
-        let differences = request.differences(&existing);
+    deadline: Deadline<'a>,
+}
+
+impl<A: Adapters> Round<'_, A> {
+    fn provider(&self) -> Result<&A::Payments, EnrollError> {
+        self.ports.payments.as_ref().ok_or(EnrollError::PaymentsNotConfigured)
+    }
+
+    /// With the enrollment that this request has just inserted.
+    async fn first(&self, inserted: Enrollment) -> Result<Enrolled, EnrollError> {
+        match self.run(inserted).await? {
+            Step::Done(enrolled) => Ok(enrolled),
+            Step::Next(current) => self.continue_with(current).await,
+        }
+    }
+
+    /// With an enrollment that exists already.
+    async fn continue_with(&self, mut existing: Enrollment) -> Result<Enrolled, EnrollError> {
+        for _ in 0..MAX_ROUNDS {
+            match self.step(existing).await? {
+                Step::Done(enrolled) => return Ok(enrolled),
+                Step::Next(current) => existing = current,
+            }
+        }
+        Err(EnrollError::PaymentProcessing)
+    }
+
+    async fn step(&self, existing: Enrollment) -> Result<Step, EnrollError> {
+        match existing.state {
+            EnrollmentState::Active => already(existing, self.request).map(Step::Done),
+            EnrollmentState::Refunding => Err(EnrollError::Refunding),
+            EnrollmentState::Stuck => Err(EnrollError::Stuck(
+                existing.stuck_reason.unwrap_or(StuckReason::PaymentMissing),
+            )),
+            EnrollmentState::PaymentFailed | EnrollmentState::Refunded => {
+                self.next_attempt(existing).await
+            }
+            EnrollmentState::PaymentPending => match &existing.payment {
+                None => Err(EnrollError::Stuck(StuckReason::PaymentMissing)),
+                Some(payment) => match payment.intent.clone() {
+                    Some(intent) => self.look_up(existing, &intent).await,
+                    // It was never confirmed, and never will be once the next attempt is written.
+                    None if self.now - payment.started_at >= ABANDONED_AFTER => {
+                        self.next_attempt(existing).await
+                    }
+                    None => Err(EnrollError::PaymentProcessing),
+                },
+            },
+        }
+    }
+
+    /// Begins the next attempt, on top of one that is over.
+    async fn next_attempt(&self, existing: Enrollment) -> Result<Step, EnrollError> {
+        let differences = self.request.price_differences(self.course);
         if !differences.is_empty() {
             return Err(EnrollError::Differs(differences));
         }
-        match existing.state {
-            EnrollmentState::Active => return Ok(Enrolled::Already(existing)),
-            EnrollmentState::Refunding | EnrollmentState::Refunded => {
-                return Err(EnrollError::Refunded);
-            }
-            EnrollmentState::PaymentPending => {
-                let differences = request.payment_differences(&existing, course);
-                return if differences.is_empty() {
-                    finish(ports, existing, now).await
-                } else {
-                    Err(EnrollError::Differs(differences))
-                };
-            }
-            EnrollmentState::PaymentFailed => {
-                let retried = existing.retried(course, request.payment_method.as_ref(), now);
-                match ports.enrollments.save_enrollment(&retried).await? {
-                    Saved::Done => return finish(ports, retried, now).await,
-                    Saved::Conflict(current) if current == retried => {
-                        return finish(ports, retried, now).await;
-                    }
-                    Saved::Conflict(current) => existing = current,
+        let (student, method) = (&self.request.student, self.request.payment_method.as_ref());
+        let next = existing.next_attempt(student.clone(), self.course, method, self.now);
+        match self.ports.enrollments.save_enrollment(&next).await? {
+            Saved::Done => self.run(next).await,
+            Saved::Conflict(current) => Ok(Step::Next(current)),
+        }
+    }
+
+    /// From the first write of an attempt to its end.
+    async fn run(&self, enrollment: Enrollment) -> Result<Step, EnrollError> {
+        if enrollment.state == EnrollmentState::PaymentPending {
+            self.pay(enrollment).await
+        } else {
+            Ok(Step::Done(self.granted(enrollment).await))
+        }
+    }
+
+    async fn granted(&self, granted: Enrollment) -> Enrolled {
+        if let Err(error) = self.ports.email_queue.enqueue_email(&granted.confirmation()).await {
+            tracing::warn!(
+                enrollment_id = %granted.id,
+                %error,
+                "the email job was not enqueued; the enrollment stands and its resume_at remains",
+            );
+        }
+        Enrolled::New(granted)
+    }
+
+    /// Creates the intent of an attempt that this request has just written, and goes on with it.
+    async fn pay(&self, pending: Enrollment) -> Result<Step, EnrollError> {
+        let provider = self.provider()?;
+        let Some(charge) = pending.charge() else {
+            return Err(EnrollError::Stuck(StuckReason::PaymentMissing));
+        };
+        let enrollments = &self.ports.enrollments;
+        match provider.create(charge).await {
+            Ok(Created::Intent(intent)) => {
+                let with_intent = |current: &Enrollment| current.with_intent(&intent);
+                match settle::change(enrollments, &pending, with_intent).await? {
+                    Some(pending) => self.confirm(pending, intent).await,
+                    None => Err(EnrollError::PaymentProcessing),
                 }
             }
-        }
-    }
-    Err(EnrollError::PaymentProcessing)
-}
-
-/// From the first write to the response: the charge, if there is one; the grant; the email job.
-async fn finish<A: Adapters>(
-    ports: &Ports<A>,
-    enrollment: Enrollment,
-    now: OffsetDateTime,
-) -> Result<Enrolled, EnrollError> {
-    let granted = match enrollment.state {
-        EnrollmentState::PaymentPending => pay(ports, enrollment, now).await?,
-        _ => enrollment,
-    };
-    if let Err(error) = ports.email_queue.enqueue_email(&granted.confirmation()).await {
-        tracing::warn!(
-            enrollment_id = %granted.id,
-            %error,
-            "the email job was not enqueued; the enrollment stands and its resume_at remains",
-        );
-    }
-    Ok(Enrolled::New(granted))
-}
-
-async fn pay<A: Adapters>(
-    ports: &Ports<A>,
-    pending: Enrollment,
-    now: OffsetDateTime,
-) -> Result<Enrollment, EnrollError> {
-    let (Some(provider), Some(charge)) = (&ports.payments, pending.charge()) else {
-        return Err(EnrollError::PaymentsNotConfigured);
-    };
-    let enrollments = &ports.enrollments;
-    let settled = match provider.create(charge).await? {
-        Created::Refused(why) => settle::fail(enrollments, &pending, why).await?,
-        Created::Intent(mut intent) => {
-            if intent.status == IntentStatus::AwaitingConfirmation {
-                intent = provider.confirm(charge, &intent.id).await?;
+            Ok(Created::Declined(why)) => {
+                settle::fail(enrollments, &pending, why.clone()).await?;
+                Err(EnrollError::Declined(why))
             }
-            settle::settle(enrollments, provider, &pending, intent, now).await?
+            // It has no id, so nothing was charged: the next attempt begins at once.
+            Err(PaymentError::KeyIsSpent) => {
+                let failed = |current: &Enrollment| current.failed(Decline::not_started());
+                match settle::change(enrollments, &pending, failed).await? {
+                    Some(failed) => Ok(Step::Next(failed)),
+                    None => Err(EnrollError::PaymentProcessing),
+                }
+            }
+            Err(PaymentError::Unavailable(error)) => {
+                // So that the student's next click need not wait. If this fails too, it waits.
+                let _ = settle::fail(enrollments, &pending, Decline::not_started()).await;
+                Err(EnrollError::Unavailable(error))
+            }
+            Err(refused @ PaymentError::Refused(_)) => Err(refused.into()),
         }
-    };
-    match settled {
-        Settled::Granted(enrollment) => Ok(enrollment),
-        Settled::Failed(why) => Err(EnrollError::Declined(why)),
-        Settled::ActionRequired { client_secret } => {
-            Err(EnrollError::ActionRequired { client_secret })
+    }
+
+    /// Goes on with an attempt whose intent is known.
+    async fn look_up(&self, existing: Enrollment, id: &IntentId) -> Result<Step, EnrollError> {
+        let provider = self.provider()?;
+        let intent = provider.find(id).await?;
+        let asked_for = existing
+            .payment
+            .as_ref()
+            .is_some_and(|payment| self.request.is_for(payment, self.course));
+        let superseded = match intent.status {
+            IntentStatus::Cancelled => return self.next_attempt(existing).await,
+            IntentStatus::AwaitingConfirmation
+            | IntentStatus::RequiresAction { .. }
+            | IntentStatus::Declined(_) => !asked_for,
+            IntentStatus::Processing | IntentStatus::Succeeded => false,
+        };
+        if superseded {
+            // The provider decides the race with the student's other screen.
+            let intent = provider.cancel(id).await?;
+            return if intent.status == IntentStatus::Cancelled {
+                self.next_attempt(existing).await
+            } else {
+                self.settle(&existing, intent).await
+            };
         }
-        Settled::NotYet => Err(EnrollError::PaymentProcessing),
+        // Nothing is granted yet, so details that were wrong may be corrected.
+        let student = &self.request.student;
+        if existing.student != *student {
+            let corrected = existing.with_student(student.clone());
+            return match self.ports.enrollments.save_enrollment(&corrected).await? {
+                Saved::Done => self.confirm(corrected, intent).await,
+                Saved::Conflict(current) => Ok(Step::Next(current)),
+            };
+        }
+        self.confirm(existing, intent).await
+    }
+
+    /// Confirms the intent of this attempt if it waits for that, and settles the attempt.
+    async fn confirm(&self, pending: Enrollment, mut intent: Intent) -> Result<Step, EnrollError> {
+        let (provider, enrollments) = (self.provider()?, &self.ports.enrollments);
+        let Some(charge) = pending.charge() else {
+            return Err(EnrollError::Stuck(StuckReason::PaymentMissing));
+        };
+        if let Some(reason) = settle::mismatch(charge.payment, &intent) {
+            // Nothing that was not agreed is ever confirmed.
+            let stuck = settle::stick(enrollments, &pending, reason, self.now).await?;
+            return self.end(stuck).await;
+        }
+        if intent.status == IntentStatus::AwaitingConfirmation {
+            if self.deadline.left() < CONFIRM_RESERVE {
+                let why = "not enough time is left to write down the result";
+                return Err(Unavailable::new("confirming a payment", why).into());
+            }
+            intent = provider.confirm(charge, &intent.id).await?;
+            if intent.status == IntentStatus::Cancelled {
+                // Somebody else cancelled it meanwhile; the attempt is over.
+                return Ok(Step::Next(pending));
+            }
+        }
+        self.settle(&pending, intent).await
+    }
+
+    async fn settle(&self, pending: &Enrollment, intent: Intent) -> Result<Step, EnrollError> {
+        let enrollments = &self.ports.enrollments;
+        let settled =
+            settle::settle(enrollments, self.provider()?, pending, intent, self.now).await?;
+        self.end(settled).await
+    }
+
+    async fn end(&self, settled: Settled) -> Result<Step, EnrollError> {
+        match settled {
+            Settled::Granted(enrollment) => Ok(Step::Done(self.granted(enrollment).await)),
+            Settled::Failed(why) => Err(EnrollError::Declined(why)),
+            Settled::ActionRequired { client_secret } => {
+                Err(EnrollError::ActionRequired { client_secret })
+            }
+            Settled::NotYet => Err(EnrollError::PaymentProcessing),
+            Settled::Stuck(reason) => Err(EnrollError::Stuck(reason)),
+            Settled::Orphaned(intent) => Err(EnrollError::Orphaned(intent)),
+        }
     }
 }
 

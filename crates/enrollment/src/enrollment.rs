@@ -1,6 +1,6 @@
 //! Enrollments: one student's place in one course.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use email::{Job, JobId, job::Content};
 use serde::{Deserialize, Serialize};
@@ -10,13 +10,18 @@ use time::OffsetDateTime;
 use crate::{
     course::{Course, CourseId, Title},
     enrollment_id::EnrollmentId,
-    payment::{Charge, Decline, IntentId, Payment, PaymentMethod},
+    payment::{
+        Charge, Decline, Intent, IntentId, Payment, PaymentMethod, REFUND_TIMEOUT, RefundProgress,
+    },
     student::Student,
 };
 
 /// Time after its last step until an unfinished enrollment is overdue: longer than any request can
 /// still work on it (the function's timeout is 29 s).
 pub const RESUME_AFTER: Duration = Duration::from_mins(1);
+
+/// Time between two reports of a stuck enrollment.
+pub const REPORT_STUCK_EVERY: Duration = Duration::from_hours(1);
 
 /// The template of the confirmation email.
 pub const CONFIRMATION_TEMPLATE: &str = "enrollment-confirmation";
@@ -27,9 +32,11 @@ pub const REFUND_TEMPLATE: &str = "enrollment-refund";
 /// ```text
 ///  (none) --free--> Active
 ///  (none) --priced--> PaymentPending --paid--------------> Active
-///                      |   ^      +----paid, no course---> Refunding --> Refunded
-///             declined v   | retried
-///                     PaymentFailed
+///                      |   ^  ^   +----paid, no course---> Refunding --> Refunded
+///             declined v   |  |                                             |
+///                   PaymentFailed          next attempt --------------------+
+///
+///  PaymentPending, Refunding --cannot be settled--> Stuck
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -41,7 +48,42 @@ pub enum EnrollmentState {
     PaymentFailed,
     /// The student has paid for a course that no longer exists, and must be paid back.
     Refunding,
+    /// Paid back; the student may buy again.
     Refunded,
+    /// Nothing is granted, and only an operator can decide what is right.
+    Stuck,
+}
+
+/// Why an enrollment is [`EnrollmentState::Stuck`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StuckReason {
+    /// The intent is for another amount than the attempt.
+    AmountDiffers,
+    /// The intent is in another currency than the attempt.
+    CurrencyDiffers,
+    /// The intent is of the provider's test mode and was not when it was created, or the reverse.
+    LivemodeDiffers,
+    /// The state needs a payment, and there is none.
+    PaymentMissing,
+}
+
+impl StuckReason {
+    /// As stored and logged.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AmountDiffers => "amount_differs",
+            Self::CurrencyDiffers => "currency_differs",
+            Self::LivemodeDiffers => "livemode_differs",
+            Self::PaymentMissing => "payment_missing",
+        }
+    }
+}
+
+impl fmt::Display for StuckReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +100,12 @@ pub struct Enrollment {
     /// The last payment attempt; `None` if the course was free.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment: Option<Payment>,
+    /// The intents of earlier attempts that were paid back: an event about them is not news.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refunded_intents: Vec<IntentId>,
+    /// Why an operator must look, if the state is [`EnrollmentState::Stuck`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stuck_reason: Option<StuckReason>,
     /// When the resumer takes it up; `None` once it is known to be finished.
     #[serde(
         default,
@@ -85,6 +133,8 @@ impl Enrollment {
             state: EnrollmentState::Active,
             created_at: now,
             payment: None,
+            refunded_intents: Vec::new(),
+            stuck_reason: None,
             resume_at: Some(now + RESUME_AFTER),
             version: 0,
         };
@@ -92,14 +142,21 @@ impl Enrollment {
         enrollment
     }
 
-    /// The next version after a failed payment: a new attempt, at the course's price of now.
-    pub(crate) fn retried(
+    /// The next version after an attempt that is over: a new attempt with the details of this request,
+    /// at the course's price of now.
+    pub(crate) fn next_attempt(
         &self,
+        student: Student,
         course: &Course,
         method: Option<&PaymentMethod>,
         now: OffsetDateTime,
     ) -> Self {
         let mut next = self.next(EnrollmentState::Active, Some(now + RESUME_AFTER));
+        next.student = student;
+        next.course_title = course.title.clone();
+        if self.state == EnrollmentState::Refunded {
+            next.refunded_intents.extend(self.intent().cloned());
+        }
         next.start_payment(course, method, now);
         next
     }
@@ -122,6 +179,8 @@ impl Enrollment {
             started_at: now,
             failure: None,
             intent: None,
+            livemode: None,
+            refund: None,
         });
     }
 
@@ -137,18 +196,73 @@ impl Enrollment {
         next
     }
 
-    pub(crate) fn refunding(&self, intent: IntentId, now: OffsetDateTime) -> Self {
-        let mut next = self.next(EnrollmentState::Refunding, Some(now));
+    /// The same state with a changed payment.
+    fn with_payment(&self, change: impl FnOnce(&mut Payment)) -> Self {
+        let mut next = self.next(self.state, self.resume_at);
         if let Some(payment) = &mut next.payment {
-            payment.intent = Some(intent);
+            change(payment);
         }
         next
     }
 
-    /// The charge to pay back.
-    pub(crate) fn refundable(&self) -> Option<(Charge<'_>, &IntentId)> {
-        let charge = self.charge()?;
-        Some((charge, charge.payment.intent.as_ref()?))
+    pub(crate) fn with_student(&self, student: Student) -> Self {
+        Self { student, ..self.next(self.state, self.resume_at) }
+    }
+
+    pub(crate) fn with_intent(&self, intent: &Intent) -> Self {
+        self.with_payment(|payment| {
+            payment.intent = Some(intent.id.clone());
+            payment.livemode = Some(intent.livemode);
+        })
+    }
+
+    /// The attempt of this intent, which was confirmed though its id was never written, in progress.
+    pub(crate) fn adopting(&self, intent: &Intent, now: OffsetDateTime) -> Self {
+        let mut next = self.with_intent(intent);
+        next.state = EnrollmentState::PaymentPending;
+        next.resume_at = Some(now + RESUME_AFTER);
+        if let Some(payment) = &mut next.payment {
+            payment.failure = None;
+        }
+        next
+    }
+
+    pub(crate) fn granted(&self, now: OffsetDateTime) -> Self {
+        self.next(EnrollmentState::Active, Some(now + RESUME_AFTER))
+    }
+
+    /// It stays in the index, so that the resumer reports it too, and again until an operator has acted.
+    pub(crate) fn stuck(&self, reason: StuckReason, now: OffsetDateTime) -> Self {
+        let mut next = self.next(EnrollmentState::Stuck, Some(now + RESUME_AFTER));
+        next.stuck_reason = Some(reason);
+        next
+    }
+
+    pub(crate) fn refunding(&self, now: OffsetDateTime) -> Self {
+        let mut next = self.next(EnrollmentState::Refunding, Some(now + RESUME_AFTER));
+        if let Some(payment) = &mut next.payment {
+            payment.refund = Some(RefundProgress { attempt: 1, started_at: now, last: None });
+        }
+        next
+    }
+
+    /// With what is known of the refund's current attempt.
+    pub(crate) fn refund_at(&self, progress: RefundProgress, resume_at: OffsetDateTime) -> Self {
+        let next = self.with_payment(|payment| payment.refund = Some(progress));
+        Self { resume_at: Some(resume_at), ..next }
+    }
+
+    /// The intent to pay back, and how far that is.
+    pub(crate) fn refund_due(&self) -> Option<(&IntentId, RefundProgress)> {
+        let payment = self.payment.as_ref()?;
+        let fresh = || RefundProgress { attempt: 1, started_at: payment.started_at, last: None };
+        Some((payment.intent.as_ref()?, payment.refund.clone().unwrap_or_else(fresh)))
+    }
+
+    /// Whether a refund is due for longer than [`REFUND_TIMEOUT`].
+    pub fn refund_is_late(&self, now: OffsetDateTime) -> bool {
+        self.state == EnrollmentState::Refunding
+            && self.refund_due().is_some_and(|(_, due)| now - due.started_at > REFUND_TIMEOUT)
     }
 
     /// The last payment attempt, for the payment provider.
@@ -165,14 +279,24 @@ impl Enrollment {
         self.payment.as_ref().map(|payment| payment.attempt)
     }
 
+    /// The intent of the last payment attempt, if it is known.
+    pub fn intent(&self) -> Option<&IntentId> {
+        self.payment.as_ref()?.intent.as_ref()
+    }
+
+    /// The job id of the refund notice of the last payment attempt.
+    pub fn refund_job_id(&self) -> JobId {
+        self.id.refund_job_id(self.attempt().unwrap_or(1))
+    }
+
     /// The job of the one confirmation email.
     pub fn confirmation(&self) -> Job {
         self.email(self.id.email_job_id(), CONFIRMATION_TEMPLATE)
     }
 
-    /// The job of the one refund notice.
+    /// The job of the one refund notice of the last payment attempt.
     pub fn refund_notice(&self) -> Job {
-        self.email(self.id.refund_job_id(), REFUND_TEMPLATE)
+        self.email(self.refund_job_id(), REFUND_TEMPLATE)
     }
 
     fn email(&self, id: JobId, template: &str) -> Job {

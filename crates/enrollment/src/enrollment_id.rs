@@ -33,13 +33,17 @@ impl EnrollmentId {
         self.to_string().parse().expect("hexadecimal digits and hyphens")
     }
 
-    /// The job id of the one refund notice.
+    /// The job id of the one refund notice of a payment attempt.
     ///
     /// # Panics
     ///
     /// Never, as [`EnrollmentId::email_job_id`].
-    pub fn refund_job_id(&self) -> JobId {
-        format!("{self}-refund").parse().expect("hexadecimal digits, letters and hyphens")
+    pub fn refund_job_id(&self, attempt: u32) -> JobId {
+        let id = match attempt {
+            1 => format!("{self}-refund"),
+            later => format!("{self}-refund-{later}"),
+        };
+        id.parse().expect("hexadecimal digits, letters and hyphens")
     }
 }
 

@@ -20,11 +20,11 @@ pub mod testing;
 mod text;
 
 pub use course::{Course, CourseId};
-pub use enroll::{EnrollError, Enrolled, enroll};
+pub use enroll::{Deadline, EnrollError, Enrolled, enroll};
 pub use enrollment::Enrollment;
 pub use enrollment_id::EnrollmentId;
 pub use ports::{Adapters, Ports};
 pub use request::EnrollRequest;
 pub use resume::resume;
-pub use settle::settle_intent;
+pub use settle::{Settled, settle_intent};
 pub use student::{Student, StudentId};

@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::fields::Fields;
 
@@ -16,8 +17,28 @@ pub struct Money {
 }
 
 impl Money {
-    /// Reads `price` and `currency`.
+    /// Reads `price` and `currency` of a price to charge. What Stripe is certain to refuse is an error.
     pub(crate) fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
+        let money = Self::read(fields)?;
+        match money.check() {
+            Ok(()) => Some(money),
+            Err(why) => {
+                fields.add_error(why.field(), why);
+                None
+            }
+        }
+    }
+
+    /// Reads `price` and `currency`, both or neither, to compare them with a price.
+    pub(crate) fn from_optional_fields(
+        object: &Map<String, Value>,
+        fields: &mut Fields<'_>,
+    ) -> Option<Self> {
+        let given = |field| object.get(field).is_some_and(|value| !value.is_null());
+        if given("price") || given("currency") { Self::read(fields) } else { None }
+    }
+
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let units = fields.whole_number("price");
         let currency = fields.text("currency");
         let amount = units.and_then(|units| {
@@ -26,8 +47,44 @@ impl Money {
         Some(Self { amount: amount?, currency: currency? })
     }
 
+    /// Whether it is free, or can be charged.
+    fn check(self) -> Result<(), NotChargeable> {
+        if self.is_free() {
+            return Ok(());
+        }
+        let step = self.currency.step().ok_or(NotChargeable::Currency)?;
+        let minimum = self.currency.minimum();
+        if self.amount.0 < minimum {
+            Err(NotChargeable::TooLow { minimum })
+        } else if !self.amount.0.is_multiple_of(step) {
+            Err(NotChargeable::Fraction { step })
+        } else {
+            Ok(())
+        }
+    }
+
     pub fn is_free(self) -> bool {
         self.amount.0 == 0
+    }
+}
+
+/// Why Stripe is certain to refuse an amount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+enum NotChargeable {
+    #[error("is not a currency that can be charged")]
+    Currency,
+    #[error("is less than {minimum}, the least that can be charged in this currency")]
+    TooLow { minimum: u32 },
+    #[error("is not a multiple of {step}, which this currency requires")]
+    Fraction { step: u32 },
+}
+
+impl NotChargeable {
+    fn field(self) -> &'static str {
+        match self {
+            Self::Currency => "currency",
+            Self::TooLow { .. } | Self::Fraction { .. } => "price",
+        }
     }
 }
 
@@ -72,6 +129,66 @@ pub struct Currency([u8; 3]);
 #[error("is not a currency code of three capital letters (ISO 4217)")]
 pub struct InvalidCurrency;
 
+/// The currencies that Stripe charges, with two decimals (Stripe docs, "Supported currencies",
+/// "Supported presentment currencies").
+#[rustfmt::skip]
+const TWO_DECIMALS: &[&str] = &[
+    "AED", "AFN", "ALL", "AMD", "ANG", "AOA", "ARS", "AUD", "AWG", "AZN", "BAM", "BBD", "BDT",
+    "BGN", "BMD", "BND", "BOB", "BRL", "BSD", "BWP", "BYN", "BZD", "CAD", "CDF", "CHF", "CNY",
+    "COP", "CRC", "CVE", "CZK", "DKK", "DOP", "DZD", "EGP", "ETB", "EUR", "FJD", "FKP", "GBP",
+    "GEL", "GIP", "GMD", "GTQ", "GYD", "HKD", "HNL", "HTG", "HUF", "IDR", "ILS", "INR", "JMD",
+    "KES", "KGS", "KHR", "KYD", "KZT", "LAK", "LBP", "LKR", "LRD", "LSL", "MAD", "MDL", "MKD",
+    "MMK", "MNT", "MOP", "MUR", "MVR", "MWK", "MXN", "MYR", "MZN", "NAD", "NGN", "NIO", "NOK",
+    "NPR", "NZD", "PAB", "PEN", "PGK", "PHP", "PKR", "PLN", "QAR", "RON", "RSD", "RUB", "SAR",
+    "SBD", "SCR", "SEK", "SGD", "SHP", "SLE", "SOS", "SRD", "STD", "SVC", "SZL", "THB", "TJS",
+    "TOP", "TRY", "TTD", "TWD", "TZS", "UAH", "USD", "UYU", "UZS", "WST", "XCD", "XCG", "YER",
+    "ZAR", "ZMW",
+];
+
+/// Amounts are whole units (same page, "Zero-decimal currencies").
+#[rustfmt::skip]
+const NO_DECIMALS: &[&str] = &[
+    "BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF",
+    "XOF", "XPF",
+];
+
+/// Amounts have three decimals, and the last one must be 0 (same page, "Three-decimal currencies").
+const THREE_DECIMALS: &[&str] = &["BHD", "JOD", "KWD", "OMR", "TND"];
+
+/// Without fractions, but written with two decimals, which must be 00 (same page, "Special cases").
+/// HUF and TWD are special for payouts only.
+const WRITTEN_WITH_TWO_DECIMALS: &[&str] = &["ISK", "UGX"];
+
+/// In minor units (same page, "Minimum and maximum charge amounts"); other currencies have no minimum
+/// of their own.
+#[rustfmt::skip]
+const MINIMUMS: &[(&str, u32)] = &[
+    ("AED", 200), ("AUD", 50), ("BGN", 100), ("BRL", 50), ("CAD", 50), ("CHF", 50),
+    ("CZK", 1_500), ("DKK", 250), ("EUR", 50), ("GBP", 30), ("HKD", 400), ("HUF", 17_500),
+    ("INR", 50), ("JPY", 50), ("MXN", 1_000), ("MYR", 200), ("NOK", 300), ("NZD", 50),
+    ("PLN", 200), ("RON", 200), ("SEK", 300), ("SGD", 50), ("THB", 1_000), ("USD", 50),
+];
+
+impl Currency {
+    /// Amounts must be a multiple of it. `None`: Stripe does not charge this currency.
+    fn step(self) -> Option<u32> {
+        let is_in = |codes: &[&str]| codes.iter().any(|code| code.as_bytes() == self.0);
+        if is_in(TWO_DECIMALS) || is_in(NO_DECIMALS) {
+            Some(1)
+        } else if is_in(THREE_DECIMALS) {
+            Some(10)
+        } else if is_in(WRITTEN_WITH_TWO_DECIMALS) {
+            Some(100)
+        } else {
+            None
+        }
+    }
+
+    fn minimum(self) -> u32 {
+        MINIMUMS.iter().find(|(code, _)| code.as_bytes() == self.0).map_or(1, |(_, least)| *least)
+    }
+}
+
 impl FromStr for Currency {
     type Err = InvalidCurrency;
 
@@ -100,5 +217,66 @@ impl fmt::Display for Currency {
 impl From<Currency> for String {
     fn from(currency: Currency) -> Self {
         currency.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::fields::FieldErrors;
+
+    fn read(price: u64, currency: &str) -> Result<Money, FieldErrors> {
+        let Value::Object(object) = json!({"price": price, "currency": currency}) else {
+            unreachable!("the literal is an object")
+        };
+        let mut fields = Fields::new(&object);
+        let money = Money::from_fields(&mut fields);
+        fields.finish(money)
+    }
+
+    #[test]
+    fn price_that_stripe_charges_is_accepted() {
+        for (price, currency) in [
+            (4900, "USD"),
+            (50, "USD"),
+            (500, "JPY"),
+            (1, "KRW"),
+            (12_340, "KWD"),
+            (500, "ISK"),
+            (500, "UGX"),
+            (17_500, "HUF"),
+            (0, "ABC"),
+            (0, "KWD"),
+        ] {
+            assert!(read(price, currency).is_ok(), "{price} {currency}");
+        }
+    }
+
+    #[test]
+    fn price_that_stripe_is_certain_to_refuse_names_its_field() {
+        let errors = |price, currency| read(price, currency).unwrap_err();
+        assert_eq!(errors(4900, "ABC")["currency"], "is not a currency that can be charged");
+        for (price, currency) in [(12_345, "KWD"), (123_401, "TND"), (550, "ISK"), (1, "UGX")] {
+            let why = &errors(price, currency)["price"];
+            assert!(why.starts_with("is not a multiple of 1"), "{price} {currency}: {why}");
+        }
+        for (price, currency) in [(49, "USD"), (29, "GBP"), (49, "JPY"), (1_499, "CZK")] {
+            let why = &errors(price, currency)["price"];
+            assert!(why.starts_with("is less than "), "{price} {currency}: {why}");
+        }
+    }
+
+    #[test]
+    fn every_currency_is_listed_once() {
+        let mut codes: Vec<_> =
+            [TWO_DECIMALS, NO_DECIMALS, THREE_DECIMALS, WRITTEN_WITH_TWO_DECIMALS].concat();
+        let listed = codes.len();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), listed);
+        assert!(codes.iter().all(|code| code.parse::<Currency>().is_ok()));
+        assert!(MINIMUMS.iter().all(|(code, _)| codes.contains(code)));
     }
 }

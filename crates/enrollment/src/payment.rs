@@ -1,14 +1,15 @@
 //! Payments, and the payment provider's view of them.
 //!
-//! A payment is a payment intent with the provider. It is created first, unconfirmed and so harmless,
-//! and confirmed second, which charges. Both calls carry idempotency keys made from the enrollment and
-//! the attempt, so a repeated call (the same request again, a duplicate, the resumer) gets the same
-//! intent. Creating again is how a crashed payment is found. Only a student's request confirms.
+//! A payment is a payment intent with the provider. It is created first, unconfirmed and so harmless;
+//! its id is written to the enrollment second; it is confirmed third, which charges. So an attempt
+//! without an id was never confirmed, and one with an id is looked up by it, at any age. Only a
+//! student's request confirms.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use unavailable::Unavailable;
 
 use crate::{
     course::CourseId, enrollment_id::EnrollmentId, money::Money, student::StudentId,
@@ -18,10 +19,16 @@ use crate::{
 /// Time that a student has for the bank's confirmation (3-D Secure) before the payment is cancelled.
 pub const ACTION_TIMEOUT: Duration = Duration::from_hours(1);
 
-/// Age at which the resumer gives up on a payment that it cannot settle, with an alarm. Stripe keeps
-/// idempotency keys for at least 24 hours (Stripe API reference, "Idempotent requests"); until then
-/// creating again finds the same intent.
-pub const GIVE_UP_AFTER: Duration = Duration::from_hours(20);
+/// Age from which an attempt without an intent's id is abandoned: longer than the request that made it
+/// can live (the function's timeout is 29 s).
+pub const ABANDONED_AFTER: Duration = Duration::from_secs(30);
+
+/// Maximum time that [`PaymentProvider::confirm`](crate::ports::PaymentProvider::confirm) may take: the
+/// call, and the read that follows a lost or replayed answer.
+pub const MAX_CONFIRM_DURATION: Duration = Duration::from_secs(12);
+
+/// Age from which an unsettled refund is reported.
+pub const REFUND_TIMEOUT: Duration = Duration::from_hours(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not 1 to 255 of the characters A-Z a-z 0-9 _ -")]
@@ -44,6 +51,11 @@ checked_text! {
     IntentId, InvalidProviderId, provider_id
 }
 
+checked_text! {
+    /// The provider's id of a refund.
+    RefundId, InvalidProviderId, provider_id
+}
+
 /// One attempt to pay for an enrollment. Its price is the catalogue's at the attempt's start; later
 /// changes of the catalogue do not affect it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,26 +70,77 @@ pub struct Payment {
     /// Why it failed, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Decline>,
-    /// The intent to refund, once it is known that a refund is due.
+    /// The attempt's intent, written before the intent is confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent: Option<IntentId>,
+    /// The mode that the intent was created in: whether it moves money.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub livemode: Option<bool>,
+    /// The refund of the intent, once it is known that one is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refund: Option<RefundProgress>,
 }
 
+/// The progress of a refund that is due.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefundProgress {
+    /// From 1; a failed refund is made again, under another key.
+    pub attempt: u32,
+    #[serde(with = "time::serde::rfc3339")]
+    pub started_at: OffsetDateTime,
+    /// The current attempt's refund and its last known status.
+    #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
+    pub last: Option<Refund>,
+}
+
+/// A refund, which may fail even days after it was made (Stripe docs, "Refunds: handle failed refunds").
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refund {
+    pub id: RefundId,
+    pub status: RefundStatus,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefundStatus {
+    Pending,
+    Succeeded,
+    /// Failed or cancelled: the money is back with us.
+    Failed,
+}
+
+/// Why a payment failed, for the student.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decline {
-    /// The provider's code, such as `insufficient_funds`.
+    /// The provider's code, such as `insufficient_funds`, or one of those below.
     pub code: String,
-    /// The reason in plain words, for the student.
+    /// The reason in plain words. Never a text that the provider wrote for developers.
     pub message: String,
 }
 
 impl Decline {
+    fn new(code: &str, message: &str) -> Self {
+        Self { code: code.to_owned(), message: message.to_owned() }
+    }
+
     /// The payment was cancelled before it was made.
     pub fn abandoned() -> Self {
-        Self {
-            code: "abandoned".to_owned(),
-            message: "The payment was not completed; nothing was charged.".to_owned(),
-        }
+        Self::new("abandoned", "The payment was not completed; nothing was charged.")
+    }
+
+    /// The provider could not be asked to create the payment.
+    pub fn not_started() -> Self {
+        Self::new("not_started", "The payment could not be started; nothing was charged.")
+    }
+
+    /// The provider does not know the payment method.
+    pub fn payment_method_unknown() -> Self {
+        Self::new("payment_method_unknown", "The card could not be read. Enter the card again.")
+    }
+
+    /// The payment method can be used once, and was.
+    pub fn payment_method_used() -> Self {
+        Self::new("payment_method_used", "The card was used before. Enter the card again.")
     }
 }
 
@@ -91,26 +154,78 @@ pub struct Charge<'a> {
 }
 
 impl Charge<'_> {
-    /// The idempotency key of one step of this attempt.
-    pub fn idempotency_key(&self, step: &str) -> String {
-        format!("{}-{}-{step}", self.enrollment_id, self.payment.attempt)
+    /// The idempotency key of creating this attempt's intent.
+    pub fn create_key(&self) -> String {
+        format!("{}-{}-create", self.enrollment_id, self.payment.attempt)
     }
 }
+
+impl IntentId {
+    /// The idempotency key of confirming this intent.
+    pub fn confirm_key(&self) -> String {
+        format!("{self}-confirm")
+    }
+
+    /// The idempotency key of one attempt to refund this intent.
+    pub fn refund_key(&self, refund_attempt: u32) -> String {
+        format!("{self}-refund-{refund_attempt}")
+    }
+}
+
+/// Why a call to the payment provider has no result that is about the student.
+#[derive(Debug, thiserror::Error)]
+pub enum PaymentError {
+    /// No answer in time, or an answer that says "later" (409, 429, 5xx). Whether the call took effect
+    /// is unknown.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// The provider refuses *us*: wrong key or mode, invalid request, `idempotency_error`, 424. A retry
+    /// will not help before somebody has looked.
+    #[error(transparent)]
+    Refused(#[from] ProviderRefusal),
+    /// The provider repeats a failure that it saved for this key: nothing will ever come of the key.
+    /// Only `create` and `refund` return it; their keys have numbers, so the next one is fresh.
+    #[error("the provider repeats a failure that it saved for this idempotency key")]
+    KeyIsSpent,
+}
+
+/// The provider's refusal, for the log: without values and without the provider's text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderRefusal {
+    /// A noun phrase, such as "creating a payment".
+    pub operation: &'static str,
+    pub status: u16,
+    /// The provider's `error.type`; may be empty.
+    pub error_type: String,
+    /// The provider's `error.code`; may be empty.
+    pub code: String,
+}
+
+impl fmt::Display for ProviderRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { operation, status, error_type, code } = self;
+        write!(f, "{operation} was refused: status {status}, type `{error_type}`, code `{code}`")
+    }
+}
+
+impl std::error::Error for ProviderRefusal {}
 
 /// The result of creating an intent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Created {
-    /// The intent in its current status; it may have been created before.
     Intent(Intent),
-    /// There is no intent and never will be, for example because the provider does not know the
-    /// payment method.
-    Refused(Decline),
+    /// There is no intent, and it is the student's to change that: the payment method is unknown or
+    /// was used before, or the card was refused.
+    Declined(Decline),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intent {
     pub id: IntentId,
     pub status: IntentStatus,
+    pub money: Money,
+    /// Whether it moves money, or is of the provider's test mode.
+    pub livemode: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

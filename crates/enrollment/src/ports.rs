@@ -13,7 +13,7 @@ use unavailable::Unavailable;
 use crate::{
     course::{Course, CourseId},
     enrollment::Enrollment,
-    payment::{Charge, Created, Intent, IntentId},
+    payment::{Charge, Created, Intent, IntentId, PaymentError, Refund, RefundId},
     student::StudentId,
 };
 
@@ -39,6 +39,12 @@ pub struct Ports<A: Adapters> {
 
 pub trait FindCourse {
     fn find_course(
+        &self,
+        id: &CourseId,
+    ) -> impl Future<Output = Result<Option<Course>, Unavailable>> + Send;
+
+    /// Reads the course past any cache.
+    fn find_course_now(
         &self,
         id: &CourseId,
     ) -> impl Future<Output = Result<Option<Course>, Unavailable>> + Send;
@@ -105,33 +111,41 @@ pub trait SaveEnrollment {
     ) -> impl Future<Output = Result<Saved, Unavailable>> + Send;
 }
 
-/// Charges students. A repeated call has its effect once.
+/// Charges students. Every call may be repeated; a repeated call has its effect once.
 pub trait PaymentProvider {
-    /// Creates the attempt's intent, unconfirmed. If it was created before, returns its current status.
+    /// Creates the attempt's intent, unconfirmed. The key is [`Charge::create_key`].
     fn create(
         &self,
         charge: Charge<'_>,
-    ) -> impl Future<Output = Result<Created, Unavailable>> + Send;
+    ) -> impl Future<Output = Result<Created, PaymentError>> + Send;
 
-    /// Confirms an intent, which charges. If the intent can no longer be confirmed, returns its current
-    /// status.
+    /// Reads an intent, of any age.
+    fn find(&self, intent: &IntentId) -> impl Future<Output = Result<Intent, PaymentError>> + Send;
+
+    /// Confirms an intent, which charges. An intent that can no longer be confirmed is returned as it
+    /// is. Takes at most [`MAX_CONFIRM_DURATION`](crate::payment::MAX_CONFIRM_DURATION).
     fn confirm(
         &self,
         charge: Charge<'_>,
         intent: &IntentId,
-    ) -> impl Future<Output = Result<Intent, Unavailable>> + Send;
+    ) -> impl Future<Output = Result<Intent, PaymentError>> + Send;
 
-    /// Cancels an intent. If it can no longer be cancelled, returns its current status.
+    /// Cancels an intent. One that can no longer be cancelled is returned as it is.
     fn cancel(
         &self,
-        charge: Charge<'_>,
         intent: &IntentId,
-    ) -> impl Future<Output = Result<Intent, Unavailable>> + Send;
+    ) -> impl Future<Output = Result<Intent, PaymentError>> + Send;
 
-    /// Pays back the charge of a succeeded intent.
+    /// Pays back the whole charge of a succeeded intent. The key is [`IntentId::refund_key`]. If the
+    /// charge is refunded already, under any key, returns that refund.
     fn refund(
         &self,
-        charge: Charge<'_>,
         intent: &IntentId,
-    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
+        refund_attempt: u32,
+    ) -> impl Future<Output = Result<Refund, PaymentError>> + Send;
+
+    fn find_refund(
+        &self,
+        refund: &RefundId,
+    ) -> impl Future<Output = Result<Refund, PaymentError>> + Send;
 }

@@ -6,7 +6,8 @@ use crate::{
     course::{Course, CourseId},
     enrollment::Enrollment,
     fields::{FieldErrors, Fields},
-    payment::PaymentMethod,
+    money::Money,
+    payment::{Payment, PaymentMethod},
     student::{Student, StudentId},
 };
 
@@ -17,6 +18,8 @@ pub struct EnrollRequest {
     pub course_id: CourseId,
     /// Required if the course has a price.
     pub payment_method: Option<PaymentMethod>,
+    /// The price that the student agreed to, if the caller says.
+    pub agreed_price: Option<Money>,
 }
 
 impl EnrollRequest {
@@ -32,9 +35,10 @@ impl EnrollRequest {
         let email = fields.text("email");
         let name = fields.text("name");
         let payment_method = fields.optional_text("payment_method");
+        let agreed_price = Money::from_optional_fields(object, &mut fields);
         let request = (|| {
             let student = Student { id: id?, email: email?, name: name? };
-            Some(Self { student, course_id: course_id?, payment_method })
+            Some(Self { student, course_id: course_id?, payment_method, agreed_price })
         })();
         fields.finish(request)
     }
@@ -49,25 +53,19 @@ impl EnrollRequest {
         ])
     }
 
-    /// The fields in which this request differs from the payment in progress.
-    pub(crate) fn payment_differences(
-        &self,
-        enrollment: &Enrollment,
-        course: &Course,
-    ) -> FieldErrors {
-        let payment = enrollment.payment.as_ref();
+    /// The fields in which the agreed price differs from the course's.
+    pub(crate) fn price_differences(&self, course: &Course) -> FieldErrors {
+        let agreed = self.agreed_price.unwrap_or(course.price);
         reasons([
-            (
-                "payment_method",
-                payment.map(|payment| &payment.method) == self.payment_method.as_ref(),
-                "is not the one of the payment in progress",
-            ),
-            (
-                "course_id",
-                payment.map(|payment| payment.price) == Some(course.price),
-                "this course had another price when the payment in progress began",
-            ),
+            ("price", agreed.amount == course.price.amount, "is not the price of this course"),
+            ("currency", agreed.currency == course.price.currency, "is not this course's currency"),
         ])
+    }
+
+    /// Whether a payment in progress is the one that this request asks for.
+    pub(crate) fn is_for(&self, payment: &Payment, course: &Course) -> bool {
+        self.payment_method.as_ref() == Some(&payment.method)
+            && self.agreed_price.unwrap_or(course.price) == payment.price
     }
 }
 

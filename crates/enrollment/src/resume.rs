@@ -3,26 +3,37 @@
 //! It is safe to run twice at once and beside the request itself: every change is a conditional
 //! write, every call to the payment provider is idempotent, and every email job has its id.
 
+use std::time::Duration;
+
 use email::{ledger::KnowsEmail, queue::EnqueueEmail};
 use time::OffsetDateTime;
 use unavailable::Unavailable;
 
 use crate::{
-    enrollment::{Enrollment, EnrollmentState, RESUME_AFTER},
-    payment::{ACTION_TIMEOUT, Created, GIVE_UP_AFTER, Intent, IntentStatus},
+    enrollment::{Enrollment, EnrollmentState, REPORT_STUCK_EVERY, RESUME_AFTER, StuckReason},
+    payment::{
+        ABANDONED_AFTER, ACTION_TIMEOUT, Decline, IntentId, IntentStatus, PaymentError,
+        ProviderRefusal, RefundProgress, RefundStatus,
+    },
     ports::{Adapters, FindCourse, PaymentProvider, Ports, SaveEnrollment},
     settle::{self, Settled},
 };
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Maximum time between two looks at the same unfinished enrollment.
+const MAX_RESUME_AFTER: Duration = Duration::from_hours(1);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resumed {
     /// Finished, and out of the index.
     Finished,
     /// It waits for the provider, for the student, or for another caller.
     Later,
-    /// It cannot be settled, for this reason, and is kept as it is, out of the index: an operator must
-    /// look, so the caller logs it.
-    GaveUp(&'static str),
+    /// The payment provider refuses us; the enrollment is kept. Log it as `payment_provider_refused`.
+    Refused(ProviderRefusal),
+    /// The charge of an attempt that is over is paid back. Log it as `payment_orphaned`.
+    Orphaned(IntentId),
+    /// An operator must look. Log it as `enrollment_stuck`.
+    Stuck(StuckReason),
 }
 
 /// Takes an overdue enrollment as far as possible. If it returns `Err`, the enrollment stays overdue.
@@ -31,13 +42,28 @@ pub async fn resume<A: Adapters>(
     enrollment: Enrollment,
     now: OffsetDateTime,
 ) -> Result<Resumed, Unavailable> {
-    match enrollment.state {
-        EnrollmentState::Active => confirm_by_email(ports, &enrollment).await,
-        EnrollmentState::PaymentPending => resume_payment(ports, enrollment, now).await,
+    let resumed = match enrollment.state {
+        EnrollmentState::Active => Ok(confirm_by_email(ports, &enrollment).await?),
+        EnrollmentState::PaymentPending => resume_payment(ports, &enrollment, now).await,
         EnrollmentState::Refunding => resume_refund(ports, &enrollment, now).await,
         EnrollmentState::PaymentFailed | EnrollmentState::Refunded => {
-            finish(ports, &enrollment, enrollment.state).await
+            Ok(finish(ports, &enrollment, enrollment.state).await?)
         }
+        EnrollmentState::Stuck => {
+            let reason = enrollment.stuck_reason.unwrap_or(StuckReason::PaymentMissing);
+            let again = enrollment.next(EnrollmentState::Stuck, Some(now + REPORT_STUCK_EVERY));
+            ports.enrollments.save_enrollment(&again).await?;
+            Ok(Resumed::Stuck(reason))
+        }
+    };
+    match resumed {
+        Ok(resumed) => Ok(resumed),
+        Err(PaymentError::Unavailable(error)) => Err(error),
+        Err(PaymentError::Refused(refusal)) => {
+            postpone(ports, &enrollment, now).await?;
+            Ok(Resumed::Refused(refusal))
+        }
+        Err(PaymentError::KeyIsSpent) => postpone(ports, &enrollment, now).await,
     }
 }
 
@@ -54,82 +80,118 @@ async fn confirm_by_email<A: Adapters>(
 
 async fn resume_payment<A: Adapters>(
     ports: &Ports<A>,
-    pending: Enrollment,
+    pending: &Enrollment,
     now: OffsetDateTime,
-) -> Result<Resumed, Unavailable> {
-    let Some(charge) = pending.charge() else {
-        return give_up(ports, &pending, "a payment is pending, and there is no payment").await;
+) -> Result<Resumed, PaymentError> {
+    let Some(payment) = &pending.payment else {
+        return stick(ports, pending, StuckReason::PaymentMissing, now).await;
     };
-    let age = now - charge.payment.started_at;
-    if age > GIVE_UP_AFTER {
-        return give_up(ports, &pending, "the payment could not be settled in time").await;
-    }
-    let Some(provider) = &ports.payments else { return postpone(ports, &pending, now).await };
-    let mut intent = match provider.create(charge).await? {
-        Created::Intent(intent) => intent,
-        Created::Refused(why) => {
-            settle::fail(&ports.enrollments, &pending, why).await?;
-            return Ok(Resumed::Finished);
+    let age = now - payment.started_at;
+    let Some(id) = &payment.intent else {
+        if age < ABANDONED_AFTER {
+            return Ok(postpone(ports, pending, now).await?);
         }
+        // Without an id it was never confirmed, and never will be once this is written.
+        return Ok(match settle::fail(&ports.enrollments, pending, Decline::abandoned()).await? {
+            Settled::Failed(_) => Resumed::Finished,
+            _ => Resumed::Later,
+        });
     };
+    let Some(provider) = &ports.payments else {
+        return Ok(postpone(ports, pending, now).await?);
+    };
+    let mut intent = provider.find(id).await?;
     let abandoned = match intent.status {
         // No request will confirm it, and the resumer never charges.
-        IntentStatus::AwaitingConfirmation => true,
+        IntentStatus::AwaitingConfirmation => age >= ABANDONED_AFTER,
         IntentStatus::RequiresAction { .. } => age > ACTION_TIMEOUT,
         _ => false,
     };
     if abandoned {
-        intent = provider.cancel(charge, &intent.id).await?;
+        intent = provider.cancel(id).await?;
     }
     if intent.status == IntentStatus::Succeeded
         && ports.courses.find_course(&pending.course_id).await?.is_none()
     {
-        return start_refund(ports, provider, &pending, &intent, now).await;
+        return start_refund(ports, pending, now).await;
     }
-    match settle::settle(&ports.enrollments, provider, &pending, intent, now).await? {
-        Settled::Granted(granted) => confirm_by_email(ports, &granted).await,
+    match settle::settle(&ports.enrollments, provider, pending, intent, now).await? {
+        Settled::Granted(granted) => Ok(confirm_by_email(ports, &granted).await?),
         Settled::Failed(_) => Ok(Resumed::Finished),
-        Settled::ActionRequired { .. } | Settled::NotYet => postpone(ports, &pending, now).await,
+        Settled::ActionRequired { .. } | Settled::NotYet => {
+            Ok(postpone(ports, pending, now).await?)
+        }
+        Settled::Stuck(reason) => Ok(Resumed::Stuck(reason)),
+        Settled::Orphaned(intent) => Ok(Resumed::Orphaned(intent)),
     }
 }
 
-/// Records that the charge must be paid back, and pays it back.
+async fn stick<A: Adapters>(
+    ports: &Ports<A>,
+    pending: &Enrollment,
+    reason: StuckReason,
+    now: OffsetDateTime,
+) -> Result<Resumed, PaymentError> {
+    Ok(match settle::stick(&ports.enrollments, pending, reason, now).await? {
+        Settled::Stuck(reason) => Resumed::Stuck(reason),
+        _ => Resumed::Later,
+    })
+}
+
+/// Records that the charge must be paid back, and begins to.
 async fn start_refund<A: Adapters>(
     ports: &Ports<A>,
-    provider: &A::Payments,
     pending: &Enrollment,
-    intent: &Intent,
     now: OffsetDateTime,
-) -> Result<Resumed, Unavailable> {
-    let to_refunding = |current: &Enrollment| current.refunding(intent.id.clone(), now);
-    match settle::change(&ports.enrollments, pending, to_refunding).await? {
-        Some(refunding) => pay_back(ports, provider, &refunding).await,
+) -> Result<Resumed, PaymentError> {
+    match settle::change(&ports.enrollments, pending, |current| current.refunding(now)).await? {
+        Some(refunding) => resume_refund(ports, &refunding, now).await,
         None => Ok(Resumed::Later),
     }
 }
 
-/// Continues an unfinished refund. It is never given up.
+/// Continues an unfinished refund: makes it, or reads it, or makes the next one. It is never given up,
+/// and is only finished by a refund that succeeded.
 async fn resume_refund<A: Adapters>(
     ports: &Ports<A>,
     refunding: &Enrollment,
     now: OffsetDateTime,
-) -> Result<Resumed, Unavailable> {
-    match &ports.payments {
-        Some(provider) => pay_back(ports, provider, refunding).await,
-        None => postpone(ports, refunding, now).await,
-    }
-}
-
-async fn pay_back<A: Adapters>(
-    ports: &Ports<A>,
-    provider: &A::Payments,
-    refunding: &Enrollment,
-) -> Result<Resumed, Unavailable> {
-    if let Some((charge, intent)) = refunding.refundable() {
-        provider.refund(charge, intent).await?;
-    }
-    ports.email_queue.enqueue_email(&refunding.refund_notice()).await?;
-    finish(ports, refunding, EnrollmentState::Refunded).await
+) -> Result<Resumed, PaymentError> {
+    let Some((intent, due)) = refunding.refund_due() else {
+        return stick(ports, refunding, StuckReason::PaymentMissing, now).await;
+    };
+    let Some(provider) = &ports.payments else {
+        return Ok(postpone(ports, refunding, now).await?);
+    };
+    let refund = match &due.last {
+        Some(refund) => provider.find_refund(&refund.id).await.map(Some),
+        None => provider.refund(intent, due.attempt).await.map(Some),
+    };
+    let refund = match refund {
+        Err(PaymentError::KeyIsSpent) => None,
+        other => other?,
+    };
+    let next = match refund {
+        Some(refund) if refund.status == RefundStatus::Succeeded => {
+            // Before the state: an email that is enqueued twice is sent once.
+            ports.email_queue.enqueue_email(&refunding.refund_notice()).await?;
+            let progress = RefundProgress { last: Some(refund), ..due };
+            let refunded = refunding.refund_at(progress, now);
+            let refunded =
+                Enrollment { state: EnrollmentState::Refunded, resume_at: None, ..refunded };
+            // On a conflict there is nothing to do: another run has written the same.
+            ports.enrollments.save_enrollment(&refunded).await?;
+            return Ok(Resumed::Finished);
+        }
+        Some(refund) if refund.status == RefundStatus::Pending => {
+            RefundProgress { last: Some(refund), ..due }
+        }
+        // Failed, or its key is spent: the next run makes another one.
+        _ => RefundProgress { attempt: due.attempt + 1, last: None, ..due },
+    };
+    let resume_at = now + pause(now - next.started_at);
+    ports.enrollments.save_enrollment(&refunding.refund_at(next, resume_at)).await?;
+    Ok(Resumed::Later)
 }
 
 /// Takes the enrollment out of the index.
@@ -143,22 +205,19 @@ async fn finish<A: Adapters>(
     Ok(Resumed::Finished)
 }
 
+/// Puts the enrollment off, for longer the older its payment is.
 async fn postpone<A: Adapters>(
     ports: &Ports<A>,
-    pending: &Enrollment,
+    unfinished: &Enrollment,
     now: OffsetDateTime,
 ) -> Result<Resumed, Unavailable> {
-    let later = pending.next(pending.state, Some(now + RESUME_AFTER));
+    let since = unfinished.payment.as_ref().map_or(unfinished.created_at, |last| last.started_at);
+    let later = unfinished.next(unfinished.state, Some(now + pause(now - since)));
     ports.enrollments.save_enrollment(&later).await?;
     Ok(Resumed::Later)
 }
 
-/// Keeps the enrollment as it is, out of the index.
-async fn give_up<A: Adapters>(
-    ports: &Ports<A>,
-    enrollment: &Enrollment,
-    why: &'static str,
-) -> Result<Resumed, Unavailable> {
-    ports.enrollments.save_enrollment(&enrollment.next(enrollment.state, None)).await?;
-    Ok(Resumed::GaveUp(why))
+fn pause(age: time::Duration) -> Duration {
+    let share = Duration::try_from(age / 16).unwrap_or_default();
+    share.clamp(RESUME_AFTER, MAX_RESUME_AFTER)
 }

@@ -6,13 +6,18 @@ use time::OffsetDateTime;
 use unavailable::Unavailable;
 
 use crate::{
-    enrollment::{Enrollment, EnrollmentState, RESUME_AFTER},
-    payment::{Decline, Intent, IntentStatus},
+    enrollment::{Enrollment, EnrollmentState, StuckReason},
+    payment::{
+        Decline, Intent, IntentId, IntentStatus, Payment, PaymentError, Refund, RefundStatus,
+    },
     ports::{Adapters, FindCourse, PaymentProvider, Ports, SaveEnrollment, Saved},
 };
 
 /// Saves of one change, each on top of the version that won the race before.
 const MAX_SAVE_ATTEMPTS: usize = 8;
+
+/// Attempts to pay back the charge of an attempt that is over.
+const MAX_ORPHAN_REFUNDS: u32 = 3;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "short-lived, and one at a time")]
@@ -27,6 +32,10 @@ pub enum Settled {
     },
     /// The provider does not know yet, or another caller settles it.
     NotYet,
+    /// An operator must look. Log it as `enrollment_stuck`.
+    Stuck(StuckReason),
+    /// This charge belongs to an attempt that is over, and is paid back. Log it as `payment_orphaned`.
+    Orphaned(IntentId),
 }
 
 /// Brings a pending enrollment to the state that its intent implies.
@@ -36,36 +45,73 @@ pub(crate) async fn settle(
     pending: &Enrollment,
     intent: Intent,
     now: OffsetDateTime,
-) -> Result<Settled, Unavailable> {
-    let Some(charge) = pending.charge() else { return Ok(Settled::NotYet) };
+) -> Result<Settled, PaymentError> {
     match intent.status {
-        IntentStatus::Succeeded => grant(enrollments, pending, now).await,
+        IntentStatus::Succeeded => grant(enrollments, provider, pending, &intent, now).await,
         IntentStatus::RequiresAction { client_secret } => {
             Ok(Settled::ActionRequired { client_secret })
         }
         IntentStatus::Processing | IntentStatus::AwaitingConfirmation => Ok(Settled::NotYet),
-        IntentStatus::Cancelled => fail(enrollments, pending, Decline::abandoned()).await,
+        IntentStatus::Cancelled => Ok(fail(enrollments, pending, Decline::abandoned()).await?),
         // Cancelled before the failure is written: otherwise the student's screen, which has the
         // intent's secret, could still pay it while the next attempt is in progress.
-        IntentStatus::Declined(why) => match provider.cancel(charge, &intent.id).await?.status {
-            IntentStatus::Cancelled => fail(enrollments, pending, why).await,
-            IntentStatus::Succeeded => grant(enrollments, pending, now).await,
-            _ => Ok(Settled::NotYet),
-        },
+        IntentStatus::Declined(why) => {
+            let cancelled = provider.cancel(&intent.id).await?;
+            match cancelled.status {
+                IntentStatus::Cancelled => Ok(fail(enrollments, pending, why).await?),
+                IntentStatus::Succeeded => {
+                    grant(enrollments, provider, pending, &cancelled, now).await
+                }
+                _ => Ok(Settled::NotYet),
+            }
+        }
     }
 }
 
-/// Gives access.
+/// Gives access for a succeeded intent.
 async fn grant(
     enrollments: &(impl SaveEnrollment + Sync),
+    provider: &(impl PaymentProvider + Sync),
     pending: &Enrollment,
+    intent: &Intent,
+    now: OffsetDateTime,
+) -> Result<Settled, PaymentError> {
+    let Some(payment) = &pending.payment else {
+        return Ok(stick(enrollments, pending, StuckReason::PaymentMissing, now).await?);
+    };
+    if let Some(reason) = mismatch(payment, intent) {
+        return Ok(stick(enrollments, pending, reason, now).await?);
+    }
+    match try_change(enrollments, pending, |current| current.granted(now)).await? {
+        Changed::Done(granted) => Ok(Settled::Granted(granted)),
+        Changed::Busy => Ok(Settled::NotYet),
+        Changed::Over(found) if accounts_for(&found, &intent.id) => Ok(Settled::NotYet),
+        Changed::Over(_) => refund_orphan(provider, &intent.id).await,
+    }
+}
+
+/// In what an intent is not the one that this attempt created.
+pub(crate) fn mismatch(payment: &Payment, intent: &Intent) -> Option<StuckReason> {
+    if payment.price.amount != intent.money.amount {
+        Some(StuckReason::AmountDiffers)
+    } else if payment.price.currency != intent.money.currency {
+        Some(StuckReason::CurrencyDiffers)
+    } else if payment.livemode.is_some_and(|livemode| livemode != intent.livemode) {
+        Some(StuckReason::LivemodeDiffers)
+    } else {
+        None
+    }
+}
+
+/// Leaves the enrollment to an operator.
+pub(crate) async fn stick(
+    enrollments: &(impl SaveEnrollment + Sync),
+    pending: &Enrollment,
+    reason: StuckReason,
     now: OffsetDateTime,
 ) -> Result<Settled, Unavailable> {
-    let granted = change(enrollments, pending, |current| {
-        current.next(EnrollmentState::Active, Some(now + RESUME_AFTER))
-    })
-    .await?;
-    Ok(granted.map_or(Settled::NotYet, Settled::Granted))
+    let stuck = change(enrollments, pending, |current| current.stuck(reason, now)).await?;
+    Ok(stuck.map_or(Settled::NotYet, |_| Settled::Stuck(reason)))
 }
 
 /// Records that this attempt will never be paid.
@@ -78,61 +124,134 @@ pub(crate) async fn fail(
     Ok(failed.map_or(Settled::NotYet, |_| Settled::Failed(why)))
 }
 
-/// Changes an enrollment whose attempt is still pending, on top of any other changes meanwhile.
+/// Changes an enrollment whose attempt is still as it was read, on top of any other changes meanwhile.
 /// `None`: the attempt has ended in another way.
 pub(crate) async fn change(
     enrollments: &(impl SaveEnrollment + Sync),
     pending: &Enrollment,
     to: impl Fn(&Enrollment) -> Enrollment + Send,
 ) -> Result<Option<Enrollment>, Unavailable> {
+    Ok(match try_change(enrollments, pending, to).await? {
+        Changed::Done(changed) => Some(changed),
+        Changed::Over(_) | Changed::Busy => None,
+    })
+}
+
+enum Changed {
+    Done(Enrollment),
+    /// The attempt has ended in another way; this is the current enrollment.
+    Over(Enrollment),
+    /// Every write lost a race.
+    Busy,
+}
+
+async fn try_change(
+    enrollments: &(impl SaveEnrollment + Sync),
+    pending: &Enrollment,
+    to: impl Fn(&Enrollment) -> Enrollment + Send,
+) -> Result<Changed, Unavailable> {
     let mut current = pending.clone();
     for _ in 0..MAX_SAVE_ATTEMPTS {
         let next = to(&current);
         match enrollments.save_enrollment(&next).await? {
-            Saved::Done => return Ok(Some(next)),
-            Saved::Conflict(found) if same_end(&found, &next) => return Ok(Some(found)),
+            Saved::Done => return Ok(Changed::Done(next)),
+            Saved::Conflict(found) if same_end(&found, &next) => return Ok(Changed::Done(found)),
             Saved::Conflict(found) if same_attempt(&found, pending) => current = found,
-            Saved::Conflict(_) => return Ok(None),
+            Saved::Conflict(found) => return Ok(Changed::Over(found)),
         }
     }
-    Ok(None)
+    Ok(Changed::Busy)
 }
 
 /// Another caller came to the same end, or our own write did and its response was lost.
 fn same_end(found: &Enrollment, next: &Enrollment) -> bool {
-    found.state == next.state
-        && found.attempt() == next.attempt()
-        && found.state != EnrollmentState::PaymentPending
+    same_attempt(found, next) && found.state != EnrollmentState::PaymentPending
 }
 
-fn same_attempt(found: &Enrollment, pending: &Enrollment) -> bool {
-    found.state == pending.state && found.attempt() == pending.attempt()
+/// The intent counts: an attempt without an id may be failed without asking, one with an id may not.
+fn same_attempt(found: &Enrollment, other: &Enrollment) -> bool {
+    found.state == other.state
+        && found.attempt() == other.attempt()
+        && found.intent() == other.intent()
 }
 
-/// Brings an enrollment to the state that a webhook's event implies.
+/// Whether this charge is granted, is being paid back, was paid back, or waits for an operator.
+fn accounts_for(enrollment: &Enrollment, intent: &IntentId) -> bool {
+    match enrollment.state {
+        EnrollmentState::Active
+        | EnrollmentState::Refunding
+        | EnrollmentState::Refunded
+        | EnrollmentState::Stuck
+            if enrollment.intent() == Some(intent) =>
+        {
+            true
+        }
+        _ => enrollment.refunded_intents.contains(intent),
+    }
+}
+
+/// Pays back the charge of an attempt that is over. `Err`: not now.
+async fn refund_orphan(
+    provider: &(impl PaymentProvider + Sync),
+    intent: &IntentId,
+) -> Result<Settled, PaymentError> {
+    for attempt in 1..=MAX_ORPHAN_REFUNDS {
+        match provider.refund(intent, attempt).await {
+            Ok(Refund { status: RefundStatus::Failed, .. }) | Err(PaymentError::KeyIsSpent) => {}
+            Ok(_) => break,
+            Err(error) => return Err(error),
+        }
+    }
+    // Reported even if all of them failed: an operator looks either way.
+    Ok(Settled::Orphaned(intent.clone()))
+}
+
+/// Brings an enrollment to the state that a webhook's event implies. `Err`: not now; the provider must
+/// send the event again.
 ///
-/// An event of an earlier attempt, or of an enrollment that is not pending, changes nothing: a replay
-/// is harmless.
+/// A charge that belongs to an attempt that is over is paid back. Any other event of such an attempt
+/// changes nothing: a replay is harmless.
 pub async fn settle_intent<A: Adapters>(
     ports: &Ports<A>,
     enrollment: &Enrollment,
     attempt_of_event: u32,
     intent: Intent,
     now: OffsetDateTime,
-) -> Result<Settled, Unavailable> {
-    let pending = enrollment.state == EnrollmentState::PaymentPending
-        && enrollment.attempt() == Some(attempt_of_event);
-    let Some(provider) = ports.payments.as_ref().filter(|_| pending) else {
-        return Ok(Settled::NotYet);
+) -> Result<Settled, PaymentError> {
+    let Some(provider) = &ports.payments else { return Ok(Settled::NotYet) };
+    let current = enrollment.attempt() == Some(attempt_of_event);
+    let pending = enrollment.state == EnrollmentState::PaymentPending && current;
+    let charged = intent.status == IntentStatus::Succeeded;
+    let (enrollment, intent) = match enrollment.intent() {
+        Some(id) if pending && *id == intent.id => (enrollment.clone(), intent),
+        // Confirmed though its id was never written. This is not meant to happen, but the student has
+        // paid for just this attempt; and no other one has begun.
+        None if charged && current && may_adopt(enrollment) => {
+            let found = provider.find(&intent.id).await?;
+            match ports.enrollments.save_enrollment(&enrollment.adopting(&found, now)).await? {
+                Saved::Done => (enrollment.adopting(&found, now), found),
+                Saved::Conflict(_) => {
+                    return Err(Unavailable::new("adopting a payment", "lost a race").into());
+                }
+            }
+        }
+        _ if charged && !accounts_for(enrollment, &intent.id) => {
+            return refund_orphan(provider, &intent.id).await;
+        }
+        _ => return Ok(Settled::NotYet),
     };
     // If the course no longer exists, the resumer refunds.
     if ports.courses.find_course(&enrollment.course_id).await?.is_none() {
         return Ok(Settled::NotYet);
     }
-    let settled = settle(&ports.enrollments, provider, enrollment, intent, now).await?;
+    let settled = settle(&ports.enrollments, provider, &enrollment, intent, now).await?;
     if let Settled::Granted(granted) = &settled {
         // If this fails, the resumer enqueues the job.
         ports.email_queue.enqueue_email(&granted.confirmation()).await?;
     }
     Ok(settled)
+}
+
+fn may_adopt(enrollment: &Enrollment) -> bool {
+    matches!(enrollment.state, EnrollmentState::PaymentPending | EnrollmentState::PaymentFailed)
 }

@@ -14,18 +14,30 @@ pub const HOLDS_UNATTENDED: &str = "holds_unattended";
 pub const EMAIL_FEEDBACK: &str = "email_feedback";
 /// An SES event could not be handled, and is returned to its queue.
 pub const EMAIL_FEEDBACK_FAILED: &str = "email_feedback_failed";
-/// An enrollment cannot be finished: an operator must look at it.
-pub const RESUMER_GAVE_UP: &str = "resumer_gave_up";
 /// Stripe reported a payment for an enrollment that does not exist.
 pub const PAYMENT_WITHOUT_ENROLLMENT: &str = "payment_without_enrollment";
+/// Stripe refuses us: a wrong key or mode, an invalid request.
+pub const PAYMENT_PROVIDER_REFUSED: &str = "payment_provider_refused";
+/// A charge of an attempt that was over is paid back.
+pub const PAYMENT_ORPHANED: &str = "payment_orphaned";
+/// A refund has been due for over an hour, at each run of the resumer.
+pub const REFUND_NOT_SETTLED: &str = "refund_not_settled";
+/// An enrollment's payment cannot be settled: an operator must look at it.
+pub const ENROLLMENT_STUCK: &str = "enrollment_stuck";
+/// Stripe reported that a refund of ours failed.
+pub const REFUND_FAILED: &str = "refund_failed";
 
 /// Every name.
-pub const ALL: [&str; 7] = [
+pub const ALL: [&str; 11] = [
     SEND_ATTEMPT,
     EMAIL_HELD,
     HOLDS_UNATTENDED,
     EMAIL_FEEDBACK,
     EMAIL_FEEDBACK_FAILED,
-    RESUMER_GAVE_UP,
     PAYMENT_WITHOUT_ENROLLMENT,
+    PAYMENT_PROVIDER_REFUSED,
+    PAYMENT_ORPHANED,
+    REFUND_NOT_SETTLED,
+    ENROLLMENT_STUCK,
+    REFUND_FAILED,
 ];

@@ -1,12 +1,16 @@
-//! Stripe, over the HTTP client that the AWS SDK links anyway: the five calls that enrollment needs,
-//! and the webhook with its signature.
+//! Stripe, over the HTTP client that the AWS SDK links anyway: the calls that enrollment needs, and the
+//! webhook with its signature.
 
+pub mod breaker;
 pub mod client;
 pub mod secret;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod transport;
 pub mod webhook;
 
+mod error;
 mod object;
-mod transport;
 
 pub use client::Stripe;
 pub use secret::{Secrets, SecretsSource};

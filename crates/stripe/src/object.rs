@@ -1,20 +1,27 @@
 //! The parts of Stripe's objects that are used here.
 
-use enrollment::payment::{Decline, Intent, IntentStatus};
+use enrollment::{
+    money::{Amount, Currency, Money},
+    payment::{Intent, IntentStatus, Refund, RefundStatus},
+};
 use serde::Deserialize;
 
-#[derive(Deserialize)]
+use crate::error::ErrorObject;
+
+/// Stripe API reference, "The `PaymentIntent` object".
+#[derive(Debug, Deserialize)]
 pub(crate) struct IntentObject {
     id: String,
     status: String,
+    amount: u64,
+    currency: String,
+    livemode: bool,
     client_secret: Option<String>,
     last_payment_error: Option<ErrorObject>,
-    #[serde(default)]
-    pub(crate) metadata: Metadata,
 }
 
 /// Written by us when the intent was created.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(crate) struct Metadata {
     pub(crate) enrollment_id: Option<String>,
     pub(crate) student_id: Option<String>,
@@ -22,38 +29,8 @@ pub(crate) struct Metadata {
     pub(crate) attempt: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-pub(crate) struct ErrorObject {
-    code: Option<String>,
-    decline_code: Option<String>,
-    message: Option<String>,
-}
-
-/// The body of a response that is not a success.
-#[derive(Deserialize)]
-pub(crate) struct Failed {
-    pub(crate) error: ErrorObject,
-}
-
-impl ErrorObject {
-    /// Empty if there is none.
-    pub(crate) fn code(&self) -> &str {
-        self.code.as_deref().unwrap_or_default()
-    }
-
-    /// For the student: the bank's code before Stripe's, and Stripe's text, which is written for
-    /// customers.
-    pub(crate) fn decline(self) -> Decline {
-        let code = self.decline_code.or(self.code);
-        Decline {
-            code: code.unwrap_or_else(|| "card_declined".to_owned()),
-            message: self.message.unwrap_or_else(|| "The payment was declined.".to_owned()),
-        }
-    }
-}
-
 impl IntentObject {
-    /// `None`: unknown status.
+    /// `None`: its status or amount is unknown to us.
     pub(crate) fn intent(self) -> Option<Intent> {
         let status = match (self.status.as_str(), self.last_payment_error) {
             ("requires_payment_method", Some(error)) => IntentStatus::Declined(error.decline()),
@@ -68,6 +45,34 @@ impl IntentObject {
             ("canceled", _) => IntentStatus::Cancelled,
             _ => return None,
         };
-        Some(Intent { id: self.id.parse().ok()?, status })
+        let currency: Currency = self.currency.to_uppercase().parse().ok()?;
+        let money = Money { amount: Amount::try_from(self.amount).ok()?, currency };
+        Some(Intent { id: self.id.parse().ok()?, status, money, livemode: self.livemode })
     }
+}
+
+/// Stripe API reference, "The Refund object".
+#[derive(Debug, Deserialize)]
+pub(crate) struct RefundObject {
+    id: String,
+    status: Option<String>,
+}
+
+impl RefundObject {
+    /// `None`: its status is unknown to us.
+    pub(crate) fn refund(self) -> Option<Refund> {
+        let status = match self.status.as_deref() {
+            Some("pending" | "requires_action") => RefundStatus::Pending,
+            Some("succeeded") => RefundStatus::Succeeded,
+            Some("failed" | "canceled") => RefundStatus::Failed,
+            _ => return None,
+        };
+        Some(Refund { id: self.id.parse().ok()?, status })
+    }
+}
+
+/// A page of a list (Stripe API reference, "Pagination").
+#[derive(Debug, Deserialize)]
+pub(crate) struct List<T> {
+    pub(crate) data: Vec<T>,
 }

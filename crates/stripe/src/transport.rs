@@ -1,6 +1,6 @@
-//! One HTTP request to Stripe's API, with timeouts and without retries.
+//! One HTTP request to Stripe's API, with a timeout and without retries.
 
-use std::time::Duration;
+use std::{fmt, future::Future, time::Duration};
 
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_http_client::{
@@ -12,11 +12,6 @@ use aws_smithy_runtime_api::client::{
     orchestrator::HttpRequest,
 };
 use aws_smithy_types::body::SdkBody;
-use http::{
-    Method, Request,
-    header::{AUTHORIZATION, CONTENT_TYPE},
-};
-use serde::de::DeserializeOwned;
 use unavailable::Unavailable;
 
 use crate::secret::Secret;
@@ -27,53 +22,79 @@ const API_VERSION: &str = "2025-08-27.basil";
 /// For TCP and TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// For a whole call. Confirming a card asks its bank, which may take seconds. With the calls to DynamoDB
-/// and SQS around it, it must fit into a request.
-const CALL_TIMEOUT: Duration = Duration::from_secs(6);
-
-/// A response of any status.
-pub(crate) struct StripeResponse {
-    pub(crate) status: u16,
-    /// The idempotency key was used before, and this is the response of that time.
-    pub(crate) replayed: bool,
-    body: Vec<u8>,
+/// A request to Stripe's API.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// A noun phrase for errors, such as "confirming a payment".
+    pub operation: &'static str,
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// `/v1/…`, with the query.
+    pub path: String,
+    /// The secret key.
+    pub api_key: Secret,
+    /// Of a `POST`.
+    pub idempotency_key: Option<String>,
+    /// The body, URL-encoded.
+    pub form: String,
+    /// The maximum duration of the whole exchange.
+    pub timeout: Duration,
 }
 
-impl StripeResponse {
-    pub(crate) fn parse<T: DeserializeOwned>(
-        &self,
-        operation: &'static str,
-    ) -> Result<T, Unavailable> {
-        serde_json::from_slice(&self.body).map_err(|error| {
-            // Not serde's text, which repeats values.
-            let place = format!("line {}, column {}", error.line(), error.column());
-            Unavailable::new(operation, format!("status {}, unreadable at {place}", self.status))
-        })
+impl Request {
+    /// The headers, with the secret key among them.
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let key = self.idempotency_key.clone().map(|key| ("idempotency-key", key));
+        [
+            ("authorization", format!("Bearer {}", self.api_key.expose())),
+            ("content-type", "application/x-www-form-urlencoded".to_owned()),
+            ("stripe-version", API_VERSION.to_owned()),
+        ]
+        .into_iter()
+        .chain(key)
     }
 }
 
-pub(crate) struct Call<'a> {
-    pub(crate) operation: &'static str,
-    pub(crate) method: Method,
-    pub(crate) path: String,
-    pub(crate) idempotency_key: Option<String>,
-    pub(crate) form: &'a [(&'a str, String)],
+/// A response of any status.
+#[derive(Clone)]
+pub struct Response {
+    /// HTTP status.
+    pub status: u16,
+    /// The idempotency key was used before, and this is the response of that time (header
+    /// `Idempotent-Replayed`; Stripe docs, "Advanced error handling").
+    pub is_replay: bool,
+    /// JSON, as a rule.
+    pub body: Vec<u8>,
 }
 
-/// A pool of connections to the API.
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the body, which has client secrets.
+        write!(f, "Response({}, replay: {})", self.status, self.is_replay)
+    }
+}
+
+/// Sends requests to Stripe's API. Tests have one without sockets.
+pub trait Transport {
+    /// Sends a request once.
+    ///
+    /// # Errors
+    ///
+    /// There was no response in time. Whether the request took effect is unknown.
+    fn send(&self, request: Request) -> impl Future<Output = Result<Response, Unavailable>> + Send;
+}
+
+/// A pool of connections to the API, over the HTTP client that the AWS SDK links anyway.
 #[derive(Debug)]
-pub(crate) struct Transport {
+pub struct Https {
     connector: Connector,
     url: String,
 }
 
-impl Transport {
+impl Https {
     /// Connections are made on demand.
-    pub(crate) fn new(url: String) -> Self {
-        let settings = HttpConnectorSettings::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(CALL_TIMEOUT)
-            .build();
+    pub fn new(url: &str) -> Self {
+        let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
         let connector = Connector::builder()
             .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
             .connector_settings(settings)
@@ -82,47 +103,41 @@ impl Transport {
         Self { connector, url: url.trim_end_matches('/').to_owned() }
     }
 
-    pub(crate) async fn call(
-        &self,
-        key: &Secret,
-        call: Call<'_>,
-    ) -> Result<StripeResponse, Unavailable> {
-        let operation = call.operation;
-        let request = self.request(key, call)?;
+    fn request(&self, request: &Request) -> Result<HttpRequest, Unavailable> {
+        let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
+            Unavailable::new(request.operation, error)
+        };
+        let url = format!("{}{}", self.url, request.path);
+        let mut http = http::Request::builder().method(request.method).uri(url);
+        for (name, value) in request.headers() {
+            http = http.header(name, value);
+        }
+        let body = SdkBody::from(request.form.as_str());
+        let http = http.body(body).map_err(|error| failed(error.into()))?;
+        HttpRequest::try_from(http).map_err(|error| failed(error.into()))
+    }
+}
+
+impl Transport for Https {
+    async fn send(&self, request: Request) -> Result<Response, Unavailable> {
+        let operation = request.operation;
+        let http = self.request(&request)?;
         let exchange = async {
             let response = self
                 .connector
-                .call(request)
+                .call(http)
                 .await
                 .map_err(|error| Unavailable::new(operation, error))?;
             let status = response.status().as_u16();
-            let replayed = response.headers().get("idempotent-replayed") == Some("true");
+            let is_replay = response.headers().get("idempotent-replayed") == Some("true");
             let body = read(response.into_body())
                 .await
                 .map_err(|error| Unavailable::new(operation, error))?;
-            Ok(StripeResponse { status, replayed, body })
+            Ok(Response { status, is_replay, body })
         };
-        tokio::time::timeout(CALL_TIMEOUT, exchange)
+        tokio::time::timeout(request.timeout, exchange)
             .await
             .map_err(|elapsed| Unavailable::new(operation, elapsed))?
-    }
-
-    fn request(&self, key: &Secret, call: Call<'_>) -> Result<HttpRequest, Unavailable> {
-        let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
-            Unavailable::new(call.operation, error)
-        };
-        let mut request = Request::builder()
-            .method(call.method)
-            .uri(format!("{}{}", self.url, call.path))
-            .header(AUTHORIZATION, format!("Bearer {}", key.expose()))
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header("stripe-version", API_VERSION);
-        if let Some(key) = call.idempotency_key {
-            request = request.header("idempotency-key", key);
-        }
-        let form = serde_urlencoded::to_string(call.form).map_err(|error| failed(error.into()))?;
-        let request = request.body(SdkBody::from(form)).map_err(|error| failed(error.into()))?;
-        HttpRequest::try_from(request).map_err(|error| failed(error.into()))
     }
 }
 

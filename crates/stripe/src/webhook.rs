@@ -6,16 +6,25 @@
 
 use std::time::Duration;
 
-use enrollment::{CourseId, StudentId, payment::Intent};
+use enrollment::{
+    CourseId, StudentId,
+    payment::{Intent, IntentId},
+};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
 use sha2::Sha256;
 use time::OffsetDateTime;
 
-use crate::{object::IntentObject, secret::Secret};
+use crate::{
+    object::{IntentObject, Metadata},
+    secret::Secret,
+};
 
 /// Maximum age of a signature, and maximum time in the future: the default of Stripe's own libraries.
 pub const TOLERANCE: Duration = Duration::from_mins(5);
+
+/// Metadata of each refund that we make: an account may have refunds of others.
+pub(crate) const REFUND_MARK: (&str, &str) = ("created_by", "registrar");
 
 /// The call is not Stripe's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,17 +39,20 @@ pub enum Unsigned {
     OutOfTime,
 }
 
-/// Checks that Stripe signed this body with this secret, within [`TOLERANCE`] of `now`.
+/// Checks that Stripe signed this body with one of these secrets, within [`TOLERANCE`] of `now`.
 pub fn verify(
-    secret: &Secret,
+    secrets: &[Secret],
     header: Option<&str>,
     body: &[u8],
     now: OffsetDateTime,
 ) -> Result<(), Unsigned> {
     let (signed_at, signatures) = parse(header.ok_or(Unsigned::Malformed)?)?;
-    let expected = mac(secret, signed_at, body);
-    // Compared in constant time.
-    if !signatures.iter().any(|signature| expected.clone().verify_slice(signature).is_ok()) {
+    let signed_with = |secret| {
+        let expected = mac(secret, signed_at, body);
+        // Compared in constant time.
+        signatures.iter().any(|signature| expected.clone().verify_slice(signature).is_ok())
+    };
+    if !secrets.iter().any(signed_with) {
         return Err(Unsigned::Wrong);
     }
     if now.unix_timestamp().abs_diff(signed_at) > TOLERANCE.as_secs() {
@@ -96,7 +108,8 @@ pub struct Event {
 struct Envelope {
     #[serde(rename = "type")]
     kind: String,
-    data: Data,
+    /// A thin event has none (Stripe docs, "Thin events").
+    data: Option<Data>,
 }
 
 #[derive(Deserialize)]
@@ -112,31 +125,61 @@ pub struct NotAnEvent;
 /// acknowledge it.
 pub fn read(body: &[u8]) -> Result<Option<Event>, NotAnEvent> {
     let Envelope { kind, data } = serde_json::from_slice(body).map_err(|_| NotAnEvent)?;
-    match kind.as_str() {
-        "payment_intent.succeeded"
-        | "payment_intent.payment_failed"
-        | "payment_intent.canceled" => {
-            let object = serde_json::from_value(data.object).map_err(|_| NotAnEvent)?;
-            Ok(ours(object))
+    match (kind.as_str(), data) {
+        (
+            "payment_intent.succeeded"
+            | "payment_intent.payment_failed"
+            | "payment_intent.canceled",
+            Some(Data { object }),
+        ) => {
+            // Other payments of the account may be of kinds that are unknown here.
+            let Ok(metadata) = Metadata::deserialize(&object["metadata"]) else { return Ok(None) };
+            let Some(about) = About::read(metadata) else { return Ok(None) };
+            let intent = IntentObject::deserialize(object).map_err(|_| NotAnEvent)?;
+            Ok(Some(about.event(intent.intent().ok_or(NotAnEvent)?)))
         }
         _ => Ok(None),
     }
 }
 
-fn ours(object: IntentObject) -> Option<Event> {
-    let metadata = object.metadata.clone();
-    Some(Event {
-        student_id: metadata.student_id?.parse().ok()?,
-        course_id: metadata.course_id?.parse().ok()?,
-        enrollment_id: metadata.enrollment_id?,
-        attempt: metadata.attempt?.parse().ok()?,
-        intent: object.intent()?,
-    })
+/// The intent of a refund of ours that failed, if the event says that: a refund may fail days after it
+/// was made, and then the charge is kept again (Stripe docs, "Refund and cancel payments", "Failed
+/// refunds").
+pub fn failed_refund(body: &[u8]) -> Option<IntentId> {
+    let Envelope { kind, data } = serde_json::from_slice(body).ok()?;
+    let object = data.filter(|_| kind == "refund.failed")?.object;
+    let ours = object["metadata"][REFUND_MARK.0] == REFUND_MARK.1;
+    object["payment_intent"].as_str().filter(|_| ours)?.parse().ok()
+}
+
+/// The attempt that an intent was created for.
+struct About {
+    student_id: StudentId,
+    course_id: CourseId,
+    enrollment_id: String,
+    attempt: u32,
+}
+
+impl About {
+    /// `None`: the intent was not created here.
+    fn read(metadata: Metadata) -> Option<Self> {
+        Some(Self {
+            student_id: metadata.student_id?.parse().ok()?,
+            course_id: metadata.course_id?.parse().ok()?,
+            enrollment_id: metadata.enrollment_id?,
+            attempt: metadata.attempt?.parse().ok()?,
+        })
+    }
+
+    fn event(self, intent: Intent) -> Event {
+        let Self { student_id, course_id, enrollment_id, attempt } = self;
+        Event { student_id, course_id, enrollment_id, attempt, intent }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use enrollment::payment::IntentStatus;
+    use enrollment::{money::Amount, payment::IntentStatus};
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -148,6 +191,10 @@ mod tests {
         serde_json::from_value(json!("whsec_test")).unwrap()
     }
 
+    fn other_secret() -> Secret {
+        serde_json::from_value(json!("whsec_other")).unwrap()
+    }
+
     fn sign(at: i64, body: &[u8]) -> String {
         let header = super::sign(&secret(), body, OffsetDateTime::from_unix_timestamp(at).unwrap());
         header.split_once("v1=").unwrap().1.to_owned()
@@ -155,7 +202,7 @@ mod tests {
 
     fn check(header: &str, body: &[u8]) -> Result<(), Unsigned> {
         let now = OffsetDateTime::from_unix_timestamp(NOW).unwrap();
-        verify(&secret(), Some(header), body, now)
+        verify(&[other_secret(), secret()], Some(header), body, now)
     }
 
     #[test]
@@ -178,12 +225,12 @@ mod tests {
         let replayed = format!("t={old},v1={}", sign(old, b"{}"));
         assert_eq!(check(&replayed, b"{}"), Err(Unsigned::OutOfTime));
         let now = OffsetDateTime::from_unix_timestamp(NOW).unwrap();
-        assert_eq!(verify(&secret(), None, b"{}", now), Err(Unsigned::Malformed));
+        assert_eq!(verify(&[secret()], None, b"{}", now), Err(Unsigned::Malformed));
     }
 
     fn event(kind: &str) -> Vec<u8> {
         json!({"type": kind, "data": {"object": {
-            "id": "pi_1", "status": "succeeded",
+            "id": "pi_1", "status": "succeeded", "amount": 4900, "currency": "usd", "livemode": true,
             "metadata": {"student_id": "s-1", "course_id": "c", "enrollment_id": "e", "attempt": "2"},
         }}})
         .to_string()
@@ -195,12 +242,46 @@ mod tests {
         let read_event = read(&event("payment_intent.succeeded")).unwrap().unwrap();
         assert_eq!(read_event.attempt, 2);
         assert_eq!(read_event.intent.status, IntentStatus::Succeeded);
+        assert_eq!(
+            (read_event.intent.livemode, read_event.intent.money.amount),
+            (true, amount(4900))
+        );
         assert_eq!(read(&event("charge.refunded")), Ok(None), "another type");
         let foreign = json!({"type": "payment_intent.succeeded", "data": {"object": {
             "id": "pi_1", "status": "succeeded", "metadata": {},
         }}});
         assert_eq!(read(foreign.to_string().as_bytes()), Ok(None), "not made here");
         assert_eq!(read(b"{"), Err(NotAnEvent));
+    }
+
+    fn amount(units: u64) -> Amount {
+        Amount::try_from(units).unwrap()
+    }
+
+    #[test]
+    fn failed_refund_of_ours_names_its_intent() {
+        let event = |kind: &str, by: &str| {
+            let object = json!({"id": "re_1", "payment_intent": "pi_1", "status": "failed", "metadata": {"created_by": by}});
+            json!({"type": kind, "data": {"object": object}}).to_string().into_bytes()
+        };
+        let failed = failed_refund(&event("refund.failed", "registrar"));
+        assert_eq!(failed, Some("pi_1".parse().unwrap()));
+        assert_eq!(failed_refund(&event("refund.updated", "registrar")), None);
+        assert_eq!(failed_refund(&event("refund.failed", "another system")), None);
+        assert_eq!(read(&event("refund.failed", "registrar")), Ok(None));
+    }
+
+    /// Case C34.
+    #[test]
+    fn thin_event_and_ping_are_acknowledged() {
+        let ping = json!({
+            "id": "evt_1", "object": "v2.core.event", "type": "v2.core.event_destination.ping",
+            "related_object": {"id": "ed_1"},
+        });
+        assert_eq!(read(ping.to_string().as_bytes()), Ok(None));
+        let thin =
+            json!({"id": "evt_1", "object": "v2.core.event", "type": "payment_intent.succeeded"});
+        assert_eq!(read(thin.to_string().as_bytes()), Ok(None));
     }
 
     proptest! {

@@ -54,13 +54,18 @@ impl<C> CachedCourses<C> {
 
 impl<C: FindCourse + Sync> FindCourse for CachedCourses<C> {
     async fn find_course(&self, id: &CourseId) -> Result<Option<Course>, Unavailable> {
-        if let Some(course) = self.recall(id) {
-            return Ok(Some(course));
+        match self.recall(id) {
+            Some(course) => Ok(Some(course)),
+            None => self.find_course_now(id).await,
         }
+    }
+
+    async fn find_course_now(&self, id: &CourseId) -> Result<Option<Course>, Unavailable> {
         let read_at = (self.clock)();
-        let course = self.courses.find_course(id).await?;
-        if let Some(course) = &course {
-            self.remember(read_at, course);
+        let course = self.courses.find_course_now(id).await?;
+        match &course {
+            Some(course) => self.remember(read_at, course),
+            None => self.forget(id),
         }
         Ok(course)
     }
@@ -109,6 +114,10 @@ mod tests {
             let row = json!({"course_id": id, "title": "T", "price": price, "currency": "USD", "state": "open"});
             Ok((id.as_str() != "none").then(|| serde_json::from_value(row).unwrap()))
         }
+
+        async fn find_course_now(&self, id: &CourseId) -> Result<Option<Course>, Unavailable> {
+            self.find_course(id).await
+        }
     }
 
     impl PutCourse for Table {
@@ -130,6 +139,19 @@ mod tests {
         NOW.set(Some(read_at + TIME_TO_LIVE));
         cached.find_course(&id).await.unwrap();
         assert_eq!(cached.courses.reads.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn fresh_read_passes_the_cache_and_renews_it() {
+        let cached = CachedCourses::new(Table::default(), now);
+        let id: CourseId = "rust-101".parse().unwrap();
+        let old = cached.find_course(&id).await.unwrap().unwrap();
+        // A write by another execution environment.
+        cached.courses.put_course(&old).await.unwrap();
+        assert_eq!(cached.find_course(&id).await.unwrap().unwrap(), old);
+        let fresh = cached.find_course_now(&id).await.unwrap().unwrap();
+        assert_ne!(fresh, old);
+        assert_eq!(cached.find_course(&id).await.unwrap().unwrap(), fresh);
     }
 
     #[tokio::test]

@@ -29,8 +29,9 @@ pub fn ports(sdk: &SdkConfig, config: Config) -> Ports<Deployed> {
     let dynamodb = clients::dynamodb(sdk);
     let courses = CoursesTable::new(dynamodb.clone(), config.courses_table);
     let payments = config.stripe_secret_arn.map(|arn| {
-        let url = config.stripe_api_url.unwrap_or_else(|| stripe::client::API_URL.to_owned());
-        Stripe::new(url, StripeSecret::new(clients::secrets_manager(sdk), arn))
+        let url = config.stripe_api_url.as_deref().unwrap_or(stripe::client::API_URL);
+        let secret = StripeSecret::new(clients::secrets_manager(sdk), arn, clock::instant);
+        Stripe::new(url, secret, clock::instant)
     });
     Ports {
         courses: CachedCourses::new(courses, clock::instant),

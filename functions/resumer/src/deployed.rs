@@ -8,6 +8,7 @@ use adapters::{
 };
 use aws_config::SdkConfig;
 use enrollment::{Adapters, Ports};
+use lambda::clock;
 use stripe::Stripe;
 
 use crate::config::Config;
@@ -27,8 +28,9 @@ impl Adapters for Deployed {
 pub fn ports(sdk: &SdkConfig, config: Config) -> Ports<Deployed> {
     let dynamodb = clients::dynamodb(sdk);
     let payments = config.stripe_secret_arn.map(|arn| {
-        let url = config.stripe_api_url.unwrap_or_else(|| stripe::client::API_URL.to_owned());
-        Stripe::new(url, StripeSecret::new(clients::secrets_manager(sdk), arn))
+        let url = config.stripe_api_url.as_deref().unwrap_or(stripe::client::API_URL);
+        let secret = StripeSecret::new(clients::secrets_manager(sdk), arn, clock::instant);
+        Stripe::new(url, secret, clock::instant)
     });
     Ports {
         courses: CoursesTable::new(dynamodb.clone(), config.courses_table),

@@ -4,12 +4,17 @@
 use std::time::Duration;
 
 use enrollment::{
-    Adapters, CourseId, Ports, StudentId,
+    Adapters, CourseId, Enrollment, Ports, StudentId,
     ports::{FindEnrollment, FindOverdue},
     resume::{self, Resumed},
 };
 use futures_util::{StreamExt, stream};
-use lambda::{clock, log_events};
+use lambda::{
+    clock,
+    log_events::{
+        ENROLLMENT_STUCK, PAYMENT_ORPHANED, PAYMENT_PROVIDER_REFUSED, REFUND_NOT_SETTLED,
+    },
+};
 use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::time::Instant;
@@ -22,7 +27,7 @@ pub const MAX_PER_SHARD: usize = 100;
 /// Maximum shards, and then enrollments, in progress at the same time.
 const MAX_CONCURRENT_STEPS: usize = 16;
 
-/// Maximum time for one enrollment: four calls to the payment provider, and some to DynamoDB and SQS.
+/// Maximum time for one enrollment: four requests to the payment provider, and some to DynamoDB and SQS.
 /// The run starts none in this last part of its time.
 pub const MAX_STEP_DURATION: Duration = Duration::from_secs(30);
 
@@ -36,8 +41,10 @@ pub struct Report {
     pub finished: usize,
     /// They wait for the provider or the student.
     pub later: usize,
+    /// The payment provider refuses us; they are kept for a later run.
+    pub refused: usize,
     /// An operator must look.
-    pub gave_up: usize,
+    pub stuck: usize,
     /// A dependency was down; they stay overdue. A shard that could not be read counts as one.
     pub failed: usize,
     /// Left for the next run, for lack of time.
@@ -91,8 +98,9 @@ where
     while let Some(step) = steps.next().await {
         match step {
             Step::Done(Resumed::Finished) | Step::Gone => report.finished += 1,
-            Step::Done(Resumed::Later) => report.later += 1,
-            Step::Done(Resumed::GaveUp(_)) => report.gave_up += 1,
+            Step::Done(Resumed::Later | Resumed::Orphaned(_)) => report.later += 1,
+            Step::Done(Resumed::Refused(_)) => report.refused += 1,
+            Step::Done(Resumed::Stuck(_)) => report.stuck += 1,
             Step::Failed => report.failed += 1,
             Step::Left => report.left += 1,
         }
@@ -108,20 +116,9 @@ async fn step<A: Adapters>(
 ) -> Step {
     let resumed = async {
         match ports.enrollments.find_enrollment(student, course).await? {
-            // The index is a little behind the table: it may be finished already.
             Some(found) if found.resume_at.is_some_and(|at| at <= now) => {
-                let id = found.id;
-                Span::current().record("enrollment_id", tracing::field::display(id));
-                let resumed = resume::resume(ports, found, now).await?;
-                if let Resumed::GaveUp(why) = resumed {
-                    tracing::error!(
-                        event = log_events::RESUMER_GAVE_UP,
-                        enrollment_id = %id,
-                        why,
-                        "an enrollment cannot be finished; an operator must look",
-                    );
-                }
-                Ok(Step::Done(resumed))
+                Span::current().record("enrollment_id", tracing::field::display(found.id));
+                take_up(ports, found, now).await.map(Step::Done)
             }
             _ => Ok(Step::Gone),
         }
@@ -130,6 +127,52 @@ async fn step<A: Adapters>(
         tracing::error!(course_id = %course, %error, "an enrollment could not be finished yet");
         Step::Failed
     })
+}
+
+/// Resumes one enrollment, and logs what an operator must look at.
+async fn take_up<A: Adapters>(
+    ports: &Ports<A>,
+    overdue: Enrollment,
+    now: OffsetDateTime,
+) -> Result<Resumed, Unavailable> {
+    let enrollment_id = overdue.id;
+    let late_refund = overdue.intent().filter(|_| overdue.refund_is_late(now)).cloned();
+    let resumed = resume::resume(ports, overdue, now).await;
+    if let Some(intent_id) = late_refund
+        && !matches!(resumed, Ok(Resumed::Finished))
+    {
+        tracing::error!(
+            event = REFUND_NOT_SETTLED,
+            %enrollment_id,
+            %intent_id,
+            "a refund has been due for over an hour",
+        );
+    }
+    match &resumed {
+        Ok(Resumed::Refused(refusal)) => tracing::error!(
+            event = PAYMENT_PROVIDER_REFUSED,
+            %enrollment_id,
+            operation = refusal.operation,
+            status = refusal.status,
+            error_type = refusal.error_type,
+            code = refusal.code,
+            "the payment provider refuses us; the enrollment is kept as it is",
+        ),
+        Ok(Resumed::Orphaned(intent_id)) => tracing::error!(
+            event = PAYMENT_ORPHANED,
+            %enrollment_id,
+            %intent_id,
+            "a charge of an attempt that was over is paid back",
+        ),
+        Ok(Resumed::Stuck(reason)) => tracing::error!(
+            event = ENROLLMENT_STUCK,
+            %enrollment_id,
+            why = reason.as_str(),
+            "an enrollment cannot be settled; an operator must look",
+        ),
+        Ok(Resumed::Finished | Resumed::Later) | Err(_) => {}
+    }
+    resumed
 }
 
 #[cfg(test)]

@@ -178,6 +178,7 @@ mod tests {
         operation::put_item::PutItemOutput, types::error::ConditionalCheckFailedException,
     };
     use aws_smithy_mocks::{Rule, mock, mock_client};
+    use enrollment::payment::RefundProgress;
     use serde_json::json;
     use time::OffsetDateTime;
 
@@ -252,6 +253,32 @@ mod tests {
         let stored = item("a test", &priced).unwrap();
         assert_eq!(stored["payment"].as_m().unwrap()["price"], number(4900));
         assert_eq!(read::<Enrollment>("a test", stored).unwrap(), priced);
+    }
+
+    #[test]
+    fn payment_with_its_intent_and_refund_is_read_as_it_was_written() {
+        let stored = json!({
+            "id": "01a21304-1630-7215-83f8-bf1567ec447e", "student_id": "s-1",
+            "email": "ada@example.com", "name": "Ada", "course_id": "rust-101",
+            "course_title": "Rust 101", "state": "refunding", "created_at": "1970-01-01T00:00:00Z",
+            "payment": {
+                "attempt": 2, "price": 4900, "currency": "USD", "method": "pm_2",
+                "started_at": "1970-01-01T00:01:00Z", "intent": "pi_2", "livemode": true,
+                "refund": {
+                    "attempt": 3, "started_at": "1970-01-01T00:02:00Z", "id": "re_3",
+                    "status": "pending",
+                },
+            },
+            "refunded_intents": ["pi_1"], "resume_at": 60, "version": 7,
+        });
+        let enrollment: Enrollment = serde_json::from_value(stored.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&enrollment).unwrap(), stored);
+        let item = item("a test", &enrollment).unwrap();
+        assert_eq!(read::<Enrollment>("a test", item).unwrap(), enrollment);
+        let started = json!({"attempt": 1, "started_at": "1970-01-01T00:02:00Z"});
+        let refund: RefundProgress = serde_json::from_value(started.clone()).unwrap();
+        assert_eq!(refund.last, None);
+        assert_eq!(serde_json::to_value(refund).unwrap(), started);
     }
 
     #[tokio::test]

@@ -14,6 +14,7 @@ mod payments;
 mod tables;
 mod world;
 
-pub use bank::Bank;
+pub use bank::{Bank, Refunds};
 pub use dice::Dice;
-pub use world::{Dependency, InMemory, Missing, OUTAGE, World};
+pub use payments::KEY_LIFETIME;
+pub use world::{Dependency, InMemory, Missing, OUTAGE, Report, World};

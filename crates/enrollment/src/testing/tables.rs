@@ -6,7 +6,7 @@ use unavailable::Unavailable;
 use super::world::{Dependency, Missing, World, unavailable};
 use crate::{
     course::{Course, CourseId},
-    enrollment::Enrollment,
+    enrollment::{Enrollment, EnrollmentState},
     ports::{
         FindCourse, FindEnrollment, FindOverdue, InsertEnrollment, Inserted, PutCourse,
         SaveEnrollment, Saved,
@@ -46,6 +46,10 @@ fn key(enrollment: &Enrollment) -> (StudentId, CourseId) {
 impl FindCourse for World {
     async fn find_course(&self, id: &CourseId) -> Result<Option<Course>, Unavailable> {
         self.call(Dependency::Tables, |state| state.courses.get(id).cloned()).await
+    }
+
+    async fn find_course_now(&self, id: &CourseId) -> Result<Option<Course>, Unavailable> {
+        self.find_course(id).await
     }
 }
 
@@ -95,10 +99,17 @@ impl SaveEnrollment for World {
             let key = key(enrollment);
             let existing = state.enrollments.get(&key).ok_or_else(unavailable)?;
             let fits = existing.id == enrollment.id && existing.version == previous;
+            let mut enrollment = enrollment.clone();
+            if state.is_missing(Missing::IntentWrite)
+                && enrollment.state == EnrollmentState::PaymentPending
+                && let Some(payment) = &mut enrollment.payment
+            {
+                payment.intent = None;
+            }
             if fits || state.is_missing(Missing::ConditionalSave) {
-                state.enrollments.insert(key, enrollment.clone());
+                state.enrollments.insert(key, enrollment);
                 Ok(Saved::Done)
-            } else if existing == enrollment {
+            } else if *existing == enrollment {
                 Ok(Saved::Done)
             } else {
                 Ok(Saved::Conflict(existing.clone()))

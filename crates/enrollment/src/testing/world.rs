@@ -11,16 +11,18 @@ use std::{
 };
 
 use email::{Job, ledger::Entry};
+use time::OffsetDateTime;
 use unavailable::Unavailable;
 
 use super::{
-    bank::{Bank, IntentRow},
+    bank::{Bank, IntentRow, Refunds, SavedAnswer},
     dice::Dice,
 };
 use crate::{
     course::{Course, CourseId},
-    enrollment::Enrollment,
+    enrollment::{Enrollment, StuckReason},
     enrollment_id::EnrollmentId,
+    payment::{Intent, IntentId, PaymentMethod, ProviderRefusal},
     ports::{Adapters, Ports},
     student::StudentId,
 };
@@ -33,8 +35,24 @@ pub const OUTAGE: &str = "arn:of:something is down";
 pub enum Missing {
     ConditionalInsert,
     ConditionalSave,
-    IdempotencyKey,
+    /// The intent's id is written before the intent is confirmed.
+    IntentWrite,
     CancelBeforeRetry,
+    /// A charge is paid back once.
+    RefundOnce,
+    /// The status of a refund is read.
+    RefundResult,
+}
+
+/// What a function would log, so that an alarm reports it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Report {
+    Orphaned(IntentId),
+    Stuck(StuckReason),
+    ProviderRefused(ProviderRefusal),
+    RefundNotSettled,
+    /// A webhook event names an enrollment that does not exist.
+    WithoutEnrollment(IntentId),
 }
 
 /// A dependency that a test takes down.
@@ -70,9 +88,19 @@ pub(super) struct State {
     pub(super) enrollments: BTreeMap<(StudentId, CourseId), Enrollment>,
     /// Every id that was ever inserted.
     pub(super) inserted: BTreeSet<[u8; 16]>,
+    /// The provider's clock.
+    pub(super) now: OffsetDateTime,
     pub(super) intents: BTreeMap<String, IntentRow>,
-    /// Intents by their idempotency keys.
-    pub(super) keys: BTreeMap<String, String>,
+    pub(super) past_events: Vec<(u32, Intent)>,
+    pub(super) peak_charges: usize,
+    pub(super) keys: BTreeMap<String, SavedAnswer>,
+    pub(super) idempotency_errors: usize,
+    pub(super) spend_next_key: bool,
+    /// Payment methods are for a single use.
+    pub(super) used_methods: BTreeSet<PaymentMethod>,
+    pub(super) refunds: Refunds,
+    pub(super) refuses: bool,
+    reports: Vec<Report>,
     pub(super) queue: VecDeque<Job>,
     pub(super) ledger: BTreeMap<String, Mail>,
     /// Timelines that a test wrote; the world's own worker writes none.
@@ -111,8 +139,17 @@ impl World {
                 courses: courses.collect(),
                 enrollments: BTreeMap::new(),
                 inserted: BTreeSet::new(),
+                now: OffsetDateTime::UNIX_EPOCH,
                 intents: BTreeMap::new(),
+                past_events: Vec::new(),
+                peak_charges: 0,
                 keys: BTreeMap::new(),
+                idempotency_errors: 0,
+                spend_next_key: false,
+                used_methods: BTreeSet::new(),
+                refunds: Refunds::SucceedAtOnce,
+                refuses: false,
+                reports: Vec::new(),
                 queue: VecDeque::new(),
                 ledger: BTreeMap::new(),
                 timelines: BTreeMap::new(),
@@ -130,6 +167,15 @@ impl World {
             email_queue: self.clone(),
             ledger: self.clone(),
         }
+    }
+
+    /// Keeps what a function would log.
+    pub fn report(&self, report: Report) {
+        self.state().reports.push(report);
+    }
+
+    pub fn reports(&self) -> Vec<Report> {
+        self.state().reports.clone()
     }
 
     /// Removes a rule.
@@ -199,6 +245,11 @@ impl World {
 impl State {
     pub(super) fn is_missing(&self, rule: Missing) -> bool {
         self.missing == Some(rule)
+    }
+
+    /// Whether a call fails now though the dependency is reached.
+    pub(super) fn bad_luck(&mut self) -> bool {
+        self.dice.as_mut().is_some_and(|dice| dice.roll(24) == 0)
     }
 
     pub(super) fn inserted(&mut self, id: EnrollmentId) {

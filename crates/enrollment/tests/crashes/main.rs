@@ -1,127 +1,78 @@
 //! The crash matrix: every call of the request, the webhook, the resumer and the worker is two
 //! numbered points. Tasks are killed at every point, at every pair of points, and at random among
-//! concurrent duplicates. Afterwards the resumer runs and the invariants must hold: never two charges,
-//! never a charge without access, never access without its one email, never two enrollments.
+//! concurrent duplicates, over more than the 24 hours for which the provider keeps idempotency keys.
+//! Afterwards the resumer runs and the invariants must hold: never two charges at the same time; every
+//! charge granted, paid back or reported; never access without its one email; never two enrollments.
 //!
 //! `CRASH_SEED=n cargo test -p registrar-enrollment --test crashes` replays one random schedule.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod invariants;
+mod tasks;
 
-use std::{
-    future::Future,
-    pin::Pin,
-    task::{Context, Waker},
-    time::Duration,
-};
+use std::time::Duration;
 
 use enrollment::{
-    Course, EnrollRequest, Enrolled, enroll,
-    payment::GIVE_UP_AFTER,
-    ports::FindEnrollment,
-    resume, settle_intent,
-    testing::{Bank, Dice, Missing, World},
+    Course, Deadline, Enrolled, enroll,
+    enrollment::{EnrollmentState, REPORT_STUCK_EVERY},
+    testing::{Bank, Dice, KEY_LIFETIME, Missing, Refunds, World},
 };
 use invariants::check;
-use serde_json::{Value, json};
+use serde_json::json;
+use tasks::{
+    CARD_OF_CORRECTED_NAME, CARD_OF_LATE_REQUEST, START, Task, asks, offers, poll, request,
+    resumes, run, webhook, works,
+};
 use time::OffsetDateTime;
-use unavailable::Unavailable;
 
-const START: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 const SEEDS: u64 = 20_000;
 
-type Task<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
-
-fn world(price: u32, bank: Bank) -> World {
-    let course: Course = serde_json::from_value(json!({
+fn course(price: u32) -> Course {
+    serde_json::from_value(json!({
         "course_id": "rust-101", "title": "Rust 101", "price": price, "currency": "USD", "state": "open",
     }))
-    .unwrap();
-    World::new([course], bank)
+    .unwrap()
 }
 
-fn request(method: &str) -> EnrollRequest {
-    let Value::Object(body) = json!({
-        "student_id": "s-1", "course_id": "rust-101", "email": "ada@example.com", "name": "Ada",
-        "payment_method": method,
-    }) else {
-        unreachable!("the literal is an object")
-    };
-    EnrollRequest::from_fields(&body).unwrap()
+fn world(price: u32, bank: Bank) -> World {
+    World::new([course(price)], bank)
 }
 
-fn asks<'a>(world: &'a World, method: &'a str, at: OffsetDateTime) -> Task<'a> {
-    Box::pin(async move {
-        // The response does not matter here; only the state that it leaves behind does.
-        let _ = enroll(&world.ports(), request(method), at).await;
-    })
-}
-
-fn resumes(world: &World, at: OffsetDateTime) -> Task<'_> {
-    Box::pin(async move {
-        for enrollment in world.overdue(at) {
-            let _ = resume(&world.ports(), enrollment, at).await;
-        }
-    })
-}
-
-/// Reports every intent in its current status.
-fn webhook(world: &World, at: OffsetDateTime) -> Task<'_> {
-    Box::pin(async move {
-        let report = async {
-            for (attempt, intent) in world.events() {
-                let Some(enrollment) = world.enrollments().pop() else { continue };
-                let (student, course) = (&enrollment.student.id, &enrollment.course_id);
-                if let Some(enrollment) = world.find_enrollment(student, course).await? {
-                    settle_intent(&world.ports(), &enrollment, attempt, intent, at).await?;
-                }
-            }
-            Ok::<_, Unavailable>(())
-        };
-        let _ = report.await;
-    })
-}
-
-fn works(world: &World) -> Task<'_> {
-    Box::pin(world.worker())
-}
-
-/// Polls once; returns whether the task has ended.
-fn poll(task: &mut Task<'_>) -> bool {
-    task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready()
-}
-
-/// Runs a task to its end, or kills it after this number of points.
-fn run(mut task: Task<'_>, points: u32) {
-    for _ in 0..=points {
-        if poll(&mut task) {
-            return;
-        }
-    }
-}
-
-/// The resumer each minute and the worker, until nothing is left to do, long before it would give up.
-fn recover(world: &World) {
+/// The resumer and the worker, until nothing is left to do. A payment that the bank processes has a
+/// result after a day.
+fn recover(world: &World, from: OffsetDateTime, succeeds: bool) {
     world.unreliable(None);
-    let mut now = START;
-    while now - START < GIVE_UP_AFTER / 2 {
-        now += Duration::from_mins(1);
-        run(resumes(world, now), u32::MAX);
-        run(works(world), u32::MAX);
-        if world.enrollments().iter().all(|enrollment| enrollment.resume_at.is_none()) {
-            return;
+    world.refuse_us(false);
+    let mut now = from;
+    for _ in 0..1_000 {
+        let unfinished = world.enrollments().into_iter();
+        let unfinished = unfinished.filter(|found| found.state != EnrollmentState::Stuck);
+        let Some(next) = unfinished.filter_map(|found| found.resume_at).max() else { break };
+        now = (now + Duration::from_mins(1)).max(next);
+        world.set_time(now);
+        if now - from > KEY_LIFETIME {
+            world.bank_decides(succeeds);
         }
+        run(resumes(world, now), u32::MAX);
     }
+    // What is stuck is reported by the resumer too.
+    run(resumes(world, now + REPORT_STUCK_EVERY), u32::MAX);
+    run(works(world), u32::MAX);
 }
 
-const BANKS: [Bank; 5] = [
+const BANKS: [Bank; 6] = [
     Bank::Accepts,
     Bank::Declines,
     Bank::DeclinesOnce,
     Bank::AsksTheStudent,
     Bank::DoesNotKnowTheCard,
+    Bank::Processes,
 ];
+
+const OTHER_CARDS: [&str; 3] = [CARD_OF_CORRECTED_NAME, CARD_OF_LATE_REQUEST, "pm_5"];
+
+const REFUNDS: [Refunds; 3] = [Refunds::SucceedAtOnce, Refunds::SucceedLater, Refunds::FailOnce];
 
 fn price_and_bank() -> impl Iterator<Item = (u32, Bank)> {
     BANKS.into_iter().map(|bank| (4900, bank)).chain([(0, Bank::Accepts)])
@@ -133,7 +84,7 @@ fn request_killed_at_any_point_is_finished() {
         for point in 0..40 {
             let world = world(price, bank);
             run(asks(&world, "pm_1", START), point);
-            recover(&world);
+            recover(&world, START, true);
             check(&world).unwrap_or_else(|why| panic!("{bank:?}, point {point}: {why}"));
         }
     }
@@ -142,17 +93,29 @@ fn request_killed_at_any_point_is_finished() {
 #[test]
 fn request_and_second_task_killed_at_any_two_points_are_finished() {
     type Second = fn(&World) -> Task<'_>;
-    let seconds: [(&str, Second); 4] = [
-        ("the request again", |world| asks(world, "pm_1", START)),
-        ("the resumer", |world| resumes(world, START + Duration::from_hours(2))),
-        ("the webhook", |world| webhook(world, START)),
-        ("the worker", works),
+    let day_later = START + KEY_LIFETIME + Duration::from_hours(1);
+    let seconds: [(&str, OffsetDateTime, Second); 8] = [
+        ("the request again", START, |world| asks(world, "pm_1", START)),
+        ("another card", START, |world| asks(world, "pm_2", START)),
+        ("the request a minute later", START, |world| {
+            asks(world, "pm_1", START + Duration::from_mins(1))
+        }),
+        ("another card a day later", day_later, |world| {
+            asks(world, "pm_2", START + KEY_LIFETIME + Duration::from_hours(1))
+        }),
+        ("the resumer", START, |world| resumes(world, START + Duration::from_hours(2))),
+        ("the resumer a day later", day_later, |world| {
+            resumes(world, START + KEY_LIFETIME + Duration::from_hours(1))
+        }),
+        ("the webhook", START, |world| webhook(world, START)),
+        ("the worker", START, works),
     ];
     for (price, bank) in price_and_bank() {
-        for (name, second) in seconds {
+        for (name, at, second) in seconds {
             for (deleted, acted) in [(false, false), (true, false), (false, true)] {
-                for (i, j) in (0..24).flat_map(|i| (0..30).map(move |j| (i, j))) {
+                for (i, j) in (0..28).flat_map(|i| (0..32).map(move |j| (i, j))) {
                     let world = world(price, bank);
+                    world.set_refunds(REFUNDS[(i + j) as usize % REFUNDS.len()]);
                     run(asks(&world, "pm_1", START), i);
                     if deleted {
                         world.delete_courses();
@@ -160,8 +123,9 @@ fn request_and_second_task_killed_at_any_two_points_are_finished() {
                     if acted {
                         world.student_acts();
                     }
+                    world.set_time(at);
                     run(second(&world), j);
-                    recover(&world);
+                    recover(&world, at, j % 2 == 0);
                     check(&world).unwrap_or_else(|why| {
                         panic!("{bank:?}, request at {i}, {name} at {j}, deleted {deleted}: {why}")
                     });
@@ -171,28 +135,70 @@ fn request_and_second_task_killed_at_any_two_points_are_finished() {
     }
 }
 
-/// Everything concurrently: duplicates of the request, other cards, the webhook, two resumers, the
-/// worker, the student at the bank; unreliable calls; kills at any point.
-fn schedule(seed: u64, missing: Option<Missing>, resumer: bool) -> Result<(), String> {
+/// A refund, killed at any two points, with the student asking again.
+#[test]
+fn refund_killed_at_any_two_points_is_finished() {
+    for refunds in REFUNDS {
+        for (i, j) in (0..24).flat_map(|i| (0..24).map(move |j| (i, j))) {
+            let world = world(4900, Bank::Accepts);
+            world.set_refunds(refunds);
+            // The request is killed before it writes the grant.
+            run(asks(&world, "pm_1", START), 11);
+            world.delete_courses();
+            let at = |minutes| START + Duration::from_mins(minutes);
+            run(resumes(&world, at(2)), i);
+            run(resumes(&world, at(4)), j);
+            run(offers(&world, course(5900)), u32::MAX);
+            run(asks(&world, "pm_2", at(5)), i + j);
+            recover(&world, at(5), true);
+            check(&world).unwrap_or_else(|why| panic!("{refunds:?} at {i} and {j}: {why}"));
+        }
+    }
+}
+
+/// What a random schedule lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lacks {
+    Nothing,
+    Rule(Missing),
+    Resumer,
+    /// No event is handled, though there are charges outside of the rules.
+    Webhook,
+}
+
+/// Everything concurrently: duplicates of the request, other cards, the webhook with events of any age,
+/// two resumers, the worker, the student at the bank, other prices; unreliable calls; kills at any
+/// point; days that pass.
+fn schedule(seed: u64, lacks: Lacks) -> Result<(), String> {
     let mut dice = Dice(seed);
-    let bank = BANKS[usize::try_from(dice.roll(5)).unwrap()];
-    let price = if dice.roll(5) == 0 { 0 } else { 4900 };
+    let bank = BANKS[usize::try_from(dice.roll(6)).unwrap()];
+    let price = if dice.roll(6) == 0 { 0 } else { 4900 };
     let world = world(price, bank);
-    if let Some(rule) = missing {
+    world.set_refunds(REFUNDS[usize::try_from(dice.roll(3)).unwrap()]);
+    if let Lacks::Rule(rule) = lacks {
         world.remove(rule);
     }
     if dice.roll(2) == 0 {
         world.unreliable(Some(Dice(seed ^ 0xA5A5)));
     }
-    let at = |minutes: u64| START + Duration::from_mins(minutes);
-    let mut tasks: Vec<Task<'_>> = vec![asks(&world, "pm_1", START), asks(&world, "pm_1", START)];
-    for n in 0..12 {
+    let with_events = lacks != Lacks::Webhook;
+    let outside = dice.roll(8) == 0 || lacks == Lacks::Webhook;
+    let mut now = START;
+    let mut tasks: Vec<Task<'_>> = vec![asks(&world, "pm_1", now), asks(&world, "pm_1", now)];
+    for _ in 0..12 {
+        now += match dice.roll(12) {
+            0 => KEY_LIFETIME + Duration::from_hours(1),
+            1 => Duration::from_hours(2),
+            _ => Duration::from_secs(dice.roll(70)),
+        };
+        world.set_time(now);
         for _ in 0..dice.roll(3) {
-            tasks.push(match dice.roll(6) {
-                0 | 1 => asks(&world, "pm_1", at(n)),
-                2 => asks(&world, "pm_2", at(n)),
-                3 => webhook(&world, at(n)),
-                4 if resumer => resumes(&world, at(n * 10)),
+            tasks.push(match dice.roll(8) {
+                0 | 1 => asks(&world, "pm_1", now),
+                2 => asks(&world, "pm_2", now),
+                3 => asks(&world, OTHER_CARDS[usize::try_from(dice.roll(3)).unwrap()], now),
+                4 if with_events => webhook(&world, now),
+                5 | 6 if lacks != Lacks::Resumer => resumes(&world, now),
                 _ => works(&world),
             });
         }
@@ -205,9 +211,22 @@ fn schedule(seed: u64, missing: Option<Missing>, resumer: bool) -> Result<(), St
                 drop(tasks.swap_remove(chosen));
             }
         }
-        match dice.roll(16) {
+        match dice.roll(20) {
             0 => world.student_acts(),
             1 => world.delete_courses(),
+            2 => run(offers(&world, course(price)), u32::MAX),
+            3 if price > 0 => run(offers(&world, course(5900)), u32::MAX),
+            4 => world.bank_decides(dice.roll(2) == 0),
+            5 => world.refuse_us(true),
+            6 => world.refuse_us(false),
+            8 if dice.roll(4) == 0 => world.set_livemode(false),
+            7 if outside && price > 0 => {
+                // Of this attempt or an earlier one: attempts are numbered before they are charged.
+                let payment = world.enrollments().pop().and_then(|found| found.payment);
+                let attempts = payment.map_or(0, |payment| payment.attempt);
+                let attempt = u32::try_from(dice.roll(u64::from(attempts) + 1)).unwrap();
+                world.charge_outside(attempt, course(4900).price);
+            }
             _ => {}
         }
     }
@@ -216,15 +235,24 @@ fn schedule(seed: u64, missing: Option<Missing>, resumer: bool) -> Result<(), St
     if dice.roll(2) == 0 {
         world.student_acts();
     }
-    if resumer {
-        recover(&world);
+    if lacks != Lacks::Resumer {
+        recover(&world, now, dice.roll(2) == 0);
+    }
+    if with_events && outside {
+        // The provider repeats its events for days.
+        world.unreliable(None);
+        world.refuse_us(false);
+        run(webhook(&world, now), u32::MAX);
+        if lacks != Lacks::Resumer {
+            recover(&world, now, true);
+        }
     }
     run(works(&world), u32::MAX);
     check(&world)
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a test that can be replayed")]
+#[expect(clippy::disallowed_methods, reason = "replays one schedule for a developer")]
 fn random_schedules_keep_the_invariants() {
     let seeds = match std::env::var("CRASH_SEED") {
         Ok(seed) => {
@@ -234,7 +262,7 @@ fn random_schedules_keep_the_invariants() {
         Err(_) => 0..SEEDS,
     };
     for seed in seeds {
-        if let Err(why) = schedule(seed, None, true) {
+        if let Err(why) = schedule(seed, Lacks::Nothing) {
             panic!("{why}; replay it with CRASH_SEED={seed}");
         }
     }
@@ -242,28 +270,32 @@ fn random_schedules_keep_the_invariants() {
 
 #[test]
 fn a_removed_rule_breaks_an_invariant() {
-    for missing in [
-        Missing::ConditionalInsert,
-        Missing::ConditionalSave,
-        Missing::IdempotencyKey,
-        Missing::CancelBeforeRetry,
+    for lacks in [
+        Lacks::Rule(Missing::ConditionalInsert),
+        Lacks::Rule(Missing::ConditionalSave),
+        Lacks::Rule(Missing::IntentWrite),
+        Lacks::Rule(Missing::CancelBeforeRetry),
+        Lacks::Rule(Missing::RefundOnce),
+        Lacks::Rule(Missing::RefundResult),
+        Lacks::Resumer,
+        Lacks::Webhook,
     ] {
-        let noticed = (0..SEEDS).any(|seed| schedule(seed, Some(missing), true).is_err());
-        assert!(noticed, "nothing noticed that {missing:?} is missing");
+        let noticed = (0..SEEDS).any(|seed| schedule(seed, lacks).is_err());
+        assert!(noticed, "nothing noticed that this is missing: {lacks:?}");
     }
-    assert!(
-        (0..SEEDS).any(|seed| schedule(seed, None, false).is_err()),
-        "nothing noticed that the resumer is missing"
-    );
 }
 
 #[test]
 fn undisturbed_request_makes_no_more_calls_than_needed() {
-    for (price, points) in [(0, 6), (4900, 12)] {
+    for (price, points) in [(0, 6), (4900, 14)] {
         let world = world(price, Bank::Accepts);
         let ports = world.ports();
         let mut enrolled = None;
-        let request = async { enrolled = Some(enroll(&ports, request("pm_1"), START).await) };
+        let request = async {
+            let left = || Duration::from_secs(29);
+            let deadline = Deadline::new(&left);
+            enrolled = Some(enroll(&ports, request("pm_1"), START, deadline).await);
+        };
         run(Box::pin(request), u32::MAX);
         assert!(matches!(enrolled, Some(Ok(Enrolled::New(_)))));
         assert_eq!(world.points(), points, "the hot path makes no other call");

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::{extract::State, http::StatusCode};
+use axum::{Extension, extract::State, http::StatusCode};
 use email::{
     JobId,
     ledger::{Entry, LEDGER_RETENTION, Timeline},
 };
 use enrollment::{
-    EnrollError, EnrollRequest, Enrolled, Enrollment, Ports, enrollment::EnrollmentState,
+    Deadline, EnrollError, EnrollRequest, Enrolled, Enrollment, Ports, enrollment::EnrollmentState,
     payment::Payment, ports::FindEnrollment,
 };
 use lambda::clock;
@@ -17,7 +17,9 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
     api::ApiAdapters,
+    deadline::EndsAt,
     jsend::ApiResponse,
+    report,
     request::{CourseInPath, JsonObject, StudentInQuery},
 };
 
@@ -27,14 +29,18 @@ const ENROLLED: &str = "Enrolled Success";
 /// `POST /enrollments`, and `POST /add-user-to-course`, the route name of that prototype
 pub(super) async fn enroll<A: ApiAdapters>(
     State(ports): State<Arc<Ports<A>>>,
+    Extension(ends_at): Extension<EndsAt>,
     JsonObject(object): JsonObject,
 ) -> Result<ApiResponse, ApiResponse> {
     let request = EnrollRequest::from_fields(&object)
         .map_err(|fields| ApiResponse::fields(StatusCode::UNPROCESSABLE_ENTITY, fields))?;
-    let (status, enrollment) = match enrollment::enroll(&ports, request, clock::now()).await? {
-        Enrolled::New(enrollment) => (StatusCode::CREATED, enrollment),
-        Enrolled::Already(enrollment) => (StatusCode::OK, enrollment),
-    };
+    let left = || ends_at.left();
+    let deadline = Deadline::new(&left);
+    let (status, enrollment) =
+        match enrollment::enroll(&ports, request, clock::now(), deadline).await? {
+            Enrolled::New(enrollment) => (StatusCode::CREATED, enrollment),
+            Enrolled::Already(enrollment) => (StatusCode::OK, enrollment),
+        };
     let data = json!({"message": ENROLLED, "enrollment": enrollment_json(&enrollment)});
     Ok(ApiResponse::success(status, data))
 }
@@ -93,10 +99,10 @@ fn rfc3339(at: OffsetDateTime) -> String {
 fn current_email(enrollment: &Enrollment) -> Option<JobId> {
     match enrollment.state {
         EnrollmentState::Active => Some(enrollment.id.email_job_id()),
-        EnrollmentState::Refunding | EnrollmentState::Refunded => {
-            Some(enrollment.id.refund_job_id())
-        }
-        EnrollmentState::PaymentPending | EnrollmentState::PaymentFailed => None,
+        EnrollmentState::Refunding | EnrollmentState::Refunded => Some(enrollment.refund_job_id()),
+        EnrollmentState::PaymentPending
+        | EnrollmentState::PaymentFailed
+        | EnrollmentState::Stuck => None,
     }
 }
 
@@ -141,9 +147,20 @@ impl From<EnrollError> for ApiResponse {
             EnrollError::PaymentProcessing => {
                 Self::retry("the payment is in progress and its result is not known yet; retry")
             }
-            EnrollError::Refunded => {
-                let why = "the student was refunded for this course, which could not be granted";
+            EnrollError::Refunding => {
+                let why = "the student is being refunded for this course, and may buy it again afterwards";
                 Self::fail(StatusCode::CONFLICT, "course_id", why)
+            }
+            EnrollError::Stuck(reason) => {
+                report::stuck(reason);
+                let message =
+                    "this payment cannot be settled automatically; an operator must look at it";
+                Self::error(StatusCode::SERVICE_UNAVAILABLE, message)
+            }
+            EnrollError::ProviderRefused(refusal) => refusal.into(),
+            EnrollError::Orphaned(intent) => {
+                report::orphaned(&intent);
+                Self::retry("a charge of an earlier attempt is being refunded; retry")
             }
             EnrollError::Unavailable(error) => error.into(),
         }

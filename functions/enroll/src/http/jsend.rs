@@ -6,9 +6,15 @@ use axum::{
     http::{HeaderValue, StatusCode, header::RETRY_AFTER},
     response::{IntoResponse, Response},
 };
-use enrollment::{CourseId, fields::FieldErrors};
+use enrollment::{
+    CourseId,
+    fields::FieldErrors,
+    payment::{PaymentError, ProviderRefusal},
+};
 use serde_json::{Value, json};
 use unavailable::Unavailable;
+
+use super::report;
 
 /// Seconds until a caller should retry after a 503: a dependency that throttles or fails over is usually
 /// back by then.
@@ -70,6 +76,25 @@ impl From<Unavailable> for ApiResponse {
     fn from(error: Unavailable) -> Self {
         tracing::error!(%error, "a dependency is unavailable");
         Self::retry("a service that this depends on is unavailable; nothing is lost, retry")
+    }
+}
+
+/// A retry would be refused too, until an operator has acted: no `Retry-After`.
+impl From<ProviderRefusal> for ApiResponse {
+    fn from(refusal: ProviderRefusal) -> Self {
+        report::provider_refused(&refusal);
+        let message = "the payment provider does not accept this service's request; an operator must look at it";
+        Self::error(StatusCode::SERVICE_UNAVAILABLE, message)
+    }
+}
+
+impl From<PaymentError> for ApiResponse {
+    fn from(error: PaymentError) -> Self {
+        match error {
+            PaymentError::Unavailable(error) => error.into(),
+            PaymentError::Refused(refusal) => refusal.into(),
+            spent @ PaymentError::KeyIsSpent => Unavailable::new("a payment", spent).into(),
+        }
     }
 }
 

@@ -2,9 +2,11 @@
 
 mod api;
 mod courses;
+mod deadline;
 mod enrollments;
 pub mod gateway;
 mod jsend;
+mod report;
 mod request;
 #[cfg(test)]
 mod tests;
@@ -16,12 +18,16 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     http::{Method, StatusCode, Uri},
+    middleware::from_fn,
     routing::{get, post},
 };
 use enrollment::Ports;
 
-pub use self::api::{ApiAdapters, WebhookKeys};
 use self::jsend::ApiResponse;
+pub use self::{
+    api::{ApiAdapters, WebhookKeys},
+    deadline::{RESERVED, TIMEOUT},
+};
 
 /// The routes. API Gateway checks who may call which, as template.yaml says.
 pub fn router<A: ApiAdapters>(ports: Arc<Ports<A>>) -> Router {
@@ -35,6 +41,7 @@ pub fn router<A: ApiAdapters>(ports: Arc<Ports<A>>) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(request::MAX_BYTES))
         .merge(webhook::route())
+        .layer(from_fn(deadline::respond_in_time))
         .with_state(ports)
 }
 

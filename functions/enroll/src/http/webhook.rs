@@ -9,14 +9,15 @@ use axum::{
     http::{HeaderMap, StatusCode},
     routing::post,
 };
-use enrollment::{Enrollment, Ports, ports::FindEnrollment, settle_intent};
-use lambda::{clock, log_events};
-use stripe::webhook::{self, Event};
+use enrollment::{Enrollment, Ports, Settled, ports::FindEnrollment, settle_intent};
+use lambda::{clock, log_events::PAYMENT_WITHOUT_ENROLLMENT};
+use stripe::webhook::{self, Event, Unsigned};
 use time::OffsetDateTime;
 
 use super::{
     api::{ApiAdapters, WebhookKeys},
     jsend::ApiResponse,
+    report,
 };
 
 /// Maximum size of an event, in bytes; Stripe's have a few thousand.
@@ -39,19 +40,39 @@ async fn receive<A: ApiAdapters>(
         let message = "payments are not configured";
         return Err(ApiResponse::error(StatusCode::SERVICE_UNAVAILABLE, message));
     };
-    let keys = payments.webhook_keys().await?;
     let signature = headers.get("stripe-signature").and_then(|value| value.to_str().ok());
     let now = clock::now();
-    webhook::verify(&keys.webhook_secret, signature, &body, now).map_err(|why| {
-        tracing::warn!(%why, "a webhook call was refused");
-        ApiResponse::fail(StatusCode::FORBIDDEN, "stripe-signature", why.to_string())
-    })?;
+    verify(payments, signature, &body, now).await?;
+    if let Some(intent) = webhook::failed_refund(&body) {
+        report::refund_failed(&intent);
+        return Ok(ApiResponse::message("Received"));
+    }
     let event = webhook::read(&body)
         .map_err(|why| ApiResponse::fail(StatusCode::BAD_REQUEST, "body", why.to_string()))?;
     if let Some(event) = event {
         settle(&ports, event, now).await?;
     }
     Ok(ApiResponse::message("Received"))
+}
+
+async fn verify(
+    payments: &impl WebhookKeys,
+    signature: Option<&str>,
+    body: &[u8],
+    now: OffsetDateTime,
+) -> Result<(), ApiResponse> {
+    let keys = payments.webhook_keys().await?;
+    let mut verified = webhook::verify(&keys.webhook_secrets, signature, body, now);
+    // The secret may have been rolled since it was read.
+    if verified == Err(Unsigned::Wrong)
+        && let Some(newer) = payments.newer_webhook_keys(&keys).await?
+    {
+        verified = webhook::verify(&newer.webhook_secrets, signature, body, now);
+    }
+    verified.map_err(|why| {
+        tracing::warn!(%why, "a webhook call was refused");
+        ApiResponse::fail(StatusCode::FORBIDDEN, "stripe-signature", why.to_string())
+    })
 }
 
 async fn settle<A: ApiAdapters>(
@@ -62,14 +83,21 @@ async fn settle<A: ApiAdapters>(
     let found = ports.enrollments.find_enrollment(&event.student_id, &event.course_id).await?;
     let Some(enrollment) = found.filter(|found| is_about(&event, found)) else {
         tracing::error!(
-            event = log_events::PAYMENT_WITHOUT_ENROLLMENT,
+            event = PAYMENT_WITHOUT_ENROLLMENT,
             intent_id = %event.intent.id,
             enrollment_id = event.enrollment_id,
             "an event names an enrollment that does not exist",
         );
         return Ok(());
     };
-    settle_intent(ports, &enrollment, event.attempt, event.intent, now).await?;
+    match settle_intent(ports, &enrollment, event.attempt, event.intent, now).await? {
+        Settled::Orphaned(intent) => report::orphaned(&intent),
+        Settled::Stuck(reason) => report::stuck(reason),
+        Settled::Granted(_)
+        | Settled::Failed(_)
+        | Settled::ActionRequired { .. }
+        | Settled::NotYet => {}
+    }
     Ok(())
 }
 

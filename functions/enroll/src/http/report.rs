@@ -1,0 +1,45 @@
+//! Log events that an alarm counts: what an operator must look at.
+
+use enrollment::{
+    enrollment::StuckReason,
+    payment::{IntentId, ProviderRefusal},
+};
+use lambda::log_events::{
+    ENROLLMENT_STUCK, PAYMENT_ORPHANED, PAYMENT_PROVIDER_REFUSED, REFUND_FAILED,
+};
+
+pub(super) fn provider_refused(refusal: &ProviderRefusal) {
+    tracing::error!(
+        event = PAYMENT_PROVIDER_REFUSED,
+        operation = refusal.operation,
+        status = refusal.status,
+        error_type = refusal.error_type,
+        code = refusal.code,
+        "the payment provider refuses us; the payment is kept as it is",
+    );
+}
+
+pub(super) fn orphaned(intent: &IntentId) {
+    tracing::error!(
+        event = PAYMENT_ORPHANED,
+        intent_id = %intent,
+        "a charge of an attempt that was over is paid back",
+    );
+}
+
+/// The resumer makes another refund if the enrollment still waits for one; otherwise nobody does.
+pub(super) fn refund_failed(intent: &IntentId) {
+    tracing::error!(
+        event = REFUND_FAILED,
+        intent_id = %intent,
+        "a refund failed, and the charge is kept again",
+    );
+}
+
+pub(super) fn stuck(reason: StuckReason) {
+    tracing::error!(
+        event = ENROLLMENT_STUCK,
+        why = reason.as_str(),
+        "a payment cannot be settled; nothing is granted",
+    );
+}
