@@ -23,9 +23,11 @@ pub const PAYMENT_ORPHANED: &str = "payment_orphaned";
 pub const REFUND_NOT_SETTLED: &str = "refund_not_settled";
 /// An enrollment's payment cannot be settled: an operator must look at it.
 pub const ENROLLMENT_STUCK: &str = "enrollment_stuck";
+/// Stripe reported that a refund of ours failed.
+pub const REFUND_FAILED: &str = "refund_failed";
 
 /// Every name.
-pub const ALL: [&str; 10] = [
+pub const ALL: [&str; 11] = [
     SEND_ATTEMPT,
     EMAIL_HELD,
     HOLDS_UNATTENDED,
@@ -36,4 +38,5 @@ pub const ALL: [&str; 10] = [
     PAYMENT_ORPHANED,
     REFUND_NOT_SETTLED,
     ENROLLMENT_STUCK,
+    REFUND_FAILED,
 ];

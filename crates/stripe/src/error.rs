@@ -26,6 +26,10 @@ struct Failed {
 
 /// What a failure means.
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "short-lived; its size depends on features of serde_json"
+)]
 pub(crate) enum Failure {
     /// The student can change it.
     Student(Decline),

@@ -6,7 +6,10 @@
 
 use std::time::Duration;
 
-use enrollment::{CourseId, StudentId, payment::{Intent, IntentId}};
+use enrollment::{
+    CourseId, StudentId,
+    payment::{Intent, IntentId},
+};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
 use sha2::Sha256;

@@ -95,7 +95,7 @@ mod tests {
 
     fn now() -> Instant {
         NOW.get().unwrap_or_else(|| {
-            NOW.set(Some(Instant::now()));
+            NOW.set(Some(lambda::clock::instant()));
             now()
         })
     }

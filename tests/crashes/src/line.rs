@@ -35,8 +35,13 @@ pub struct Line {
 impl Line {
     fn lies(&self, request: &Request) -> Option<Response> {
         let path = request.path.clone();
-        let succeeded = |body: String| Response { status: 200, is_replay: false, body: body.into() };
-        let read = || self.stand_in.account().handle(&stripe::testing::Request::get(&path).api_key(request.api_key.expose()));
+        let succeeded =
+            |body: String| Response { status: 200, is_replay: false, body: body.into() };
+        let read = || {
+            self.stand_in
+                .account()
+                .handle(&stripe::testing::Request::get(&path).api_key(request.api_key.expose()))
+        };
         match self.broken? {
             Broken::CancelFirst if path.ends_with("/cancel") => {
                 let path = path.trim_end_matches("/cancel");
@@ -51,8 +56,8 @@ impl Line {
                 Some(succeeded(r#"{"id":"re_0","status":"succeeded"}"#.to_owned()))
             }
             Broken::RefundsAreRead if request.method == "POST" && path == "/v1/refunds" => {
-                let real = stripe::testing::Request::of_client(request);
-                let mut refund = self.stand_in.account().handle(&real)?.json();
+                let made = stripe::testing::Request::of_client(request);
+                let mut refund = self.stand_in.account().handle(&made)?.json();
                 if refund["status"].is_string() {
                     refund["status"] = "succeeded".into();
                 }

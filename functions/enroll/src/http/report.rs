@@ -4,7 +4,9 @@ use enrollment::{
     enrollment::StuckReason,
     payment::{IntentId, ProviderRefusal},
 };
-use lambda::log_events::{ENROLLMENT_STUCK, PAYMENT_ORPHANED, PAYMENT_PROVIDER_REFUSED, REFUND_FAILED};
+use lambda::log_events::{
+    ENROLLMENT_STUCK, PAYMENT_ORPHANED, PAYMENT_PROVIDER_REFUSED, REFUND_FAILED,
+};
 
 pub(super) fn provider_refused(refusal: &ProviderRefusal) {
     tracing::error!(

@@ -109,7 +109,7 @@ impl Api {
     async fn webhook(&self, body: &Value, signed: bool) -> u16 {
         let body = body.to_string();
         let signature = if signed {
-            let now = time::OffsetDateTime::now_utc();
+            let now = lambda::clock::now();
             stripe::webhook::sign(&KEYS.webhook_secrets[0], body.as_bytes(), now)
         } else {
             "t=1,v1=00".to_owned()
