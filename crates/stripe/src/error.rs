@@ -2,22 +2,12 @@
 
 use enrollment::payment::{Decline, PaymentError, ProviderRefusal};
 use serde::Deserialize;
-use serde_json::Value;
 use unavailable::Unavailable;
 
-use crate::{object::IntentObject, transport::Response};
-
-/// The attribute `error` of a response that is not a success, and an intent's `last_payment_error`.
-#[derive(Debug, Default, Deserialize)]
-pub(crate) struct ErrorObject {
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    code: Option<String>,
-    decline_code: Option<String>,
-    message: Option<String>,
-    param: Option<String>,
-    payment_intent: Option<Value>,
-}
+use crate::{
+    object::{ErrorObject, IntentObject},
+    transport::Response,
+};
 
 #[derive(Deserialize)]
 struct Failed {
@@ -26,6 +16,10 @@ struct Failed {
 
 /// What a failure means.
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "short-lived; its size depends on features of serde_json"
+)]
 pub(crate) enum Failure {
     /// The student can change it.
     Student(Decline),
@@ -34,56 +28,6 @@ pub(crate) enum Failure {
     State(Option<IntentObject>),
     /// It is not about the student.
     Other(PaymentError),
-}
-
-impl ErrorObject {
-    fn kind(&self) -> &str {
-        self.kind.as_deref().unwrap_or_default()
-    }
-
-    fn code(&self) -> &str {
-        self.code.as_deref().unwrap_or_default()
-    }
-
-    fn says(&self, text: &str) -> bool {
-        self.message.as_ref().is_some_and(|message| message.contains(text))
-    }
-
-    /// The intent that the call was about, if it is shown.
-    fn intent(&self) -> Option<IntentObject> {
-        self.payment_intent.as_ref().and_then(|intent| IntentObject::deserialize(intent).ok())
-    }
-
-    /// For the student: the bank's code before Stripe's. "For card errors, these messages can be shown
-    /// to your users" (Stripe API reference, "Errors", `message`); others are for developers.
-    pub(crate) fn decline(self) -> Decline {
-        const DECLINED: &str = "The payment was declined; nothing was charged.";
-        const FAILED: &str =
-            "The payment was not completed; nothing was charged. Pay again, or use another card.";
-        let is_the_cards = self.kind() == "card_error";
-        let own = if is_the_cards { DECLINED } else { FAILED };
-        Decline {
-            code: self.decline_code.or(self.code).unwrap_or_else(|| "card_declined".to_owned()),
-            message: self.message.filter(|_| is_the_cards).unwrap_or_else(|| own.to_owned()),
-        }
-    }
-
-    /// The payment method does not exist, and not only in this mode: the other mode's is our mistake,
-    /// because our pages made it with the other mode's publishable key.
-    fn is_unknown_method(&self) -> bool {
-        self.code() == "resource_missing"
-            && self.param.as_deref() == Some("payment_method")
-            && !self.says("a similar object exists in")
-    }
-
-    /// The payment method works once. This error has no code, only a text. Both texts of public reports
-    /// contain this: github.com/stripe/stripe-php issue 1221 (an older one), and
-    /// github.com/Automattic/woocommerce-payments issue 323, which shows the error whole.
-    fn is_used_method(&self) -> bool {
-        self.kind() == "invalid_request_error"
-            && self.says("PaymentMethod")
-            && self.says("may not be used again")
-    }
 }
 
 /// Codes that say that an object is in another state than the call needs.

@@ -2,11 +2,10 @@
 
 use enrollment::{
     money::{Amount, Currency, Money},
-    payment::{Intent, IntentStatus, Refund, RefundStatus},
+    payment::{Decline, Intent, IntentStatus, Refund, RefundStatus},
 };
 use serde::Deserialize;
-
-use crate::error::ErrorObject;
+use serde_json::Value;
 
 /// Stripe API reference, "The `PaymentIntent` object".
 #[derive(Debug, Deserialize)]
@@ -48,6 +47,68 @@ impl IntentObject {
         let currency: Currency = self.currency.to_uppercase().parse().ok()?;
         let money = Money { amount: Amount::try_from(self.amount).ok()?, currency };
         Some(Intent { id: self.id.parse().ok()?, status, money, livemode: self.livemode })
+    }
+}
+
+/// The attribute `error` of a response that is not a success, and an intent's `last_payment_error`.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct ErrorObject {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    code: Option<String>,
+    decline_code: Option<String>,
+    message: Option<String>,
+    param: Option<String>,
+    payment_intent: Option<Value>,
+}
+
+impl ErrorObject {
+    pub(crate) fn kind(&self) -> &str {
+        self.kind.as_deref().unwrap_or_default()
+    }
+
+    pub(crate) fn code(&self) -> &str {
+        self.code.as_deref().unwrap_or_default()
+    }
+
+    fn says(&self, text: &str) -> bool {
+        self.message.as_ref().is_some_and(|message| message.contains(text))
+    }
+
+    /// The intent that the call was about, if it is shown.
+    pub(crate) fn intent(&self) -> Option<IntentObject> {
+        self.payment_intent.as_ref().and_then(|intent| IntentObject::deserialize(intent).ok())
+    }
+
+    /// For the student: the bank's code before Stripe's. "For card errors, these messages can be shown
+    /// to your users" (Stripe API reference, "Errors", `message`); others are for developers.
+    pub(crate) fn decline(self) -> Decline {
+        const DECLINED: &str = "The payment was declined; nothing was charged.";
+        const FAILED: &str =
+            "The payment was not completed; nothing was charged. Pay again, or use another card.";
+        let is_the_cards = self.kind() == "card_error";
+        let own = if is_the_cards { DECLINED } else { FAILED };
+        Decline {
+            code: self.decline_code.or(self.code).unwrap_or_else(|| "card_declined".to_owned()),
+            message: self.message.filter(|_| is_the_cards).unwrap_or_else(|| own.to_owned()),
+        }
+    }
+
+    /// The payment method does not exist, and not only in this mode: the other mode's is our mistake,
+    /// because our pages made it with the other mode's publishable key.
+    pub(crate) fn is_unknown_method(&self) -> bool {
+        self.code() == "resource_missing"
+            && self.param.as_deref() == Some("payment_method")
+            && !self.says("a similar object exists in")
+    }
+
+    /// The payment method works once. This error has no code, only a text. Both texts of public reports
+    /// contain this: github.com/stripe/stripe-php issue 1221 (an older one), and
+    /// github.com/Automattic/woocommerce-payments issue 323, which shows the error whole.
+    pub(crate) fn is_used_method(&self) -> bool {
+        self.kind() == "invalid_request_error"
+            && self.says("PaymentMethod")
+            && self.says("may not be used again")
     }
 }
 

@@ -56,8 +56,8 @@ impl Line {
                 Some(succeeded(r#"{"id":"re_0","status":"succeeded"}"#.to_owned()))
             }
             Broken::RefundsAreRead if request.method == "POST" && path == "/v1/refunds" => {
-                let real = stripe::testing::Request::of_client(request);
-                let mut refund = self.stand_in.account().handle(&real)?.json();
+                let made = stripe::testing::Request::of_client(request);
+                let mut refund = self.stand_in.account().handle(&made)?.json();
                 if refund["status"].is_string() {
                     refund["status"] = "succeeded".into();
                 }
