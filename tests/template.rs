@@ -171,7 +171,13 @@ fn no_policy_covers_a_route_of_the_other_by_a_wildcard() {
             .map(|arn| arn.split_once("${HttpApi}/$default/").unwrap().1.to_owned())
             .collect()
     };
-    let (callers, operators) = (routes("CallerPolicy"), routes("OperatorPolicy"));
+    let (mut callers, mut operators) = (routes("CallerPolicy"), routes("OperatorPolicy"));
+    // Both read courses.
+    let shared: Vec<_> =
+        callers.iter().filter(|route| operators.contains(route)).cloned().collect();
+    assert_eq!(shared, ["GET/courses/*"]);
+    callers.retain(|route| !shared.contains(route));
+    operators.retain(|route| !shared.contains(route));
     for (granted, others) in [(&callers, &operators), (&operators, &callers)] {
         for pattern in granted {
             let covered = others.iter().find(|route| covers(pattern, &route.replace('*', "id")));
