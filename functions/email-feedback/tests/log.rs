@@ -25,7 +25,10 @@ use tracing::{
 
 /// Keeps each line of the log as `name=value; name=value; `.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
+struct Log {
+    lines: Arc<Mutex<Vec<String>>>,
+    spans: Arc<Mutex<Vec<String>>>,
+}
 
 struct Line(String);
 
@@ -43,10 +46,13 @@ impl Subscriber for Log {
     fn event(&self, event: &Event<'_>) {
         let mut line = Line(String::new());
         event.record(&mut line);
-        self.0.lock().unwrap().push(line.0);
+        self.lines.lock().unwrap().push(line.0);
     }
 
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+    fn new_span(&self, attributes: &span::Attributes<'_>) -> span::Id {
+        let mut fields = Line(format!("{}: ", attributes.metadata().name()));
+        attributes.record(&mut fields);
+        self.spans.lock().unwrap().push(fields.0);
         span::Id::from_u64(1)
     }
 
@@ -76,7 +82,13 @@ async fn logged(before: State, body: impl ToString) -> Vec<String> {
     let receiver = Receiver { ledger, suppressions: MemorySuppressions::default() };
     let message = Received { sqs_message_id: "m-0".to_owned(), body: body.to_string() };
     receiver.handle(vec![message], OffsetDateTime::UNIX_EPOCH).with_subscriber(log.clone()).await;
-    let lines = log.0.lock().unwrap().clone();
+    let spans = log.spans.lock().unwrap().clone();
+    assert_eq!(
+        spans,
+        [r#"event: sqs_message_id="m-0"; "#],
+        "every line of an event carries its id"
+    );
+    let lines = log.lines.lock().unwrap().clone();
     for line in &lines {
         assert!(!line.to_lowercase().contains("example.com"), "{line}");
     }

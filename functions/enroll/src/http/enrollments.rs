@@ -21,6 +21,7 @@ use super::{
     jsend::ApiResponse,
     report,
     request::{CourseInPath, JsonObject, StudentInQuery},
+    span,
 };
 
 /// The message of the Express prototype that Registrar replaces; callers may compare it.
@@ -34,6 +35,7 @@ pub(super) async fn enroll<A: ApiAdapters>(
 ) -> Result<ApiResponse, ApiResponse> {
     let request = EnrollRequest::from_fields(&object)
         .map_err(|fields| ApiResponse::fields(StatusCode::UNPROCESSABLE_ENTITY, fields))?;
+    span::record_course(&request.course_id);
     let left = || ends_at.left();
     let deadline = Deadline::new(&left);
     let (status, enrollment) =
@@ -41,6 +43,7 @@ pub(super) async fn enroll<A: ApiAdapters>(
             Enrolled::New(enrollment) => (StatusCode::CREATED, enrollment),
             Enrolled::Already(enrollment) => (StatusCode::OK, enrollment),
         };
+    span::record_enrollment(enrollment.id);
     let data = json!({"message": ENROLLED, "enrollment": enrollment_json(&enrollment)});
     Ok(ApiResponse::success(status, data))
 }
@@ -51,6 +54,7 @@ pub(super) async fn show<A: ApiAdapters>(
     CourseInPath(course_id): CourseInPath,
     StudentInQuery(student_id): StudentInQuery,
 ) -> Result<ApiResponse, ApiResponse> {
+    span::record_course(&course_id);
     let Some(enrollment) = ports.enrollments.find_enrollment(&student_id, &course_id).await? else {
         let why = "this student has no enrollment in this course";
         return Ok(ApiResponse::fail(StatusCode::NOT_FOUND, "course_id", why));

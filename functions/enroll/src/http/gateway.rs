@@ -29,8 +29,9 @@ use lambda_http::{
 use lambda_runtime::{Diagnostic, LambdaEvent};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tracing::Instrument;
 
-use super::jsend::ApiResponse;
+use super::{jsend::ApiResponse, span};
 
 /// The route key of an API without routes, of a function URL, and of `cargo lambda watch`: nothing was
 /// matched, so the path decides.
@@ -91,7 +92,9 @@ pub async fn handle(router: &Router, event: LambdaEvent<Value>) -> Result<Value,
             }
         }
     });
-    let Ok(response) = Adapter::from(service).call(LambdaEvent::new(request, context)).await;
+    let span = span::request(checked.route_key.as_deref().unwrap_or(DEFAULT_ROUTE));
+    let call = Adapter::from(service).call(LambdaEvent::new(request, context));
+    let Ok(response) = call.instrument(span).await;
     serde_json::to_value(response).map_err(|error| error.to_string().into())
 }
 

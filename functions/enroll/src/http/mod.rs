@@ -8,6 +8,7 @@ pub mod gateway;
 mod jsend;
 mod report;
 mod request;
+mod span;
 #[cfg(test)]
 mod tests;
 mod webhook;

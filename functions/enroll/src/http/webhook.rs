@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 use super::{
     api::{ApiAdapters, WebhookKeys},
     jsend::ApiResponse,
-    report,
+    report, span,
 };
 
 /// Maximum size of an event, in bytes; Stripe's have a few thousand.
@@ -80,6 +80,8 @@ async fn settle<A: ApiAdapters>(
     event: Event,
     now: OffsetDateTime,
 ) -> Result<(), ApiResponse> {
+    span::record_course(&event.course_id);
+    span::record_enrollment(&event.enrollment_id);
     let found = ports.enrollments.find_enrollment(&event.student_id, &event.course_id).await?;
     let Some(enrollment) = found.filter(|found| is_about(&event, found)) else {
         tracing::error!(
