@@ -1,9 +1,10 @@
 //! The critical path: enroll a student in a course.
 //!
-//! For a free course: (1) a conditional write of the active enrollment, (2) the email job, (3) the
-//! response. For a priced one: (1) a conditional write of the pending payment, (2) the creation of the
-//! intent, (3) a conditional write of its id, (4) its confirmation, which charges, (5) a conditional
-//! write of the grant, (6) the email job, (7) the response.
+//! For a free course: (1) a conditional write of the active enrollment, (2) the email job, (3) a
+//! conditional write that takes the enrollment out of the resumer's index, (4) the response. For a priced
+//! one: (1) a conditional write of the pending payment, (2) the creation of the intent, (3) a conditional
+//! write of its id, (4) its confirmation, which charges, (5) a conditional write of the grant, (6) the
+//! email job, (7) the write that takes it out of the index, (8) the response.
 //!
 //! Once the grant is written, the response is success. Whatever fails after it, and whatever a crash
 //! leaves unfinished before it, is finished later: the enrollment carries its `resume_at` from the
@@ -277,12 +278,16 @@ impl<A: Adapters> Round<'_, A> {
     }
 
     async fn granted(&self, granted: Enrollment) -> Enrolled {
-        if let Err(error) = self.ports.email_queue.enqueue_email(&granted.confirmation()).await {
-            tracing::warn!(
+        match self.ports.email_queue.enqueue_email(&granted.confirmation()).await {
+            Ok(()) if self.deadline.left() >= MAX_WRITE_DURATION => {
+                settle::finish(&self.ports.enrollments, &granted).await;
+            }
+            Ok(()) => {}
+            Err(error) => tracing::warn!(
                 enrollment_id = %granted.id,
                 %error,
                 "the email job was not enqueued; the enrollment stands and its resume_at remains",
-            );
+            ),
         }
         Enrolled::New(granted)
     }

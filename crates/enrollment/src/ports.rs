@@ -20,7 +20,13 @@ use crate::{
 /// The types of the adapters behind [`Ports`].
 pub trait Adapters {
     type Courses: FindCourse + Send + Sync + 'static;
-    type Enrollments: FindEnrollment + InsertEnrollment + SaveEnrollment + Send + Sync + 'static;
+    type Enrollments: FindEnrollment
+        + InsertEnrollment
+        + SaveEnrollment
+        + FinishEnrollment
+        + Send
+        + Sync
+        + 'static;
     type Payments: PaymentProvider + Send + Sync + 'static;
     type EmailQueue: EnqueueEmail + Send + Sync + 'static;
     /// The email side's delivery ledger, which is only read here.
@@ -109,6 +115,15 @@ pub trait SaveEnrollment {
         &self,
         enrollment: &Enrollment,
     ) -> impl Future<Output = Result<Saved, Unavailable>> + Send;
+}
+
+pub trait FinishEnrollment {
+    /// Takes an enrollment that is finished out of the index, if the table still has this very version.
+    /// Returns whether it had; the version stays the same.
+    fn finish_enrollment(
+        &self,
+        enrollment: &Enrollment,
+    ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
 }
 
 /// Charges students. Every call may be repeated; a repeated call has its effect once.

@@ -10,7 +10,9 @@ use crate::{
     payment::{
         Decline, Intent, IntentId, IntentStatus, Payment, PaymentError, Refund, RefundStatus,
     },
-    ports::{Adapters, FindCourse, PaymentProvider, Ports, SaveEnrollment, Saved},
+    ports::{
+        Adapters, FindCourse, FinishEnrollment, PaymentProvider, Ports, SaveEnrollment, Saved,
+    },
 };
 
 /// Saves of one change, each on top of the version that won the race before.
@@ -248,8 +250,24 @@ pub async fn settle_intent<A: Adapters>(
     if let Settled::Granted(granted) = &settled {
         // If this fails, the resumer enqueues the job.
         ports.email_queue.enqueue_email(&granted.confirmation()).await?;
+        finish(&ports.enrollments, granted).await;
     }
     Ok(settled)
+}
+
+/// Takes a granted enrollment whose email job is enqueued out of the resumer's index, so that it leaves
+/// nothing behind. If that fails, the resumer does it.
+pub(crate) async fn finish(enrollments: &(impl FinishEnrollment + Sync), granted: &Enrollment) {
+    let enrollment_id = granted.id;
+    match enrollments.finish_enrollment(granted).await {
+        Ok(true) => {}
+        Ok(false) => {
+            tracing::debug!(%enrollment_id, "another caller has changed it; the resumer finishes it");
+        }
+        Err(error) => {
+            tracing::debug!(%enrollment_id, %error, "the resumer takes it out of the index");
+        }
+    }
 }
 
 fn may_adopt(enrollment: &Enrollment) -> bool {

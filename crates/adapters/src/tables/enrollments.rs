@@ -6,12 +6,17 @@
 //! distribute the writes over several partition keys.
 
 use aws_sdk_dynamodb::{
-    Client, error::SdkError, operation::put_item::PutItemError,
+    Client,
+    error::SdkError,
+    operation::{put_item::PutItemError, update_item::UpdateItemError},
     types::ReturnValuesOnConditionCheckFailure,
 };
 use enrollment::{
     CourseId, Enrollment, EnrollmentId, StudentId,
-    ports::{FindEnrollment, FindOverdue, InsertEnrollment, Inserted, SaveEnrollment, Saved},
+    ports::{
+        FindEnrollment, FindOverdue, FinishEnrollment, InsertEnrollment, Inserted, SaveEnrollment,
+        Saved,
+    },
 };
 use serde::Deserialize;
 use time::OffsetDateTime;
@@ -28,8 +33,8 @@ const RESUME_INDEX: &str = "resume";
 /// Keys per page of a query.
 const PAGE_SIZE: i32 = 100;
 
-/// Enrollments. Needs `dynamodb:GetItem` and `dynamodb:PutItem`; [`FindOverdue`] needs `dynamodb:Query`
-/// on the index.
+/// Enrollments. Needs `dynamodb:GetItem`, `dynamodb:PutItem` and `dynamodb:UpdateItem`; [`FindOverdue`]
+/// needs `dynamodb:Query` on the index.
 #[derive(Debug, Clone)]
 pub struct EnrollmentsTable {
     client: Client,
@@ -122,6 +127,29 @@ impl SaveEnrollment for EnrollmentsTable {
     }
 }
 
+impl FinishEnrollment for EnrollmentsTable {
+    async fn finish_enrollment(&self, enrollment: &Enrollment) -> Result<bool, Unavailable> {
+        const WRITE: &str = "taking an enrollment out of the index";
+        let finished = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .key("student_id", text(&enrollment.student.id))
+            .key("course_id", text(&enrollment.course_id))
+            .update_expression("REMOVE resume_at, resume_shard")
+            .condition_expression("id = :id AND version = :version")
+            .expression_attribute_values(":id", text(enrollment.id))
+            .expression_attribute_values(":version", number(enrollment.version))
+            .send()
+            .await;
+        match finished.map_err(SdkError::into_service_error) {
+            Ok(_) => Ok(true),
+            Err(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+            Err(error) => Err(Unavailable::new(WRITE, error)),
+        }
+    }
+}
+
 impl FindOverdue for EnrollmentsTable {
     const SHARDS: u8 = RESUME_SHARDS;
 
@@ -175,7 +203,8 @@ fn item(operation: &'static str, enrollment: &Enrollment) -> Result<Item, Unavai
 #[cfg(test)]
 mod tests {
     use aws_sdk_dynamodb::{
-        operation::put_item::PutItemOutput, types::error::ConditionalCheckFailedException,
+        operation::{put_item::PutItemOutput, update_item::UpdateItemOutput},
+        types::error::ConditionalCheckFailedException,
     };
     use aws_smithy_mocks::{Rule, mock, mock_client};
     use enrollment::payment::RefundProgress;
@@ -279,6 +308,25 @@ mod tests {
         let refund: RefundProgress = serde_json::from_value(started.clone()).unwrap();
         assert_eq!(refund.last, None);
         assert_eq!(serde_json::to_value(refund).unwrap(), started);
+    }
+
+    #[tokio::test]
+    async fn finished_enrollment_leaves_the_index_if_its_version_is_still_the_same() {
+        let finished = Enrollment { version: 3, ..enrollment() };
+        let update = mock!(Client::update_item)
+            .match_requests(|request| {
+                request.update_expression() == Some("REMOVE resume_at, resume_shard")
+                    && request.condition_expression() == Some("id = :id AND version = :version")
+                    && request.expression_attribute_values().unwrap()[":version"] == number(3)
+            })
+            .then_output(|| UpdateItemOutput::builder().build());
+        assert!(table(&update).finish_enrollment(&finished).await.unwrap());
+        let refusal = mock!(Client::update_item).then_error(|| {
+            UpdateItemError::ConditionalCheckFailedException(
+                ConditionalCheckFailedException::builder().build(),
+            )
+        });
+        assert!(!table(&refusal).finish_enrollment(&finished).await.unwrap());
     }
 
     #[tokio::test]

@@ -8,8 +8,8 @@ use crate::{
     course::{Course, CourseId},
     enrollment::{Enrollment, EnrollmentState},
     ports::{
-        FindCourse, FindEnrollment, FindOverdue, InsertEnrollment, Inserted, PutCourse,
-        SaveEnrollment, Saved,
+        FindCourse, FindEnrollment, FindOverdue, FinishEnrollment, InsertEnrollment, Inserted,
+        PutCourse, SaveEnrollment, Saved,
     },
     student::StudentId,
 };
@@ -119,6 +119,24 @@ impl SaveEnrollment for World {
     }
 }
 
+impl FinishEnrollment for World {
+    async fn finish_enrollment(&self, enrollment: &Enrollment) -> Result<bool, Unavailable> {
+        self.call(Dependency::Tables, |state| {
+            let fits = |found: &&mut Enrollment| {
+                found.id == enrollment.id && found.version == enrollment.version
+            };
+            match state.enrollments.get_mut(&key(enrollment)).filter(fits) {
+                Some(found) => {
+                    found.resume_at = None;
+                    true
+                }
+                None => false,
+            }
+        })
+        .await
+    }
+}
+
 impl FindOverdue for World {
     const SHARDS: u8 = 2;
 
@@ -207,6 +225,21 @@ mod tests {
         let world = world_with(&first).await;
         let other = enrollment().next(EnrollmentState::Active, None);
         assert_eq!(world.save_enrollment(&other).await.unwrap(), Saved::Conflict(first));
+    }
+
+    #[tokio::test]
+    async fn only_the_version_that_is_stored_is_finished() {
+        let first = enrollment();
+        let world = world_with(&first).await;
+        let next = first.next(EnrollmentState::Refunding, first.resume_at);
+        assert_eq!(world.save_enrollment(&next).await.unwrap(), Saved::Done);
+        assert!(!world.finish_enrollment(&first).await.unwrap(), "a stale version");
+        assert!(!world.finish_enrollment(&enrollment()).await.unwrap(), "another enrollment");
+        assert_eq!(world.enrollments(), [next.clone()]);
+        for _ in 0..2 {
+            assert!(world.finish_enrollment(&next).await.unwrap(), "and again");
+        }
+        assert_eq!(world.enrollments(), [Enrollment { resume_at: None, ..next }]);
     }
 
     #[tokio::test]

@@ -287,7 +287,7 @@ fn a_removed_rule_breaks_an_invariant() {
 
 #[test]
 fn undisturbed_request_makes_no_more_calls_than_needed() {
-    for (price, points) in [(0, 6), (4900, 14)] {
+    for (price, points) in [(0, 8), (4900, 16)] {
         let world = world(price, Bank::Accepts);
         let ports = world.ports();
         let mut enrolled = None;
@@ -299,5 +299,33 @@ fn undisturbed_request_makes_no_more_calls_than_needed() {
         run(Box::pin(request), u32::MAX);
         assert!(matches!(enrolled, Some(Ok(Enrolled::New(_)))));
         assert_eq!(world.points(), points, "the hot path makes no other call");
+        assert!(
+            world.enrollments().iter().all(|found| found.resume_at.is_none()),
+            "and is finished"
+        );
     }
+}
+
+#[test]
+fn undisturbed_event_leaves_the_resumer_nothing_to_do() {
+    let world = world(4900, Bank::Processes);
+    run(asks(&world, "pm_1", START), u32::MAX);
+    world.bank_decides(true);
+    run(webhook(&world, START), u32::MAX);
+    let enrollment = world.enrollments().pop().unwrap();
+    assert_eq!((enrollment.state, enrollment.resume_at), (EnrollmentState::Active, None));
+    assert_eq!(world.jobs().len(), 1);
+}
+
+/// The student has access and the email job; the resumer tidies up.
+#[test]
+fn enrollment_that_could_not_be_taken_out_of_the_index_is_finished_by_the_resumer() {
+    let world = world(0, Bank::Accepts);
+    run(asks(&world, "pm_1", START), 6);
+    assert_eq!(world.jobs().len(), 1);
+    assert!(world.enrollments().iter().all(|found| found.resume_at.is_some()));
+    run(works(&world), u32::MAX);
+    recover(&world, START, true);
+    check(&world).unwrap();
+    assert!(world.enrollments().iter().all(|found| found.resume_at.is_none()));
 }
