@@ -235,7 +235,7 @@ mod tests {
         assert_eq!(world.save_enrollment(&next).await.unwrap(), Saved::Done);
         assert!(!world.finish_enrollment(&first).await.unwrap(), "a stale version");
         assert!(!world.finish_enrollment(&enrollment()).await.unwrap(), "another enrollment");
-        assert_eq!(world.enrollments(), [next.clone()]);
+        assert_eq!(world.enrollments(), std::slice::from_ref(&next));
         for _ in 0..2 {
             assert!(world.finish_enrollment(&next).await.unwrap(), "and again");
         }
