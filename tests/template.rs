@@ -635,6 +635,27 @@ fn each_metric_filter_stands_directly_before_its_alarm() {
 }
 
 #[test]
+fn each_function_with_a_schedule_has_an_alarm_for_runs_that_do_not_happen() {
+    let template = template();
+    let mut scheduled = 0;
+    for (function, properties) in resources(&template, "AWS::Serverless::Function") {
+        let Some(events) = properties["Events"].as_mapping() else { continue };
+        if !events.values().any(|event| event["Type"] == "ScheduleV2") {
+            continue;
+        }
+        scheduled += 1;
+        let reports_absence = resources(&template, "AWS::CloudWatch::Alarm").any(|(_, alarm)| {
+            is_ref(&alarm["Dimensions"][0]["Value"], function)
+                && alarm["MetricName"] == "Invocations"
+                && alarm["ComparisonOperator"] == "LessThanThreshold"
+                && alarm["TreatMissingData"] == "breaching"
+        });
+        assert!(reports_absence, "no alarm reports that {function} is not invoked");
+    }
+    assert_eq!(scheduled, 2);
+}
+
+#[test]
 fn each_function_is_one_block_from_its_log_group_to_its_alarms() {
     let template = template();
     let resources = in_order(&template);
