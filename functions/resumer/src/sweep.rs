@@ -162,7 +162,7 @@ async fn take_up<A: Adapters>(
             event = PAYMENT_ORPHANED,
             %enrollment_id,
             %intent_id,
-            "a charge of an attempt that was over is paid back",
+            "a charge belongs to an attempt that was over; a refund was requested",
         ),
         Ok(Resumed::Stuck(reason)) => tracing::error!(
             event = ENROLLMENT_STUCK,

@@ -23,7 +23,7 @@ pub(super) fn orphaned(intent: &IntentId) {
     tracing::error!(
         event = PAYMENT_ORPHANED,
         intent_id = %intent,
-        "a charge of an attempt that was over is paid back",
+        "a charge belongs to an attempt that was over; a refund was requested",
     );
 }
 
