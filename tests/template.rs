@@ -235,6 +235,21 @@ fn arn(resource: &str) -> String {
     format!(r#"{{"Fn::GetAtt":"{resource}.Arn"}}"#)
 }
 
+/// Lambda writes an invocation's traces with its role. X-Ray has no resources for these actions (Service
+/// Authorization Reference, "Actions, resources, and condition keys for AWS X-Ray").
+fn traces() -> [(&'static str, String); 2] {
+    ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
+        .map(|action| (action, r#""*""#.to_owned()))
+}
+
+/// The actions of a function, and those of its traces, in order.
+fn expected_of_function<'a>(pairs: &[(&'a str, &str)]) -> Vec<(&'a str, String)> {
+    let mut actions = expected(pairs);
+    actions.extend(traces());
+    actions.sort();
+    actions
+}
+
 /// Actions, each on one resource of the template, in order.
 fn expected<'a>(pairs: &[(&'a str, &str)]) -> Vec<(&'a str, String)> {
     let mut pairs: Vec<_> =
@@ -251,7 +266,7 @@ fn enrollment_roles_grant_what_their_functions_call_and_no_more() {
         ("kms:Decrypt", r#""*""#.to_owned()),
     ];
 
-    let mut enroll = expected(&[
+    let mut enroll = expected_of_function(&[
         ("dynamodb:GetItem", "CoursesTable"),
         ("dynamodb:PutItem", "CoursesTable"),
         ("dynamodb:GetItem", "EnrollmentsTable"),
@@ -266,7 +281,7 @@ fn enrollment_roles_grant_what_their_functions_call_and_no_more() {
     enroll.sort();
     assert_eq!(role_actions(&template, "EnrollRole"), enroll);
 
-    let mut resumer = expected(&[
+    let mut resumer = expected_of_function(&[
         ("dynamodb:GetItem", "CoursesTable"),
         ("dynamodb:GetItem", "EnrollmentsTable"),
         ("dynamodb:PutItem", "EnrollmentsTable"),
@@ -305,7 +320,7 @@ fn roles_decrypt_only_the_secret_with_stripes_keys_and_only_by_secrets_manager()
 #[test]
 fn email_roles_grant_what_their_functions_call_and_no_more() {
     let template = template();
-    let worker = expected(&[
+    let worker = expected_of_function(&[
         ("dynamodb:UpdateItem", "EmailsTable"),
         ("dynamodb:GetItem", "SuppressionsTable"),
         ("dynamodb:DeleteItem", "SuppressionsTable"),
@@ -332,7 +347,7 @@ fn email_roles_grant_what_their_functions_call_and_no_more() {
     assert!(identities.contains("identity/${SenderAddress}"), "{identities}");
     assert!(!identities.contains('*'), "{identities}");
 
-    let feedback = expected(&[
+    let feedback = expected_of_function(&[
         ("dynamodb:UpdateItem", "EmailsTable"),
         ("dynamodb:PutItem", "SuppressionsTable"),
         ("sqs:ReceiveMessage", "EmailFeedbackQueue"),
@@ -347,7 +362,7 @@ fn email_roles_grant_what_their_functions_call_and_no_more() {
 #[test]
 fn hold_watch_role_grants_what_its_function_calls_and_no_more() {
     let template = template();
-    let hold_watch = expected(&[
+    let hold_watch = expected_of_function(&[
         ("dynamodb:GetItem", "HoldsTable"),
         ("dynamodb:PutItem", "HoldsTable"),
         ("logs:CreateLogStream", "HoldWatchLogGroup"),
@@ -389,6 +404,17 @@ fn each_schedule_may_invoke_its_own_function_only() {
     for function in schedules {
         let run = expected(&[("lambda:InvokeFunction", &format!("{function}Function"))]);
         assert_eq!(role_actions(&template, &format!("{function}ScheduleRole")), run);
+    }
+}
+
+#[test]
+fn every_function_is_traced_without_a_layer() {
+    let template = template();
+    let globals = &template["Globals"]["Function"];
+    assert_eq!(globals["Tracing"], "Active");
+    assert!(globals["Layers"].is_null());
+    for (name, function) in resources(&template, "AWS::Serverless::Function") {
+        assert!(function["Tracing"].is_null() && function["Layers"].is_null(), "{name}");
     }
 }
 

@@ -62,9 +62,10 @@ const PRODUCTION_DEPENDENCIES: [(&str, &str); 39] = [
 const TEST_PACKAGES: [&str; 4] = ["crashes", "journeys", "registrar-bench", "storm"];
 
 /// A package, and the prefixes of the packages that must not be in its tree (`cargo tree -p PACKAGE`).
-const WALLS: [(&str, &[&str]); 10] = [
+const WALLS: [(&str, &[&str]); 11] = [
     ("send-pacer", &["registrar", "aws-", "lambda_"]),
     ("registrar-unavailable", &["registrar-e", "registrar-s", "aws-", "lambda_", "tokio"]),
+    ("registrar-invocation", &["registrar", "aws-", "lambda_"]),
     ("registrar-sizing", &["registrar-e", "registrar-stripe", "aws-", "lambda_", "tokio"]),
     ("registrar-email", &["registrar-enrollment", "registrar-stripe", "aws-", "lambda_"]),
     ("registrar-enrollment", &["registrar-stripe", "aws-", "lambda_"]),

@@ -30,6 +30,20 @@ async fn job_with_its_own_text_is_sent_unchanged() {
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
+async fn job_is_sent_whatever_its_trace_header_is() {
+    let stack = DeployedStack::shared().await;
+    let valid = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
+    let long = "Root=".repeat(1_000);
+    for trace in [valid, "Root=1-5759e988", "=;=;=", "not a header", long.as_str()] {
+        let to = address();
+        let job = plain_job(&unique_id("job"), &to).to_string();
+        stack.enqueue_traced(job, trace).await;
+        stack.wait_for_email_to(&to).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a deployed stack: make journeys"]
 async fn job_that_is_queued_twice_is_sent_once() {
     let stack = DeployedStack::shared().await;
     let (id, to) = (unique_id("job"), address());

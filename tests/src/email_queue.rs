@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use aws_sdk_sqs::error::ProvideErrorMetadata;
+use aws_sdk_sqs::{
+    error::ProvideErrorMetadata,
+    types::{MessageSystemAttributeNameForSends, MessageSystemAttributeValue},
+};
 
 use crate::{
     DeployedStack, Student, emulator::QueuedMessage, eventually, feedback::feedback_event,
@@ -21,6 +24,26 @@ impl DeployedStack {
             .await
             .expect("the queue accepts messages");
         sent.message_id.expect("a message has an id")
+    }
+
+    /// Puts a message on the email queue with this trace header, which may be any text.
+    pub async fn enqueue_traced(&self, body: impl Into<String>, trace: &str) {
+        let attribute = MessageSystemAttributeValue::builder()
+            .data_type("String")
+            .string_value(trace)
+            .build()
+            .expect("the attribute has a type");
+        self.sqs
+            .send_message()
+            .queue_url(self.output("EmailQueueUrl"))
+            .message_body(body)
+            .message_system_attributes(
+                MessageSystemAttributeNameForSends::AwsTraceHeader,
+                attribute,
+            )
+            .send()
+            .await
+            .expect("the queue accepts messages");
     }
 
     /// Puts a message on the email queue that the queue must refuse, and returns SQS's error code.

@@ -1,11 +1,16 @@
 //! The email queue for producers.
 
-use aws_sdk_sqs::Client;
+use aws_sdk_sqs::{
+    Client,
+    error::BuildError,
+    types::{MessageSystemAttributeNameForSends, MessageSystemAttributeValue},
+};
 use email::{
     Job,
     job::{MAX_JOB_BYTES, MalformedJob},
     queue::EnqueueEmail,
 };
+use invocation::trace::{self, TraceHeader};
 use unavailable::Unavailable;
 
 /// Puts email jobs on the SQS queue. Needs `sqs:SendMessage`.
@@ -28,23 +33,34 @@ impl EnqueueEmail for EmailQueue {
         if body.len() > MAX_JOB_BYTES {
             return Err(Unavailable::new(ENQUEUE, MalformedJob::TooLarge));
         }
-        self.client
-            .send_message()
-            .queue_url(&self.url)
-            .message_body(body)
-            .send()
-            .await
-            .map_err(|error| Unavailable::new(ENQUEUE, error))?;
+        let mut send = self.client.send_message().queue_url(&self.url).message_body(body);
+        if let Some(trace) = trace::current() {
+            let attribute =
+                trace_attribute(&trace).map_err(|error| Unavailable::new(ENQUEUE, error))?;
+            send = send.message_system_attributes(
+                MessageSystemAttributeNameForSends::AwsTraceHeader,
+                attribute,
+            );
+        }
+        send.send().await.map_err(|error| Unavailable::new(ENQUEUE, error))?;
         Ok(())
     }
+}
+
+/// Carries the trace to the worker. It counts neither towards the message's size nor its attributes, and
+/// overrides the trace header that the SDK sends as an HTTP header, which is that of the invocation (X-Ray
+/// Developer Guide, "Amazon SQS and AWS X-Ray").
+fn trace_attribute(trace: &TraceHeader) -> Result<MessageSystemAttributeValue, BuildError> {
+    MessageSystemAttributeValue::builder().data_type("String").string_value(trace.as_str()).build()
 }
 
 #[cfg(test)]
 mod tests {
     use aws_sdk_sqs::{
-        operation::send_message::SendMessageOutput, types::error::InvalidMessageContents,
+        operation::send_message::{SendMessageInput, SendMessageOutput},
+        types::error::InvalidMessageContents,
     };
-    use aws_smithy_mocks::{mock, mock_client};
+    use aws_smithy_mocks::{RuleMode, mock, mock_client};
     use email::{Message, job::Content};
 
     use super::*;
@@ -73,6 +89,30 @@ mod tests {
             EmailQueue::new(mock_client!(aws_sdk_sqs, [&send]), "https://queue.example".to_owned());
         queue.enqueue_email(&job()).await.unwrap();
         assert_eq!(send.num_calls(), 1);
+    }
+
+    #[tokio::test]
+    async fn job_carries_the_trace_of_the_work_in_progress_and_otherwise_none() {
+        const HEADER: &str =
+            "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
+        let header = |request: &SendMessageInput| {
+            let name = MessageSystemAttributeNameForSends::AwsTraceHeader;
+            let attributes = request.message_system_attributes().cloned().unwrap_or_default();
+            attributes.get(&name).and_then(|value| value.string_value().map(str::to_owned))
+        };
+        let traced = mock!(Client::send_message)
+            .match_requests(move |request| header(request).as_deref() == Some(HEADER))
+            .then_output(|| SendMessageOutput::builder().build());
+        let untraced = mock!(Client::send_message)
+            .match_requests(move |request| header(request).is_none())
+            .then_output(|| SendMessageOutput::builder().build());
+        let client = mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&traced, &untraced]);
+        let queue = EmailQueue::new(client, "q".to_owned());
+        let job = job();
+        trace::within(TraceHeader::parse(HEADER), queue.enqueue_email(&job)).await.unwrap();
+        assert_eq!((traced.num_calls(), untraced.num_calls()), (1, 0));
+        queue.enqueue_email(&job).await.unwrap();
+        assert_eq!((traced.num_calls(), untraced.num_calls()), (1, 1));
     }
 
     #[tokio::test]

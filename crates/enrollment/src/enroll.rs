@@ -162,7 +162,8 @@ pub async fn enroll<A: Adapters>(
     }
 
     let method = request.payment_method.as_ref();
-    let enrollment = Enrollment::new(request.student.clone(), &course, method, now);
+    let enrollment = Enrollment::new(request.student.clone(), &course, method, now)
+        .traced(request.trace.clone());
     match ports.enrollments.insert_enrollment(&enrollment).await? {
         // If the client repeats a write whose response was lost, the write finds its own id.
         Inserted::Exists(existing) if existing.id != enrollment.id => {
@@ -261,7 +262,9 @@ impl<A: Adapters> Round<'_, A> {
             return Err(EnrollError::Differs(differences));
         }
         let (student, method) = (&self.request.student, self.request.payment_method.as_ref());
-        let next = existing.next_attempt(student.clone(), self.course, method, self.now);
+        let next = existing
+            .next_attempt(student.clone(), self.course, method, self.now)
+            .traced(self.request.trace.clone());
         match self.ports.enrollments.save_enrollment(&next).await? {
             Saved::Done => self.run(next).await,
             Saved::Conflict(current) => Ok(Step::Next(current)),

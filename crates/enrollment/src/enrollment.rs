@@ -113,6 +113,10 @@ pub struct Enrollment {
         skip_serializing_if = "Option::is_none"
     )]
     pub resume_at: Option<OffsetDateTime>,
+    /// The trace header of the request that began the last attempt, so that the emails that follow from it belong
+    /// to its trace, whoever enqueues them. It may be any text: nothing depends on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
     /// The number of changes so far: the token of every conditional write.
     pub version: u32,
 }
@@ -136,6 +140,7 @@ impl Enrollment {
             refunded_intents: Vec::new(),
             stuck_reason: None,
             resume_at: Some(now + RESUME_AFTER),
+            trace: None,
             version: 0,
         };
         enrollment.start_payment(course, method, now);
@@ -182,6 +187,11 @@ impl Enrollment {
             livemode: None,
             refund: None,
         });
+    }
+
+    /// The same version with the trace of its request.
+    pub(crate) fn traced(self, trace: Option<String>) -> Self {
+        Self { trace, ..self }
     }
 
     pub(crate) fn next(&self, state: EnrollmentState, resume_at: Option<OffsetDateTime>) -> Self {

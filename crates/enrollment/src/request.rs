@@ -20,6 +20,8 @@ pub struct EnrollRequest {
     pub payment_method: Option<PaymentMethod>,
     /// The price that the student agreed to, if the caller says.
     pub agreed_price: Option<Money>,
+    /// See [`Enrollment::trace`]. Not a field of the body.
+    pub trace: Option<String>,
 }
 
 impl EnrollRequest {
@@ -38,7 +40,8 @@ impl EnrollRequest {
         let agreed_price = Money::from_optional_fields(object, &mut fields);
         let request = (|| {
             let student = Student { id: id?, email: email?, name: name? };
-            Some(Self { student, course_id: course_id?, payment_method, agreed_price })
+            let course_id = course_id?;
+            Some(Self { student, course_id, payment_method, agreed_price, trace: None })
         })();
         fields.finish(request)
     }

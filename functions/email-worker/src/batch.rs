@@ -15,6 +15,7 @@ use email::{
     retry,
 };
 use futures_util::{FutureExt, StreamExt, stream};
+use invocation::trace::TraceHeader;
 use lambda::batch::panic_text;
 use pacer::driver::Driver;
 use tracing::Instrument;
@@ -88,10 +89,13 @@ struct Email {
 }
 
 impl Email {
-    /// The span with the ids, so that every log line of a job has them.
+    /// The span with the ids, so that every log line of a job has them. The trace is the job's own: the jobs of a
+    /// batch come from different requests.
     fn span(&self) -> tracing::Span {
         let job_id = self.parsed.as_ref().ok().map(|job| job.id.as_str());
-        tracing::info_span!("job", job_id, sqs_message_id = self.messages[0].sqs_message_id)
+        let Received { sqs_message_id, trace, .. } = &self.messages[0];
+        let trace_id = trace.as_ref().map(TraceHeader::id);
+        tracing::info_span!("job", job_id, sqs_message_id, trace_id)
     }
 }
 

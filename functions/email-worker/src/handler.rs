@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use invocation::trace::TraceHeader;
 use lambda::{
     batch::{self, NoMessageId},
     clock,
@@ -59,15 +60,21 @@ fn begin(Pace { share, timeout }: Pace, context: &Context) -> Invocation {
 pub fn received(mut message: SqsMessage) -> Result<Received, NoMessageId> {
     let attribute = |name: &str| message.attributes.get(name);
     let receives = attribute("ApproximateReceiveCount").and_then(|count| count.parse().ok());
-    let first = attribute("ApproximateFirstReceiveTimestamp").and_then(|at| at.parse().ok());
     Ok(Received {
         receives: receives.unwrap_or(1),
-        first_received_at: first
-            .map(|milliseconds| OffsetDateTime::UNIX_EPOCH + Duration::from_millis(milliseconds)),
+        first_received_at: attribute("ApproximateFirstReceiveTimestamp").and_then(|at| moment(at)),
+        queued_at: attribute("SentTimestamp").and_then(|at| moment(at)),
+        trace: attribute("AWSTraceHeader").and_then(|header| TraceHeader::parse(header)),
         sqs_message_id: batch::sqs_message_id(&mut message)?,
         receipt_handle: message.receipt_handle.unwrap_or_default(),
         body: message.body.unwrap_or_default(),
     })
+}
+
+/// Milliseconds since 1970. `None` if it is not a number, or not a time that a message can have.
+fn moment(milliseconds: &str) -> Option<OffsetDateTime> {
+    let since_1970 = Duration::from_millis(milliseconds.parse().ok()?);
+    OffsetDateTime::UNIX_EPOCH.checked_add(since_1970.try_into().ok()?)
 }
 
 #[cfg(test)]
@@ -86,6 +93,42 @@ mod tests {
         let response = handle(&world, pace, LambdaEvent { payload, context }).await.unwrap();
         assert_eq!(world.sent().len() + response.batch_item_failures.len(), 3);
         world.sent().len()
+    }
+
+    fn with_attributes(attributes: &[(&str, &str)]) -> Received {
+        let mut message = SqsMessage::default();
+        message.message_id = Some("m-1".to_owned());
+        let attributes = attributes.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        message.attributes = attributes.collect();
+        received(message).unwrap()
+    }
+
+    #[test]
+    fn message_brings_its_trace_and_the_time_that_it_was_queued() {
+        let header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
+        let message =
+            with_attributes(&[("AWSTraceHeader", header), ("SentTimestamp", "1795426200137")]);
+        assert_eq!(message.trace, TraceHeader::parse(header));
+        assert!(message.trace.is_some());
+        let queued_at = OffsetDateTime::UNIX_EPOCH + Duration::from_millis(1_795_426_200_137);
+        assert_eq!(message.queued_at, Some(queued_at));
+    }
+
+    #[test]
+    fn attributes_that_are_not_valid_are_missing() {
+        let longest = u64::MAX.to_string();
+        for text in ["", "-1", "soon", "Root=;;==", "\u{0}", longest.as_str(), &"=".repeat(100_000)]
+        {
+            let message = with_attributes(&[
+                ("AWSTraceHeader", text),
+                ("SentTimestamp", text),
+                ("ApproximateFirstReceiveTimestamp", text),
+                ("ApproximateReceiveCount", text),
+            ]);
+            let none = (message.trace, message.queued_at, message.first_received_at);
+            assert_eq!(none, (None, None, None), "{text:.20}");
+            assert_eq!(message.receives, 1);
+        }
     }
 
     #[tokio::test(start_paused = true)]

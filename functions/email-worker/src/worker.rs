@@ -14,6 +14,7 @@ use email::{
     mailer::Mailer,
     suppression::Suppressions,
 };
+use invocation::trace::TraceHeader;
 use lambda::clock;
 use pacer::driver::Driver;
 use time::OffsetDateTime;
@@ -93,6 +94,10 @@ pub struct Received {
     pub receives: u32,
     /// `None` if the queue does not report it.
     pub first_received_at: Option<OffsetDateTime>,
+    /// When it was put on the queue. `None` if the queue does not report it.
+    pub queued_at: Option<OffsetDateTime>,
+    /// The trace of the request that enqueued it.
+    pub trace: Option<TraceHeader>,
 }
 
 /// A message to return to the queue.

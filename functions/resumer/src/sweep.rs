@@ -9,6 +9,7 @@ use enrollment::{
     resume::{self, Resumed},
 };
 use futures_util::{StreamExt, stream};
+use invocation::trace::{self, TraceHeader};
 use lambda::{
     clock,
     log_events::{
@@ -90,8 +91,9 @@ where
             if clock::instant() > until {
                 return Step::Left;
             }
-            let span =
-                tracing::info_span!("enrollment", course_id = %course, enrollment_id = Empty);
+            let span = tracing::info_span!(
+                "enrollment", course_id = %course, enrollment_id = Empty, trace_id = Empty,
+            );
             step(ports, &student, &course, now).instrument(span).await
         })
         .buffer_unordered(MAX_CONCURRENT_STEPS);
@@ -117,8 +119,11 @@ async fn step<A: Adapters>(
     let resumed = async {
         match ports.enrollments.find_enrollment(student, course).await? {
             Some(found) if found.resume_at.is_some_and(|at| at <= now) => {
-                Span::current().record("enrollment_id", tracing::field::display(found.id));
-                take_up(ports, found, now).await.map(Step::Done)
+                let trace = found.trace.as_deref().and_then(TraceHeader::parse);
+                let span = Span::current();
+                span.record("enrollment_id", tracing::field::display(found.id));
+                span.record("trace_id", trace.as_ref().map(TraceHeader::id));
+                trace::within(trace, take_up(ports, found, now)).await.map(Step::Done)
             }
             _ => Ok(Step::Gone),
         }

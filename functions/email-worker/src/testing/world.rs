@@ -136,6 +136,8 @@ pub(crate) fn message(sqs_message_id: &str, body: &str) -> Received {
         body: body.to_owned(),
         receives: 1,
         first_received_at: None,
+        queued_at: None,
+        trace: None,
     }
 }
 

@@ -11,6 +11,7 @@ use enrollment::{
     Deadline, EnrollError, EnrollRequest, Enrolled, Enrollment, Ports, enrollment::EnrollmentState,
     payment::Payment, ports::FindEnrollment,
 };
+use invocation::trace;
 use lambda::clock;
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -33,8 +34,9 @@ pub(super) async fn enroll<A: ApiAdapters>(
     Extension(ends_at): Extension<EndsAt>,
     JsonObject(object): JsonObject,
 ) -> Result<ApiResponse, ApiResponse> {
-    let request = EnrollRequest::from_fields(&object)
+    let mut request = EnrollRequest::from_fields(&object)
         .map_err(|fields| ApiResponse::fields(StatusCode::UNPROCESSABLE_ENTITY, fields))?;
+    request.trace = trace::current().map(|trace| trace.as_str().to_owned());
     span::record_course(&request.course_id);
     let left = || ends_at.left();
     let deadline = Deadline::new(&left);

@@ -20,6 +20,7 @@ use axum::{
     response::IntoResponse,
 };
 use enrollment::fields::FieldErrors;
+use invocation::trace::{self, TraceHeader};
 use lambda_http::{
     Adapter, Request,
     request::LambdaRequest,
@@ -92,9 +93,11 @@ pub async fn handle(router: &Router, event: LambdaEvent<Value>) -> Result<Value,
             }
         }
     });
-    let span = span::request(checked.route_key.as_deref().unwrap_or(DEFAULT_ROUTE));
+    let trace = context.xray_trace_id.as_deref().and_then(TraceHeader::parse);
+    let route = checked.route_key.as_deref().unwrap_or(DEFAULT_ROUTE);
+    let span = span::request(route, trace.as_ref());
     let call = Adapter::from(service).call(LambdaEvent::new(request, context));
-    let Ok(response) = call.instrument(span).await;
+    let Ok(response) = trace::within(trace, call).instrument(span).await;
     serde_json::to_value(response).map_err(|error| error.to_string().into())
 }
 

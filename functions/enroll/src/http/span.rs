@@ -2,14 +2,16 @@
 
 use std::fmt::Display;
 
+use invocation::trace::TraceHeader;
 use tracing::{
     Span,
     field::{Empty, display},
 };
 
 /// `route` is the route's key, never a path or query: those name students.
-pub(super) fn request(route: &str) -> Span {
-    tracing::info_span!("request", route, course_id = Empty, enrollment_id = Empty)
+pub(super) fn request(route: &str, trace: Option<&TraceHeader>) -> Span {
+    let trace_id = trace.map(TraceHeader::id);
+    tracing::info_span!("request", route, trace_id, course_id = Empty, enrollment_id = Empty)
 }
 
 /// To be called within a request.

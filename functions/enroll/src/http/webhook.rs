@@ -10,6 +10,7 @@ use axum::{
     routing::post,
 };
 use enrollment::{Enrollment, Ports, Settled, ports::FindEnrollment, settle_intent};
+use invocation::trace::{self, TraceHeader};
 use lambda::{clock, log_events::PAYMENT_WITHOUT_ENROLLMENT};
 use stripe::webhook::{self, Event, Unsigned};
 use time::OffsetDateTime;
@@ -92,7 +93,10 @@ async fn settle<A: ApiAdapters>(
         );
         return Ok(());
     };
-    match settle_intent(ports, &enrollment, event.attempt, event.intent, now).await? {
+    // The email belongs to the trace of the student's request, not to that of Stripe's event.
+    let trace = enrollment.trace.as_deref().and_then(TraceHeader::parse);
+    let settled = settle_intent(ports, &enrollment, event.attempt, event.intent, now);
+    match trace::within(trace, settled).await? {
         Settled::Orphaned(intent) => report::orphaned(&intent),
         Settled::Stuck(reason) => report::stuck(reason),
         Settled::Granted(_)

@@ -3,7 +3,7 @@
 
 use enrollment::{
     Course, Enrollment,
-    ports::InsertEnrollment,
+    ports::{FindCourse, InsertEnrollment},
     testing::{Bank, Dependency, InMemory, World},
 };
 use serde_json::json;
@@ -101,4 +101,54 @@ async fn no_enrollment_is_started_after_the_end() {
     let report = sweep(&ports, LATER, until).await;
     assert_eq!(report, Report { left: 5, ..Report::default() });
     assert!(world.jobs().is_empty());
+}
+
+/// A queue that keeps the trace of each job.
+#[derive(Default)]
+struct TracedQueue(std::sync::Mutex<Vec<Option<String>>>);
+
+impl email::queue::EnqueueEmail for TracedQueue {
+    async fn enqueue_email(&self, _: &email::Job) -> Result<(), Unavailable> {
+        // A call takes a while, and others go on meanwhile.
+        tokio::task::yield_now().await;
+        let trace = trace::current().map(|trace| trace.as_str().to_owned());
+        self.0.lock().unwrap().push(trace);
+        Ok(())
+    }
+}
+
+struct Traced;
+
+impl Adapters for Traced {
+    type Courses = World;
+    type Enrollments = World;
+    type Payments = World;
+    type EmailQueue = TracedQueue;
+    type Ledger = World;
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_email_belongs_to_the_trace_of_its_request() {
+    let (world, _) = world(0).await;
+    let header = |n| format!("Root=1-5759e988-bd862e3fe1be46a99427279{n};Sampled=1");
+    let course = world.find_course(&"c".parse().unwrap()).await.unwrap().unwrap();
+    let stored = [Some(header(1)), Some(header(2)), Some("Root=;;no header".to_owned()), None];
+    for (n, trace) in stored.into_iter().enumerate() {
+        let student =
+            json!({"student_id": format!("s-{n}"), "email": "ada@example.com", "name": "Ada"});
+        let student = serde_json::from_value(student).unwrap();
+        let enrollment = Enrollment { trace, ..Enrollment::new(student, &course, None, NOW) };
+        world.insert_enrollment(&enrollment).await.unwrap();
+    }
+    let ports: Ports<Traced> = Ports {
+        courses: world.clone(),
+        enrollments: world.clone(),
+        payments: None,
+        email_queue: TracedQueue::default(),
+        ledger: world.clone(),
+    };
+    assert_eq!(sweep(&ports, LATER, soon()).await, Report { finished: 4, ..Report::default() });
+    let mut traces = ports.email_queue.0.into_inner().unwrap();
+    traces.sort();
+    assert_eq!(traces, [None, None, Some(header(1)), Some(header(2))]);
 }

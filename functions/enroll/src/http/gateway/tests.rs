@@ -272,3 +272,19 @@ async fn handlers_find_the_trace_id_and_the_context_of_the_invocation() {
     let response = handle(&router, LambdaEvent::new(event, context)).await.unwrap();
     assert_eq!(response["body"], "r-1 Root=1-2-3");
 }
+
+#[tokio::test]
+async fn enrollment_keeps_the_trace_of_its_request_and_no_other_text() {
+    let header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
+    for (told, kept) in [(Some(header), Some(header)), (Some("Root=1-2-3"), None), (None, None)] {
+        let world = World::new(courses(), Bank::Accepts);
+        let router = router(Arc::new(world.ports()));
+        let mut context = Context::default();
+        context.xray_trace_id = told.map(str::to_owned);
+        let response = handle(&router, LambdaEvent::new(enroll(), context)).await.unwrap();
+        assert_eq!(response["statusCode"], 201);
+        let enrollments = world.enrollments();
+        assert_eq!(enrollments[0].trace.as_deref(), kept);
+        assert!(!response["body"].as_str().unwrap().contains("Root="), "it is not for callers");
+    }
+}
