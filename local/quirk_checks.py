@@ -83,10 +83,19 @@ def _api_is_unreachable(_emulator: Emulator, stack: Stack) -> bool:
     return False
 
 
+def _cannot_be_deployed(_emulator: Emulator, _stack: Stack) -> bool:
+    # A stack was deployed. `make quirks` notices itself if it cannot be.
+    return False
+
+
+PREVENTS_DEPLOYMENT = {"no_composite_alarms"}
+"""The quirks without which there is no stack to check."""
+
 _SYMPTOMS: dict[str, Callable[[Emulator, Stack], bool]] = {
     "log_format": _log_is_text,
     "no_mqtt": _mqtt_is_open,
     "plain_http": _no_email,
+    "no_composite_alarms": _cannot_be_deployed,
     "reserved_concurrency": _nothing_is_reserved,
     "maximum_concurrency": _no_email,
     "batch_actions": _batch_is_denied,

@@ -81,6 +81,15 @@ def plain_http() -> dict[str, str]:
     return {"RequireTls": "false"}
 
 
+@_instead_of(_nothing)
+def no_composite_alarms() -> dict[str, str]:
+    """The emulator's CloudFormation does not know composite alarms, though its CloudWatch does.
+
+    Without this parameter the deployment fails.
+    """
+    return {"SummaryAlarms": "false"}
+
+
 # ---------------------------------------------------------------- after the deployment
 
 

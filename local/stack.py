@@ -67,6 +67,7 @@ def deploy(endpoint: str, template: Path, parameters: Mapping[str, str], directo
         "Architecture": tools.architecture(),
         "StripeSecretArn": aws.create_secret("stripe", stripe.secret()),
         **quirks.plain_http(),
+        **quirks.no_composite_alarms(),
         **parameters,
     }
     command: list[str | Path] = [SAM_BIN / "sam", "deploy", "--template-file", template, "--config-file", SAM_CONFIG]

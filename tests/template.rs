@@ -633,8 +633,12 @@ fn in_order(template: &Value) -> Vec<(&str, &str, &Value)> {
         .collect()
 }
 
+fn resources_of_alarms(template: &Value) -> impl Iterator<Item = &Value> {
+    resources(template, "AWS::CloudWatch::Alarm").map(|(_, alarm)| alarm)
+}
+
 #[test]
-fn each_metric_filter_stands_directly_before_its_alarm() {
+fn each_metric_filter_stands_directly_before_its_alarm_if_it_has_one() {
     let template = template();
     let resources = in_order(&template);
     let mut filters = 0;
@@ -643,8 +647,12 @@ fn each_metric_filter_stands_directly_before_its_alarm() {
         .enumerate()
         .filter(|(_, (_, of_type, _))| *of_type == "AWS::Logs::MetricFilter")
     {
-        filters += 1;
         let metric = &filter["MetricTransformations"][0];
+        let is_read = |alarm: &Value| alarm["MetricName"] == metric["MetricName"];
+        if !resources_of_alarms(&template).any(is_read) {
+            continue;
+        }
+        filters += 1;
         // Two filters of one metric stand before one alarm.
         let (_, of_type, alarm) = resources[index + 1..]
             .iter()

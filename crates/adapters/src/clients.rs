@@ -5,6 +5,9 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use invocation::calls::Service;
+
+use crate::timing::Timed;
 
 /// The maximum time to connect, with TLS.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -42,7 +45,8 @@ pub async fn load_config() -> SdkConfig {
 }
 
 pub fn dynamodb(sdk: &SdkConfig) -> aws_sdk_dynamodb::Client {
-    aws_sdk_dynamodb::Client::new(sdk)
+    let config = aws_sdk_dynamodb::config::Builder::from(sdk);
+    aws_sdk_dynamodb::Client::from_conf(config.interceptor(Timed(Service::DynamoDb)).build())
 }
 
 pub fn lambda(sdk: &SdkConfig) -> aws_sdk_lambda::Client {
@@ -50,7 +54,8 @@ pub fn lambda(sdk: &SdkConfig) -> aws_sdk_lambda::Client {
 }
 
 pub fn sqs(sdk: &SdkConfig) -> aws_sdk_sqs::Client {
-    aws_sdk_sqs::Client::new(sdk)
+    let config = aws_sdk_sqs::config::Builder::from(sdk);
+    aws_sdk_sqs::Client::from_conf(config.interceptor(Timed(Service::Sqs)).build())
 }
 
 /// A client of Secrets Manager.

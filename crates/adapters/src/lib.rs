@@ -9,3 +9,4 @@ pub mod ses_tags;
 #[cfg(feature = "stripe")]
 pub mod stripe_secret;
 pub mod tables;
+mod timing;

@@ -28,8 +28,17 @@ pub const ENROLLMENT_STUCK: &str = "enrollment_stuck";
 /// Stripe reported that a refund of ours failed.
 pub const REFUND_FAILED: &str = "refund_failed";
 
+/// A request to the API was responded to.
+pub const REQUEST: &str = "request";
+/// An invocation of the worker has handled its batch.
+pub const BATCH: &str = "batch";
+/// A job became a dead letter.
+pub const DEAD_LETTER: &str = "dead_letter";
+/// A run of the resumer is over.
+pub const RESUMER_RUN: &str = "resumer_run";
+
 /// Every name.
-pub const ALL: [&str; 11] = [
+pub const ALL: [&str; 15] = [
     SEND_ATTEMPT,
     EMAIL_HELD,
     HOLDS_UNATTENDED,
@@ -41,4 +50,8 @@ pub const ALL: [&str; 11] = [
     REFUND_NOT_SETTLED,
     ENROLLMENT_STUCK,
     REFUND_FAILED,
+    REQUEST,
+    BATCH,
+    DEAD_LETTER,
+    RESUMER_RUN,
 ];

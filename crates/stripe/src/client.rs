@@ -9,6 +9,7 @@ use enrollment::{
     },
     ports::PaymentProvider,
 };
+use invocation::calls::{self, Service};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use unavailable::Unavailable;
@@ -118,7 +119,9 @@ impl<S: SecretsSource + Sync, T: Transport + Sync> Stripe<S, T> {
             timeout: call.timeout,
         };
         let permit = self.breaker.permit().map_err(unavailable)?;
+        let started_at = (self.clock)();
         let result = self.transport.send(request).await;
+        calls::add(Service::Stripe, (self.clock)() - started_at);
         permit
             .end(result.as_ref().is_ok_and(|response| response.status < 500 || response.is_replay));
         result

@@ -32,7 +32,7 @@ use time::OffsetDateTime;
 
 use crate::{
     in_progress::{BatchInProgress, HELD_FOR, Verdict},
-    templates,
+    measures, templates,
     worker::{Parts, Received, Worker},
 };
 
@@ -166,13 +166,16 @@ impl<P: Parts> Delivery<'_, P> {
         let started_at = batch.invocation.at(permit.started_at());
         let outcome = batch.worker.mailer.send(&job.id, &job.to, email).await;
         drop(permit);
+        let ended_at = self.now();
         // `registrar audit` reads this: times in microseconds since 1970.
         tracing::info!(
             event = log_events::SEND_ATTEMPT,
             job_id = %job.id,
             started_at_us = microseconds(started_at),
-            ended_at_us = microseconds(self.now()),
+            ended_at_us = microseconds(ended_at),
             outcome = outcome.name(),
+            took_ms = measures::milliseconds(Duration::try_from(ended_at - started_at).unwrap_or_default()),
+            waited_ms = measures::waited_ms(self.message.queued_at, ended_at),
         );
         outcome
     }

@@ -6,14 +6,17 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use invocation::trace::TraceHeader;
 use lambda::{
     batch::{self, NoMessageId},
-    clock,
+    clock, log_events,
 };
 use lambda_runtime::{Context, LambdaEvent};
 use pacer::{Share, driver::Driver};
 use sizing::{CLOSING_ROOM, SES_ATTEMPT_TIMEOUT};
 use time::OffsetDateTime;
 
-use crate::worker::{Invocation, Parts, Received, Worker};
+use crate::{
+    measures::limit_per_minute,
+    worker::{Invocation, Parts, Received, Worker},
+};
 
 /// The pace of every invocation.
 #[derive(Debug, Clone, Copy)]
@@ -37,8 +40,17 @@ pub async fn handle<P: Parts>(
 ) -> Result<SqsBatchResponse, lambda_runtime::Error> {
     // Before anything else: the pacer's first interval counts from the invocation's start.
     let invocation = begin(pace, &event.context);
-    let batch = event.payload.records.into_iter().map(received).collect::<Result<_, _>>()?;
-    Ok(batch::response(worker.handle(&invocation, batch).await))
+    let batch = event.payload.records.into_iter().map(received).collect::<Result<Vec<_>, _>>()?;
+    let received = batch.len();
+    let returned = worker.handle(&invocation, batch).await;
+    tracing::info!(
+        event = log_events::BATCH,
+        received,
+        returned = returned.len(),
+        limit_per_minute = limit_per_minute(pace.share),
+        "a batch was handled",
+    );
+    Ok(batch::response(returned))
 }
 
 /// Closes the pacer early enough that no attempt outlives the invocation: after the last start there is time

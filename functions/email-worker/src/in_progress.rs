@@ -7,8 +7,12 @@ use email::{
     job::JobId,
     retry,
 };
+use lambda::log_events;
 
-use crate::worker::{Invocation, Parts, Received, Worker};
+use crate::{
+    measures::dead_letter_kind,
+    worker::{Invocation, Parts, Received, Worker},
+};
 
 /// How long messages stay hidden if a hold prevented their attempts.
 pub(crate) const HELD_FOR: Duration = Duration::from_mins(15);
@@ -99,7 +103,13 @@ impl<'a, P: Parts> BatchInProgress<'a, P> {
         let letter = DeadLetter { body, sqs_message_id, job_id, reason, attempts };
         match self.worker.dead_letters.keep(letter).await {
             Ok(()) => {
-                tracing::warn!(sqs_message_id, code = reason.code, "a job became a dead letter");
+                tracing::warn!(
+                    event = log_events::DEAD_LETTER,
+                    sqs_message_id,
+                    kind = dead_letter_kind(&reason.code),
+                    code = reason.code,
+                    "a job became a dead letter"
+                );
                 Ok(())
             }
             Err(error) => {

@@ -16,7 +16,7 @@ use axum::{
 };
 use enrollment::{
     Adapters, Course, Ports,
-    testing::{Bank, World},
+    testing::{Bank, Dependency, World},
 };
 use lambda::clock;
 use serde_json::{Value, json};
@@ -108,7 +108,11 @@ impl Shop {
             "student_id": "s-1", "course_id": "c", "email": "ada@example.com", "name": "Ada",
             "payment_method": "pm_card_visa",
         });
-        let request = Request::post("/enrollments").body(Body::from(body.to_string())).unwrap();
+        self.post(body.to_string()).await
+    }
+
+    async fn post(&self, body: String) -> StatusCode {
+        let request = Request::post("/enrollments").body(Body::from(body)).unwrap();
         self.router.clone().oneshot(request).await.unwrap().status()
     }
 
@@ -147,12 +151,14 @@ impl Shop {
     }
 }
 
-/// The only event that this logs; it has these fields, and no text of Stripe's.
+/// The only event that this logs, except for the line of its request; it has these fields, and no text of Stripe's.
 async fn assert_logged(action: impl Future<Output = StatusCode>, event: &str, fields: &[&str]) {
     let log = Log::default();
     action.with_subscriber(log.clone()).await;
     let lines = log.0.lock().unwrap().clone();
-    let lines: Vec<_> = lines.iter().filter(|line| line.contains("event=")).collect();
+    let of_request = |line: &&String| line.contains("event=\"request\"; ");
+    let lines: Vec<_> =
+        lines.iter().filter(|line| line.contains("event=") && !of_request(line)).collect();
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].contains(&format!("event={event:?}; ")), "{lines:?}");
     for field in fields {
@@ -166,8 +172,32 @@ async fn assert_logged(action: impl Future<Output = StatusCode>, event: &str, fi
     assert_eq!(counted.filter(|rest| rest.starts_with(&filter)).count(), 1, "{event}");
 }
 
+/// The line of the request has these texts.
+async fn assert_request(action: impl Future<Output = StatusCode>, texts: &[&str]) {
+    let log = Log::default();
+    action.with_subscriber(log.clone()).await;
+    let lines = log.0.lock().unwrap().clone();
+    let lines: Vec<_> = lines.iter().filter(|line| line.contains("event=\"request\"; ")).collect();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    for text in texts {
+        assert!(lines[0].contains(text), "{text}: {lines:?}");
+    }
+    for other in ["ada@example.com", "s-1"] {
+        assert!(!lines[0].contains(other), "{lines:?}");
+    }
+}
+
 #[tokio::test]
 async fn requests_and_events_log_what_an_operator_must_look_at() {
+    let measured = shop();
+    let new = ["status=201; ", "enrollment=\"enrolled\"; ", "took_ms=", "stripe_ms="];
+    assert_request(measured.buy(), &new).await;
+    assert_request(measured.buy(), &["status=200; ", "enrollment=\"already_enrolled\"; "]).await;
+    measured.world.take_down(Dependency::Tables);
+    let down = ["status=503; ", "enrollment=\"unavailable\"; "];
+    assert_request(measured.buy(), &down).await;
+    assert_request(measured.post("not JSON".to_owned()), &["enrollment=\"refused\"; "]).await;
+
     let refused = shop();
     refused.stripe.account().revoke_api_key(KEY);
     let fields = ["operation", "status", "error_type", "code"];

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use enrollment::{Adapters, Ports, ports::FindOverdue};
-use lambda::clock;
+use lambda::{clock, log_events};
 use lambda_runtime::LambdaEvent;
 use serde_json::{Value, json};
 
-use crate::sweep::{MAX_STEP_DURATION, TIMEOUT, sweep};
+use crate::sweep::{MAX_STEP_DURATION, Report, TIMEOUT, sweep};
 
 /// Handles one event. Returns the run's report.
 ///
@@ -25,7 +25,17 @@ where
     let deadline = lambda::deadline(event.context.deadline, now, TIMEOUT);
     let left = Duration::try_from(deadline - now).unwrap_or_default();
     let report = sweep(ports, now, started_at + left.saturating_sub(MAX_STEP_DURATION)).await;
-    tracing::info!(?report, "a run is over");
+    let Report { finished, later, refused, stuck, failed, left } = report;
+    tracing::info!(
+        event = log_events::RESUMER_RUN,
+        finished,
+        later,
+        refused,
+        stuck,
+        failed,
+        left,
+        "a run is over",
+    );
     Ok(json!({"enrollments": report}))
 }
 

@@ -20,6 +20,7 @@ use super::{
     api::ApiAdapters,
     deadline::EndsAt,
     jsend::ApiResponse,
+    measure::Outcome,
     report,
     request::{CourseInPath, JsonObject, StudentInQuery},
     span,
@@ -40,14 +41,37 @@ pub(super) async fn enroll<A: ApiAdapters>(
     span::record_course(&request.course_id);
     let left = || ends_at.left();
     let deadline = Deadline::new(&left);
-    let (status, enrollment) =
-        match enrollment::enroll(&ports, request, clock::now(), deadline).await? {
-            Enrolled::New(enrollment) => (StatusCode::CREATED, enrollment),
-            Enrolled::Already(enrollment) => (StatusCode::OK, enrollment),
-        };
+    let enrolled = enrollment::enroll(&ports, request, clock::now(), deadline).await;
+    let (status, enrollment, outcome) = match enrolled {
+        Ok(Enrolled::New(enrollment)) => (StatusCode::CREATED, enrollment, "enrolled"),
+        Ok(Enrolled::Already(enrollment)) => (StatusCode::OK, enrollment, "already_enrolled"),
+        Err(error) => {
+            let outcome = Outcome::Enrollment(outcome(&error));
+            return Err(ApiResponse::from(error).of(outcome));
+        }
+    };
     span::record_enrollment(enrollment.id);
     let data = json!({"message": ENROLLED, "enrollment": enrollment_json(&enrollment)});
-    Ok(ApiResponse::success(status, data))
+    Ok(ApiResponse::success(status, data).of(Outcome::Enrollment(outcome)))
+}
+
+fn outcome(error: &EnrollError) -> &'static str {
+    match error {
+        EnrollError::Declined(_) => "declined",
+        EnrollError::ActionRequired { .. } => "action_required",
+        EnrollError::PaymentProcessing | EnrollError::Orphaned(_) => "processing",
+        EnrollError::Unavailable(_) => "unavailable",
+        // An operator must act.
+        EnrollError::PaymentsNotConfigured
+        | EnrollError::Stuck(_)
+        | EnrollError::ProviderRefused(_) => "blocked",
+        // The caller must change the request, or wait for a refund.
+        EnrollError::NoSuchCourse(_)
+        | EnrollError::CourseClosed
+        | EnrollError::Differs(_)
+        | EnrollError::NoPaymentMethod
+        | EnrollError::Refunding => "refused",
+    }
 }
 
 /// `GET /enrollments/{course_id}?student_id=`

@@ -14,7 +14,7 @@ use enrollment::{
 use serde_json::{Value, json};
 use unavailable::Unavailable;
 
-use super::report;
+use super::{measure::Outcome, report};
 
 /// Seconds until a caller should retry after a 503: a dependency that throttles or fails over is usually
 /// back by then.
@@ -26,6 +26,7 @@ pub(super) struct ApiResponse {
     status: StatusCode,
     body: Value,
     retry: bool,
+    outcome: Option<Outcome>,
 }
 
 impl ApiResponse {
@@ -67,8 +68,13 @@ impl ApiResponse {
         Self::fail(StatusCode::NOT_FOUND, "course_id", format!("there is no course {id}"))
     }
 
+    /// The same response, with what the request came to.
+    pub(super) fn of(self, outcome: Outcome) -> Self {
+        Self { outcome: Some(outcome), ..self }
+    }
+
     fn new(status: StatusCode, body: Value) -> Self {
-        Self { status, body, retry: false }
+        Self { status, body, retry: false, outcome: None }
     }
 }
 
@@ -103,6 +109,9 @@ impl IntoResponse for ApiResponse {
         let mut response = (self.status, Json(self.body)).into_response();
         if self.retry {
             response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+        }
+        if let Some(outcome) = self.outcome {
+            response.extensions_mut().insert(outcome);
         }
         response
     }

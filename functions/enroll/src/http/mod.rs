@@ -6,6 +6,7 @@ mod deadline;
 mod enrollments;
 pub mod gateway;
 mod jsend;
+mod measure;
 mod report;
 mod request;
 mod span;
@@ -43,6 +44,7 @@ pub fn router<A: ApiAdapters>(ports: Arc<Ports<A>>) -> Router {
         .layer(DefaultBodyLimit::max(request::MAX_BYTES))
         .merge(webhook::route())
         .layer(from_fn(deadline::respond_in_time))
+        .layer(from_fn(measure::log))
         .with_state(ports)
 }
 

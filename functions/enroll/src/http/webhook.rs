@@ -18,6 +18,7 @@ use time::OffsetDateTime;
 use super::{
     api::{ApiAdapters, WebhookKeys},
     jsend::ApiResponse,
+    measure::Outcome,
     report, span,
 };
 
@@ -46,14 +47,23 @@ async fn receive<A: ApiAdapters>(
     verify(payments, signature, &body, now).await?;
     if let Some(intent) = webhook::failed_refund(&body) {
         report::refund_failed(&intent);
-        return Ok(ApiResponse::message("Received"));
+        return Ok(received(Some("refund_failed")));
     }
     let event = webhook::read(&body)
         .map_err(|why| ApiResponse::fail(StatusCode::BAD_REQUEST, "body", why.to_string()))?;
-    if let Some(event) = event {
-        settle(&ports, event, now).await?;
+    let outcome = match event {
+        Some(event) => Some(settle(&ports, event, now).await?),
+        None => None,
+    };
+    Ok(received(outcome))
+}
+
+fn received(outcome: Option<&'static str>) -> ApiResponse {
+    let response = ApiResponse::message("Received");
+    match outcome {
+        Some(outcome) => response.of(Outcome::Payment(outcome)),
+        None => response,
     }
-    Ok(ApiResponse::message("Received"))
 }
 
 async fn verify(
@@ -76,11 +86,12 @@ async fn verify(
     })
 }
 
+/// Returns what the payment came to.
 async fn settle<A: ApiAdapters>(
     ports: &Ports<A>,
     event: Event,
     now: OffsetDateTime,
-) -> Result<(), ApiResponse> {
+) -> Result<&'static str, ApiResponse> {
     span::record_course(&event.course_id);
     span::record_enrollment(&event.enrollment_id);
     let found = ports.enrollments.find_enrollment(&event.student_id, &event.course_id).await?;
@@ -91,20 +102,25 @@ async fn settle<A: ApiAdapters>(
             enrollment_id = event.enrollment_id,
             "an event names an enrollment that does not exist",
         );
-        return Ok(());
+        return Ok("unknown");
     };
     // The email belongs to the trace of the student's request, not to that of Stripe's event.
     let trace = enrollment.trace.as_deref().and_then(TraceHeader::parse);
     let settled = settle_intent(ports, &enrollment, event.attempt, event.intent, now);
-    match trace::within(trace, settled).await? {
-        Settled::Orphaned(intent) => report::orphaned(&intent),
-        Settled::Stuck(reason) => report::stuck(reason),
-        Settled::Granted(_)
-        | Settled::Failed(_)
-        | Settled::ActionRequired { .. }
-        | Settled::NotYet => {}
-    }
-    Ok(())
+    Ok(match trace::within(trace, settled).await? {
+        Settled::Orphaned(intent) => {
+            report::orphaned(&intent);
+            "orphaned"
+        }
+        Settled::Stuck(reason) => {
+            report::stuck(reason);
+            "stuck"
+        }
+        Settled::Granted(_) => "granted",
+        Settled::Failed(_) => "failed",
+        Settled::ActionRequired { .. } => "action_required",
+        Settled::NotYet => "unchanged",
+    })
 }
 
 fn is_about(event: &Event, enrollment: &Enrollment) -> bool {

@@ -1,0 +1,67 @@
+//! The fields of log lines from which the metrics of the worker come (docs/metrics.md).
+
+use std::time::Duration;
+
+use email::dead_letter::{ID_REUSED, JOB_TOO_LARGE, OUTCOME_UNKNOWN};
+use pacer::Share;
+use time::OffsetDateTime;
+
+/// The codes of our own dead letters. SES's codes are not ours to bound.
+const KINDS: [&str; 7] = [
+    ID_REUSED,
+    JOB_TOO_LARGE,
+    OUTCOME_UNKNOWN,
+    "invalid_data",
+    "malformed_job",
+    "suppressed",
+    "unknown_template",
+];
+
+/// A dead letter's code as a dimension of a metric: one of a few.
+pub(crate) fn dead_letter_kind(code: &str) -> &'static str {
+    KINDS.into_iter().find(|kind| *kind == code).unwrap_or("provider")
+}
+
+/// From the queue to `now`. A message from the future has not waited.
+pub(crate) fn waited_ms(queued_at: Option<OffsetDateTime>, now: OffsetDateTime) -> Option<f64> {
+    queued_at.map(|queued_at| milliseconds(Duration::try_from(now - queued_at).unwrap_or_default()))
+}
+
+pub(crate) fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+/// The limit of all workers together.
+#[expect(clippy::cast_precision_loss, reason = "a limit is far below 2^52")]
+pub(crate) fn limit_per_minute(share: Share) -> f64 {
+    share.total() as f64 * 60.0 / share.window().get().as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::world::share;
+
+    #[test]
+    fn dead_letters_have_a_closed_set_of_kinds() {
+        assert_eq!(dead_letter_kind("suppressed"), "suppressed");
+        assert_eq!(dead_letter_kind(ID_REUSED), "id_reused");
+        for code in ["MessageRejected", "", "ada@example.com"] {
+            assert_eq!(dead_letter_kind(code), "provider");
+        }
+    }
+
+    #[test]
+    fn wait_is_never_negative() {
+        let now = OffsetDateTime::UNIX_EPOCH;
+        assert_eq!(waited_ms(None, now), None);
+        assert_eq!(waited_ms(Some(now), now + Duration::from_millis(1_500)), Some(1_500.0));
+        assert_eq!(waited_ms(Some(now + Duration::from_secs(1)), now), Some(0.0));
+    }
+
+    #[test]
+    fn limit_is_that_of_all_workers() {
+        let per_minute = limit_per_minute(share());
+        assert!((per_minute - 300.0).abs() < 1e-9, "{per_minute}");
+    }
+}
