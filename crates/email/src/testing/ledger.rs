@@ -1,4 +1,4 @@
-//! The ledger in memory, with the same conditions as the adapter (crates/adapters/src/tables/ledger.rs).
+//! The ledger in memory, with the same conditions as the adapter (crates/adapters/src/tables/ledger).
 
 use std::{
     collections::BTreeMap,
