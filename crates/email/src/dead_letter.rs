@@ -26,8 +26,8 @@ pub mod attribute {
     pub const ATTEMPTS: &str = "attempts";
 }
 
-/// The code of a dead letter whose email may have been sent. Its template is sent at most once, so only an
-/// operator can decide to send it again.
+/// The code of a dead letter whose email may have been sent, once or several times. Only an operator can decide
+/// to send it again.
 pub const OUTCOME_UNKNOWN: &str = "outcome_unknown";
 /// The code of a dead letter that SQS itself moved: every worker that received it died.
 pub const TOO_MANY_RECEIVES: &str = "too_many_receives";

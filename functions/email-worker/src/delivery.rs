@@ -6,11 +6,12 @@
 //!   │   acknowledge        │             ├─────> transient, unknown   give back, later
 //!   ├ claimed by another   │             ├─────> throttled            give all back, later
 //!   │   give back          │             ├─────> held                 hold, give all back, later
-//!   └ id of another email  │             └─────> ambiguous            at least once: give back, until the
-//!       dead letter,       ├ suppressed, cannot be written                claim ends
-//!       acknowledge        │   dead letter, failed, acknowledge       at most once: dead letter, unknown,
-//!                          └ an earlier attempt was never settled,        acknowledge
-//!                              and at most once: as ambiguous
+//!   └ id of another email  │             └─────> ambiguous            give back, later than the claim ends;
+//!       dead letter,       ├ suppressed, cannot be written                at most once, or too often:
+//!       acknowledge        │   dead letter, failed, acknowledge           dead letter, unknown, acknowledge
+//!                          └ attempts without an answer, and
+//!                              at most once, or too often:
+//!                              dead letter, unknown, acknowledge
 //! ```
 
 use std::time::Duration;
@@ -23,7 +24,7 @@ use email::{
     ledger::{Claim, Claimed, Grant, Ledger, Used},
     mailer::{Mailer, Outcome},
     message::Message,
-    retry,
+    retry::{self, MAX_UNANSWERED},
     suppression::Suppressions,
 };
 use lambda::log_events;
@@ -108,8 +109,8 @@ impl<P: Parts> Delivery<'_, P> {
 
     async fn send(&self) -> Verdict {
         let at_most_once = self.guarantee == Guarantee::AtMostOnce;
-        if at_most_once && self.grant.unsettled {
-            return self.park().await;
+        if at_most_once && self.grant.unsettled || self.grant.unanswered >= MAX_UNANSWERED {
+            return self.park(self.grant.unanswered).await;
         }
         let job = self.job;
         match self.worker().suppressions.find(&job.to).await {
@@ -178,7 +179,7 @@ impl<P: Parts> Delivery<'_, P> {
     }
 
     async fn settle(&self, outcome: Outcome) -> Verdict {
-        let Self { batch, job, message, claim, .. } = self;
+        let Self { batch, job, message, .. } = self;
         let attempts = self.grant.attempts;
         match outcome {
             Outcome::Accepted { ses_message_id } => {
@@ -205,12 +206,7 @@ impl<P: Parts> Delivery<'_, P> {
                 self.release(Used::Attempted).await;
                 batch.later(message, attempts)
             }
-            Outcome::Ambiguous if self.guarantee == Guarantee::AtMostOnce => self.park().await,
-            // It may have been sent: no retry before the claim ends.
-            Outcome::Ambiguous => {
-                tracing::warn!(job_id = %job.id, attempts, "an attempt had no answer; the job waits for its claim's end");
-                Verdict::GiveBack(time_to(claim.until, self.now()))
-            }
+            Outcome::Ambiguous => self.unanswered().await,
             Outcome::Rejected(reason) => self.reject(&reason).await,
         }
     }
@@ -247,10 +243,29 @@ impl<P: Parts> Delivery<'_, P> {
         Verdict::Acknowledge
     }
 
-    /// A job that may have been sent, and must not be sent twice. Until it is parked its claim stays,
-    /// and after that the announced attempt: no worker sends it in the meantime.
-    async fn park(&self) -> Verdict {
-        let text = "an attempt had no answer, and this template is sent at most once";
+    /// An attempt that may have sent the email. The claim is not released, which counts the attempt: there is
+    /// no retry before its end.
+    async fn unanswered(&self) -> Verdict {
+        let unanswered = self.grant.unanswered.saturating_add(1);
+        if self.guarantee == Guarantee::AtMostOnce || unanswered >= MAX_UNANSWERED {
+            return self.park(unanswered).await;
+        }
+        tracing::warn!(job_id = %self.job.id, unanswered, "an attempt had no answer; the job is retried after its claim's end");
+        let delay = retry::delay_unanswered(unanswered, self.batch.invocation.jitter(self.message));
+        Verdict::GiveBack(delay.max(time_to(self.claim.until, self.now())))
+    }
+
+    /// A job that may have been sent, and must not be sent again. Until it is parked its claim stays, and after
+    /// that the ledger's count of attempts without an answer: no worker sends it in the meantime.
+    async fn park(&self, unanswered: u32) -> Verdict {
+        let text = match self.guarantee {
+            Guarantee::AtMostOnce => {
+                "an attempt had no answer, and this template is sent at most once".to_owned()
+            }
+            Guarantee::AtLeastOnce => {
+                format!("{unanswered} attempts had no answer, or their workers died")
+            }
+        };
         let reason = Reason::new(OUTCOME_UNKNOWN, text);
         if self.keep_dead_letter(&reason).await.is_err() {
             return Verdict::GiveBack(time_to(self.claim.until, self.now()));

@@ -11,7 +11,7 @@ use unavailable::Unavailable;
 use super::calls::{Calls, lock};
 use crate::{
     dead_letter::Reason,
-    feedback::{Feedback, REPLY, RecordFeedback, Recorded},
+    feedback::{Event, Feedback, REPLY, RecordFeedback, Recorded},
     job::{ContentDigest, JobId},
     ledger::{
         Claim, Claimed, Entry, Grant, KnowsEmail, LEDGER_RETENTION, Ledger, Reopen, Reopened,
@@ -27,6 +27,8 @@ const LONG_AGO: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 pub struct Row {
     pub state: State,
     pub attempts: i64,
+    /// Of these, the ones without a known outcome, including the attempt in progress.
+    pub unanswered: i64,
     /// `None` for an email that was marked as sent without a claim.
     pub first_attempt_at: Option<OffsetDateTime>,
     pub last_attempt_at: Option<OffsetDateTime>,
@@ -52,6 +54,7 @@ impl Row {
         Self {
             state,
             attempts: 0,
+            unanswered: 0,
             first_attempt_at: None,
             last_attempt_at: None,
             claim_token: None,
@@ -102,6 +105,7 @@ impl Row {
         Some(Entry {
             state: self.state,
             attempts: self.attempts.try_into().ok()?,
+            unanswered: self.unanswered.try_into().ok()?,
             first_attempt_at: self.first_attempt_at?,
             last_attempt_at: self.last_attempt_at?,
             sent_at: self.sent_at,
@@ -163,8 +167,11 @@ impl Rows {
         row.claimed_until = Some(milliseconds(claim.until));
         row.last_attempt_at = Some(claim.at);
         row.attempts += 1;
+        let unanswered = row.unanswered;
+        row.unanswered += 1;
         Claimed::Granted(Grant {
             attempts: row.attempts.try_into().unwrap_or(u32::MAX),
+            unanswered: unanswered.try_into().unwrap_or(u32::MAX),
             first_attempt_at: *row.first_attempt_at.get_or_insert(claim.at),
             unsettled: row.announced.is_some(),
         })
@@ -180,6 +187,7 @@ impl Rows {
     pub fn release(&mut self, claim: &Claim, used: Used) {
         if let Some(row) = self.of_claim(claim) {
             row.attempts -= i64::from(used == Used::NotTried);
+            row.unanswered -= 1;
             row.claimed_until = Some(LONG_AGO);
             (row.claim_token, row.announced) = (None, None);
         }
@@ -190,6 +198,7 @@ impl Rows {
         let row = self.0.entry(job_id.to_string()).or_insert(Row::new(State::Sending));
         if State::Sent.outranks().any(|state| state == row.state) {
             row.settle(State::Sent);
+            row.unanswered = 0;
             row.sent_at = Some(at);
             row.ses_message_id = Some(ses_message_id.to_owned());
         }
@@ -199,6 +208,7 @@ impl Rows {
     pub fn give_up(&mut self, claim: &Claim, state: State, reason: &Reason, at: OffsetDateTime) {
         if let Some(row) = self.of_claim(claim) {
             row.settle(state);
+            row.unanswered -= i64::from(state == State::Failed);
             (row.reason, row.failed_at) = (Some(reason.clone()), Some(at));
         }
     }
@@ -208,6 +218,7 @@ impl Rows {
         if matches!(row.state, State::Failed | State::Unknown) || row.is_free(now) {
             row.settle(State::Sending);
             row.claimed_until = Some(LONG_AGO);
+            row.unanswered = 0;
             Reopened::Ready
         } else if row.state.was_accepted() {
             Reopened::Accepted(row.state)
@@ -226,7 +237,10 @@ impl Rows {
             return Recorded::Nothing;
         }
         row.settle(state);
-        row.feedback_at = Some(feedback.at);
+        row.unanswered = 0;
+        if feedback.event != Event::Sent {
+            row.feedback_at = Some(feedback.at);
+        }
         row.ses_message_id.get_or_insert_with(|| feedback.ses_message_id.clone());
         row.sent_at.get_or_insert(feedback.sent_at);
         row.feedback = feedback.event.detail().map(str::to_owned);

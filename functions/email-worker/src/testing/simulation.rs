@@ -16,9 +16,12 @@ use std::{
 };
 
 use email::{
+    JobId,
+    feedback::{Event, Feedback, RecordFeedback},
     hold::{self, HoldCause},
+    ledger::State,
     mailer::Outcome,
-    retry::MAX_RECEIVES,
+    retry::{MAX_RECEIVES, MAX_UNANSWERED},
     testing::mailer::accepted,
 };
 use pacer::{SendLimit, Share, Slack, Slots, Window};
@@ -194,6 +197,16 @@ impl Simulation {
     /// Runs until the queue is empty, asserts that every job was sent once, and returns the simulated
     /// duration.
     async fn run(self, what: &str, jobs: usize, hold: Duration) -> Duration {
+        let took = self.run_to_the_end(what, jobs, hold).await;
+        assert!(self.world.letters().is_empty(), "{what}: dead letters");
+        let accepted = self.accepted.lock().unwrap();
+        assert_eq!(accepted.len(), jobs, "{what}: not all were sent");
+        assert!(accepted.values().all(|&times| times == 1), "{what}: one was sent twice");
+        took
+    }
+
+    /// Runs until the queue is empty.
+    async fn run_to_the_end(&self, what: &str, jobs: usize, hold: Duration) -> Duration {
         self.queue.lock().unwrap().put((0..jobs).map(|n| format!("job-{n}")));
         tokio::select! {
             _ = async { tokio::join!(self.slot(), self.slot()) } => {}
@@ -208,10 +221,6 @@ impl Simulation {
             queue.max_receives,
         );
         assert!(queue.dead.is_empty(), "{what}: {} became dead letters", queue.dead.len());
-        assert!(self.world.letters().is_empty(), "{what}: dead letters");
-        let accepted = self.accepted.lock().unwrap();
-        assert_eq!(accepted.len(), jobs, "{what}: not all were sent");
-        assert!(accepted.values().all(|&times| times == 1), "{what}: one was sent twice");
         took
     }
 }
@@ -256,6 +265,69 @@ async fn with_occasional_failures_every_job_is_sent_once() {
         _ => accepted(),
     };
     Simulation::new(weather).run("bad weather", 3_000, Duration::ZERO).await;
+}
+
+/// A brown-out: the provider accepts emails and gives no answer.
+fn for_two_hours_without_answers() -> impl Fn(Duration, u64) -> Outcome {
+    move |now, _| if now < Duration::from_hours(2) { Outcome::Ambiguous } else { accepted() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_hours_without_answers_cost_one_copy_if_events_arrive() {
+    let simulation = Simulation::new(for_two_hours_without_answers());
+    let settle = async {
+        loop {
+            sleep(Duration::from_secs(5)).await;
+            let unsettled: Vec<JobId> = {
+                let rows = simulation.world.ledger.rows();
+                let rows = rows.iter().filter(|(_, row)| row.state == State::Sending);
+                rows.map(|(id, _)| id.parse().unwrap()).collect()
+            };
+            for id in unsettled {
+                if simulation.world.sent().iter().any(|sent| sent == id.as_str()) {
+                    simulation.world.ledger.record(&id, &sent(&id), MIDNIGHT).await.unwrap();
+                }
+            }
+        }
+    };
+    tokio::select! {
+        _ = simulation.run_to_the_end("no answers, but events", 200, Duration::ZERO) => {}
+        () = settle => unreachable!("it never ends"),
+    }
+    let mut attempts = simulation.world.sent();
+    assert_eq!(attempts.len(), 200, "one attempt per job");
+    attempts.sort();
+    attempts.dedup();
+    assert_eq!(attempts.len(), 200);
+    assert!(simulation.world.letters().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_hours_without_answers_or_events_cost_at_most_six_copies() {
+    let simulation = Simulation::new(for_two_hours_without_answers());
+    simulation.run_to_the_end("no answers and no events", 200, Duration::ZERO).await;
+    let mut copies: BTreeMap<String, u32> = BTreeMap::new();
+    for job in simulation.world.sent() {
+        *copies.entry(job).or_insert(0) += 1;
+    }
+    assert_eq!(copies.len(), 200);
+    assert!(copies.values().all(|&copies| copies <= MAX_UNANSWERED), "{copies:?}");
+    let letters = simulation.world.letters();
+    assert!(letters.iter().all(|letter| letter.reason.code == "outcome_unknown"));
+    let known = simulation.accepted.lock().unwrap().len() + letters.len();
+    assert_eq!(known, 200, "no job is lost");
+}
+
+/// The provider's event about an email that it has accepted.
+fn sent(id: &JobId) -> Feedback {
+    Feedback {
+        job_id: Some(id.clone()),
+        ses_message_id: "m".to_owned(),
+        sent_at: MIDNIGHT,
+        at: MIDNIGHT,
+        recipients: Vec::new(),
+        event: Event::Sent,
+    }
 }
 
 #[tokio::test(start_paused = true)]

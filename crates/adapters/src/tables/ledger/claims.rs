@@ -39,7 +39,7 @@ impl Ledger for EmailsTable {
                  content_digest = :content, \
                  last_attempt_at = :at, first_attempt_at = if_not_exists(first_attempt_at, :at), \
                  expires_at = :expires_at \
-                 ADD attempts :one",
+                 ADD attempts :one, unanswered :one",
             )
             .condition_expression(
                 "(attribute_not_exists(content_digest) OR content_digest = :content) \
@@ -64,6 +64,8 @@ impl Ledger for EmailsTable {
                 Ok(Claimed::Granted(Grant {
                     attempts: entry.attempts,
                     first_attempt_at: entry.first_attempt_at,
+                    // The entry counts this claim too.
+                    unanswered: entry.unanswered.saturating_sub(1),
                     unsettled: announced.is_some(),
                 }))
             }
@@ -96,13 +98,14 @@ impl Ledger for EmailsTable {
             .update(&claim.job_id, claim.at)
             .update_expression(
                 "SET claimed_until = :never, expires_at = :expires_at \
-                 REMOVE claim_token, announced ADD attempts :uncounted",
+                 REMOVE claim_token, announced ADD attempts :uncounted, unanswered :answered",
             )
             .condition_expression("#state = :sending AND claim_token = :token")
             .expression_attribute_values(":sending", text("sending"))
             .expression_attribute_values(":token", text(&claim.token))
             .expression_attribute_values(":never", number(0))
             .expression_attribute_values(":uncounted", number(uncounted))
+            .expression_attribute_values(":answered", number(-1))
             .send()
             .await;
         // Refused: the claim has ended, and there is nothing to release.
@@ -120,8 +123,8 @@ impl Ledger for EmailsTable {
             .update_expression(
                 "SET #state = :sent, ses_message_id = :ses_message_id, sent_at = :at, \
                  expires_at = :expires_at \
-                 REMOVE claim_token, claimed_until, announced, error_code, reason, failed_at, \
-                 message_id", // an earlier name of ses_message_id
+                 REMOVE claim_token, claimed_until, announced, unanswered, error_code, reason, \
+                 failed_at, message_id", // an earlier name of ses_message_id
             )
             .condition_expression(format!(
                 "attribute_not_exists(job_id) OR {}",
@@ -166,17 +169,20 @@ impl EmailsTable {
         reason: &Reason,
         at: OffsetDateTime,
     ) -> Result<(), Unavailable> {
+        // A job fails for good after an answer, or without an attempt.
+        let answered = if state == State::Failed { -1 } else { 0 };
         let marked = self
             .update(&claim.job_id, at)
             .update_expression(
                 "SET #state = :state, error_code = :code, reason = :reason, failed_at = :at, \
                  expires_at = :expires_at \
-                 REMOVE claim_token, claimed_until, announced",
+                 REMOVE claim_token, claimed_until, announced ADD unanswered :answered",
             )
             .condition_expression("#state = :sending AND claim_token = :token")
             .expression_attribute_values(":sending", text("sending"))
             .expression_attribute_values(":token", text(&claim.token))
             .expression_attribute_values(":state", text(state.name()))
+            .expression_attribute_values(":answered", number(answered))
             .expression_attribute_values(":code", text(&reason.code))
             .expression_attribute_values(":reason", text(&reason.text))
             .expression_attribute_values(":at", timestamp(at)?)

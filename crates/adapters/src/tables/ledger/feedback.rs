@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::{
 };
 use email::{
     JobId,
-    feedback::{Feedback, REPLY, RecordFeedback, Recorded},
+    feedback::{Event, Feedback, REPLY, RecordFeedback, Recorded},
     ledger::State,
 };
 use time::OffsetDateTime;
@@ -27,13 +27,18 @@ impl RecordFeedback for EmailsTable {
         const RECORD: &str = "recording an email's feedback";
         let event = &feedback.event;
         let state = event.state();
-        let mut set = "SET #state = :state, feedback_at = :at, expires_at = :expires_at, \
+        let mut set = "SET #state = :state, expires_at = :expires_at, \
                        ses_message_id = if_not_exists(ses_message_id, :ses_message_id), \
                        sent_at = if_not_exists(sent_at, :sent_at)"
             .to_owned();
-        let mut remove = "claim_token, claimed_until, announced, error_code, reason, failed_at, \
-                          message_id"
+        let mut remove = "claim_token, claimed_until, announced, unanswered, error_code, reason, \
+                          failed_at, message_id"
             .to_owned();
+        // The time of an acceptance is `sent_at`.
+        let is_result = *event != Event::Sent;
+        if is_result {
+            set.push_str(", feedback_at = :at");
+        }
         if event.detail().is_some() {
             set.push_str(", feedback = :detail");
         } else {
@@ -53,10 +58,12 @@ impl RecordFeedback for EmailsTable {
             .set_expression_attribute_values(Some(values))
             .expression_attribute_values(":state", text(state.name()))
             .expression_attribute_values(":expires_at", expires_at(now))
-            .expression_attribute_values(":at", timestamp(feedback.at)?)
             .expression_attribute_values(":ses_message_id", text(&feedback.ses_message_id))
             .expression_attribute_values(":sent_at", timestamp(feedback.sent_at)?)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        if is_result {
+            update = update.expression_attribute_values(":at", timestamp(feedback.at)?);
+        }
         if let Some(detail) = event.detail() {
             update = update.expression_attribute_values(":detail", text(detail));
         }

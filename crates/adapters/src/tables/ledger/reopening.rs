@@ -23,7 +23,7 @@ impl Reopen for EmailsTable {
             .update(job_id, now)
             .update_expression(
                 "SET #state = :sending, claimed_until = :never, expires_at = :expires_at \
-                 REMOVE claim_token, announced, error_code, reason, failed_at",
+                 REMOVE claim_token, announced, unanswered, error_code, reason, failed_at",
             )
             // A claim that expired may have left an announced attempt.
             .condition_expression(

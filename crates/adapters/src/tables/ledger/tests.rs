@@ -1,4 +1,4 @@
-//! Requests and responses of each operation. The storm's `tests/ledger.rs` runs the rules of every ledger.
+//! Requests and responses of each operation. `tests/storm/src/stand_in/dynamodb.rs` runs the rules of every ledger.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ fn refused_with(item: serde_json::Value) -> Rule {
 #[tokio::test]
 async fn granted_claim_returns_the_number_of_attempts() {
     let entry: Item = serde_dynamo::to_item(json!({
-        "job_id": "a-1", "state": "sending", "attempts": 3, "claimed_until": 90_000,
+        "job_id": "a-1", "state": "sending", "attempts": 3, "unanswered": 2, "claimed_until": 90_000,
         "first_attempt_at": "1970-01-01T00:00:00Z", "last_attempt_at": "1970-01-01T00:00:00Z",
     }))
     .unwrap();
@@ -66,7 +66,7 @@ async fn granted_claim_returns_the_number_of_attempts() {
             UpdateItemOutput::builder().set_attributes(Some(entry.clone())).build()
         });
     let claimed = table(&update).claim(&claim()).await.unwrap();
-    let grant = Grant { attempts: 3, first_attempt_at: NOW, unsettled: false };
+    let grant = Grant { attempts: 3, unanswered: 1, first_attempt_at: NOW, unsettled: false };
     assert_eq!(claimed, Claimed::Granted(grant));
 }
 
@@ -147,7 +147,7 @@ async fn next_claim_reports_an_announced_attempt_that_was_not_settled() {
         UpdateItemOutput::builder().set_attributes(Some(entry.clone())).build()
     });
     let claimed = table(&update).claim(&claim()).await.unwrap();
-    let grant = Grant { attempts: 2, first_attempt_at: NOW, unsettled: true };
+    let grant = Grant { attempts: 2, unanswered: 0, first_attempt_at: NOW, unsettled: true };
     assert_eq!(claimed, Claimed::Granted(grant));
 }
 
