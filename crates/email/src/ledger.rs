@@ -171,9 +171,9 @@ pub struct Claim {
 
 /// Whether a released claim was used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Used {
-    /// An attempt was made, and its failure is known: it counts.
-    Attempted,
+pub enum Used<'a> {
+    /// An attempt was made, and its failure is known: it counts. The ledger keeps the failure's code.
+    Attempted(&'a str),
     /// No attempt was made: the claim does not count as one.
     NotTried,
 }
@@ -198,11 +198,15 @@ pub enum Claimed {
 }
 
 /// A claim that was granted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     /// Including this one; from 1.
     pub attempts: u32,
     pub first_attempt_at: OffsetDateTime,
+    /// The first attempt, or the last time that the job was reopened.
+    pub waiting_since: OffsetDateTime,
+    /// The code of the last attempt that is known to have failed.
+    pub last_failure: Option<String>,
     /// The number of earlier claims that ended by themselves: the provider gave no answer, or their worker died.
     /// Each may have sent the email.
     pub unanswered: u32,
@@ -226,7 +230,7 @@ pub trait Ledger {
     fn release(
         &self,
         claim: &Claim,
-        used: Used,
+        used: Used<'_>,
     ) -> impl Future<Output = Result<(), Unavailable>> + Send;
 
     /// Records that the provider accepted the email, unless an event has reported more already. After an
@@ -273,7 +277,7 @@ pub enum Reopened {
 
 /// Reopens failed jobs for a redrive.
 pub trait Reopen {
-    /// Lets a `failed` or `unknown` job be claimed again. Reopen it before it goes to the queue again, or
+    /// Lets a `failed` or `unknown` job be claimed again, and lets it wait as long as a new one. Reopen it before it goes to the queue again, or
     /// a worker takes it for finished. After an `Err` the job may or may not be open; retrying is safe.
     fn reopen(
         &self,

@@ -2,8 +2,8 @@
 //!
 //! The queue counts every receive of a message, whether or not an attempt followed, and moves the message to
 //! the dead-letter queue after [`MAX_RECEIVES`]. So a message with many receives must be received rarely.
-//! With [`not_too_often`], a message that workers always return reaches the end of its [`QUEUE_RETENTION`]
-//! before it reaches [`MAX_RECEIVES`]. Only a message that kills its workers reaches [`MAX_RECEIVES`].
+//! With [`not_too_often`], a message that workers always return reaches its [deadline](crate::deadline), and even
+//! the end of its [`QUEUE_RETENTION`], before it reaches [`MAX_RECEIVES`]. Only a message that kills its workers reaches [`MAX_RECEIVES`].
 
 use std::time::Duration;
 

@@ -87,7 +87,9 @@ pub async fn a_claim_that_has_ended_changes_nothing(
 
 /// After a release, the job can be claimed again. The claim counts as an attempt only if it was used.
 pub async fn a_release_frees_the_job(ledger: &impl Ledger, job: &JobId) -> Result<(), Unavailable> {
-    for (used, attempts) in [(Used::NotTried, 1), (Used::Attempted, 1), (Used::Attempted, 2)] {
+    for (used, attempts) in
+        [(Used::NotTried, 1), (Used::Attempted("500"), 1), (Used::Attempted("500"), 2)]
+    {
         let claim = claim(job, "a token", NOW);
         assert_eq!(granted(&ledger.claim(&claim).await?), Some((attempts, false)));
         assert!(ledger.announce(&claim).await?);
@@ -119,6 +121,32 @@ pub async fn an_announced_attempt_is_reported(
     Ok(())
 }
 
+/// A grant has the last known failure, and since when the job waits. Reopening it starts both again.
+pub async fn last_failure_and_wait_are_kept(
+    ledger: &(impl Ledger + Reopen),
+    job: &JobId,
+) -> Result<(), Unavailable> {
+    let kept = |claimed: Claimed| match claimed {
+        Claimed::Granted(grant) => (grant.last_failure, grant.waiting_since),
+        other => panic!("{other:?}"),
+    };
+    let mut at = NOW;
+    for (used, before) in [
+        (Used::Attempted("500"), None),
+        (Used::NotTried, Some("500")),
+        (Used::Attempted("Throttling"), Some("500")),
+        (Used::NotTried, Some("Throttling")),
+    ] {
+        let claim = claim(job, "a token", at);
+        assert_eq!(kept(ledger.claim(&claim).await?), (before.map(str::to_owned), NOW));
+        ledger.release(&claim, used).await?;
+        at += CLAIM_LASTS;
+    }
+    ledger.reopen(job, at).await?;
+    assert_eq!(kept(ledger.claim(&claim(job, "a token", at)).await?), (None, at));
+    Ok(())
+}
+
 /// Every claim that was not released may have been an attempt without an answer. An answer, an event or an
 /// operator settles them.
 pub async fn attempts_without_an_answer_are_counted(
@@ -132,7 +160,7 @@ pub async fn attempts_without_an_answer_are_counted(
     let mut at = NOW;
     let mut claims = Vec::new();
     for (n, used) in
-        [None, Some(Used::Attempted), None, Some(Used::NotTried), None].iter().enumerate()
+        [None, Some(Used::Attempted("500")), None, Some(Used::NotTried), None].iter().enumerate()
     {
         let claim = claim(one, &format!("token-{n}"), at);
         claims.push(unanswered(&ledger.claim(&claim).await?));
@@ -200,7 +228,7 @@ pub async fn an_id_belongs_to_one_email(
     let first = claim(job, "first", NOW);
     ledger.claim(&first).await?;
     assert_eq!(ledger.claim(&other(NOW)).await?, Claimed::IdReused, "during the first claim");
-    ledger.release(&first, Used::Attempted).await?;
+    ledger.release(&first, Used::Attempted("500")).await?;
     assert_eq!(ledger.claim(&other(NOW)).await?, Claimed::IdReused, "although the job is free");
     ledger.claim(&first).await?;
     ledger.mark_failed(&first, &Reason::new("MessageRejected", "no"), NOW).await?;
@@ -251,7 +279,8 @@ pub async fn every_rule(
     states_only_move_forward(ledger, &job(5)).await?;
     an_id_belongs_to_one_email(ledger, &job(6)).await?;
     an_automatic_reply_is_not_a_bounce(ledger, [&job(7), &job(8)]).await?;
-    attempts_without_an_answer_are_counted(ledger, [&job(9), &job(10)]).await
+    attempts_without_an_answer_are_counted(ledger, [&job(9), &job(10)]).await?;
+    last_failure_and_wait_are_kept(ledger, &job(11)).await
 }
 
 #[cfg(test)]

@@ -36,6 +36,9 @@ pub struct Row {
     pub claimed_until: Option<OffsetDateTime>,
     /// `None` for a job of a version that kept none.
     pub content: Option<ContentDigest>,
+    /// The code of the last attempt that is known to have failed.
+    pub last_failure: Option<String>,
+    pub reopened_at: Option<OffsetDateTime>,
     /// The token of the claim whose attempt was announced and has not been settled.
     pub announced: Option<String>,
     pub sent_at: Option<OffsetDateTime>,
@@ -60,6 +63,8 @@ impl Row {
             claim_token: None,
             claimed_until: None,
             content: None,
+            last_failure: None,
+            reopened_at: None,
             announced: None,
             sent_at: None,
             ses_message_id: None,
@@ -98,7 +103,7 @@ impl Row {
     fn settle(&mut self, state: State) {
         self.state = state;
         (self.claim_token, self.claimed_until, self.announced) = (None, None, None);
-        (self.reason, self.failed_at) = (None, None);
+        (self.reason, self.failed_at, self.last_failure) = (None, None, None);
     }
 
     fn entry(&self) -> Option<Entry> {
@@ -173,6 +178,8 @@ impl Rows {
             attempts: row.attempts.try_into().unwrap_or(u32::MAX),
             unanswered: unanswered.try_into().unwrap_or(u32::MAX),
             first_attempt_at: *row.first_attempt_at.get_or_insert(claim.at),
+            waiting_since: row.reopened_at.or(row.first_attempt_at).unwrap_or(claim.at),
+            last_failure: row.last_failure.clone(),
             unsettled: row.announced.is_some(),
         })
     }
@@ -184,9 +191,12 @@ impl Rows {
     }
 
     /// Does nothing if the claim has ended.
-    pub fn release(&mut self, claim: &Claim, used: Used) {
+    pub fn release(&mut self, claim: &Claim, used: Used<'_>) {
         if let Some(row) = self.of_claim(claim) {
-            row.attempts -= i64::from(used == Used::NotTried);
+            match used {
+                Used::Attempted(code) => row.last_failure = Some(code.to_owned()),
+                Used::NotTried => row.attempts -= 1,
+            }
             row.unanswered -= 1;
             row.claimed_until = Some(LONG_AGO);
             (row.claim_token, row.announced) = (None, None);
@@ -218,7 +228,7 @@ impl Rows {
         if matches!(row.state, State::Failed | State::Unknown) || row.is_free(now) {
             row.settle(State::Sending);
             row.claimed_until = Some(LONG_AGO);
-            row.unanswered = 0;
+            (row.unanswered, row.reopened_at) = (0, Some(now));
             Reopened::Ready
         } else if row.state.was_accepted() {
             Reopened::Accepted(row.state)
@@ -298,7 +308,7 @@ impl Ledger for MemoryLedger {
         self.call("announce", &claim.job_id, |rows| rows.announce(claim)).await
     }
 
-    async fn release(&self, claim: &Claim, used: Used) -> Result<(), Unavailable> {
+    async fn release(&self, claim: &Claim, used: Used<'_>) -> Result<(), Unavailable> {
         self.call("release", &claim.job_id, |rows| rows.release(claim, used)).await
     }
 

@@ -27,6 +27,10 @@ struct Granted {
     /// The token of the claim under which an attempt was announced and not settled.
     #[serde(default)]
     announced: Option<String>,
+    #[serde(default)]
+    last_failure: Option<String>,
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    reopened_at: Option<OffsetDateTime>,
 }
 
 impl Ledger for EmailsTable {
@@ -59,11 +63,13 @@ impl Ledger for EmailsTable {
             .await;
         match claimed.map_err(SdkError::into_service_error) {
             Ok(updated) => {
-                let Granted { entry, announced } =
+                let Granted { entry, announced, last_failure, reopened_at } =
                     read(CLAIM, updated.attributes.unwrap_or_default())?;
                 Ok(Claimed::Granted(Grant {
                     attempts: entry.attempts,
                     first_attempt_at: entry.first_attempt_at,
+                    waiting_since: reopened_at.unwrap_or(entry.first_attempt_at),
+                    last_failure,
                     // The entry counts this claim too.
                     unanswered: entry.unanswered.saturating_sub(1),
                     unsettled: announced.is_some(),
@@ -88,18 +94,21 @@ impl Ledger for EmailsTable {
         unless_refused("announcing an attempt", announced)
     }
 
-    async fn release(&self, claim: &Claim, used: Used) -> Result<(), Unavailable> {
+    async fn release(&self, claim: &Claim, used: Used<'_>) -> Result<(), Unavailable> {
         const RELEASE: &str = "releasing an email job";
-        let uncounted = match used {
-            Used::Attempted => 0,
-            Used::NotTried => -1,
+        let update = self.update(&claim.job_id, claim.at);
+        let (update, failure, uncounted) = match used {
+            Used::Attempted(code) => {
+                let update = update.expression_attribute_values(":failure", text(code));
+                (update, ", last_failure = :failure", 0)
+            }
+            Used::NotTried => (update, "", -1),
         };
-        let released = self
-            .update(&claim.job_id, claim.at)
-            .update_expression(
-                "SET claimed_until = :never, expires_at = :expires_at \
+        let released = update
+            .update_expression(format!(
+                "SET claimed_until = :never, expires_at = :expires_at{failure} \
                  REMOVE claim_token, announced ADD attempts :uncounted, unanswered :answered",
-            )
+            ))
             .condition_expression("#state = :sending AND claim_token = :token")
             .expression_attribute_values(":sending", text("sending"))
             .expression_attribute_values(":token", text(&claim.token))
@@ -123,8 +132,8 @@ impl Ledger for EmailsTable {
             .update_expression(
                 "SET #state = :sent, ses_message_id = :ses_message_id, sent_at = :at, \
                  expires_at = :expires_at \
-                 REMOVE claim_token, claimed_until, announced, unanswered, error_code, reason, \
-                 failed_at, message_id", // an earlier name of ses_message_id
+                 REMOVE claim_token, claimed_until, announced, unanswered, last_failure, \
+                 error_code, reason, failed_at, message_id", // an earlier name of ses_message_id
             )
             .condition_expression(format!(
                 "attribute_not_exists(job_id) OR {}",
@@ -176,7 +185,7 @@ impl EmailsTable {
             .update_expression(
                 "SET #state = :state, error_code = :code, reason = :reason, failed_at = :at, \
                  expires_at = :expires_at \
-                 REMOVE claim_token, claimed_until, announced ADD unanswered :answered",
+                 REMOVE claim_token, claimed_until, announced, last_failure ADD unanswered :answered",
             )
             .condition_expression("#state = :sending AND claim_token = :token")
             .expression_attribute_values(":sending", text("sending"))

@@ -31,8 +31,8 @@ impl RecordFeedback for EmailsTable {
                        ses_message_id = if_not_exists(ses_message_id, :ses_message_id), \
                        sent_at = if_not_exists(sent_at, :sent_at)"
             .to_owned();
-        let mut remove = "claim_token, claimed_until, announced, unanswered, error_code, reason, \
-                          failed_at, message_id"
+        let mut remove = "claim_token, claimed_until, announced, unanswered, last_failure, \
+                          error_code, reason, failed_at, message_id"
             .to_owned();
         // The time of an acceptance is `sent_at`.
         let is_result = *event != Event::Sent;

@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use unavailable::Unavailable;
 
 use super::{
-    super::item::{milliseconds, number, read, text},
+    super::item::{milliseconds, number, read, text, timestamp},
     EmailsTable, Found, end_of_claim,
 };
 
@@ -22,8 +22,9 @@ impl Reopen for EmailsTable {
         let reopened = self
             .update(job_id, now)
             .update_expression(
-                "SET #state = :sending, claimed_until = :never, expires_at = :expires_at \
-                 REMOVE claim_token, announced, unanswered, error_code, reason, failed_at",
+                "SET #state = :sending, claimed_until = :never, reopened_at = :at, \
+                 expires_at = :expires_at \
+                 REMOVE claim_token, announced, unanswered, last_failure, error_code, reason, failed_at",
             )
             // A claim that expired may have left an announced attempt.
             .condition_expression(
@@ -31,6 +32,7 @@ impl Reopen for EmailsTable {
                  OR (#state = :sending AND claimed_until <= :now)",
             )
             .expression_attribute_values(":now", milliseconds(now))
+            .expression_attribute_values(":at", timestamp(now)?)
             .expression_attribute_values(":sending", text("sending"))
             .expression_attribute_values(":failed", text("failed"))
             .expression_attribute_values(":unknown", text("unknown"))

@@ -66,7 +66,14 @@ async fn granted_claim_returns_the_number_of_attempts() {
             UpdateItemOutput::builder().set_attributes(Some(entry.clone())).build()
         });
     let claimed = table(&update).claim(&claim()).await.unwrap();
-    let grant = Grant { attempts: 3, unanswered: 1, first_attempt_at: NOW, unsettled: false };
+    let grant = Grant {
+        attempts: 3,
+        unanswered: 1,
+        first_attempt_at: NOW,
+        waiting_since: NOW,
+        last_failure: None,
+        unsettled: false,
+    };
     assert_eq!(claimed, Claimed::Granted(grant));
 }
 
@@ -147,7 +154,14 @@ async fn next_claim_reports_an_announced_attempt_that_was_not_settled() {
         UpdateItemOutput::builder().set_attributes(Some(entry.clone())).build()
     });
     let claimed = table(&update).claim(&claim()).await.unwrap();
-    let grant = Grant { attempts: 2, unanswered: 0, first_attempt_at: NOW, unsettled: true };
+    let grant = Grant {
+        attempts: 2,
+        unanswered: 0,
+        first_attempt_at: NOW,
+        waiting_since: NOW,
+        last_failure: None,
+        unsettled: true,
+    };
     assert_eq!(claimed, Claimed::Granted(grant));
 }
 
