@@ -5,6 +5,8 @@
 
 /// One attempt to send an email ended.
 pub const SEND_ATTEMPT: &str = "send_attempt";
+/// The age of the oldest job in a batch, in `oldest_job_age_seconds`.
+pub const OLDEST_JOB: &str = "oldest_job";
 /// Sending is held. The worker logs it when it places a hold, and hold-watch at each run while a hold
 /// is in force.
 pub const EMAIL_HELD: &str = "email_held";
@@ -29,8 +31,9 @@ pub const ENROLLMENT_STUCK: &str = "enrollment_stuck";
 pub const REFUND_FAILED: &str = "refund_failed";
 
 /// Every name.
-pub const ALL: [&str; 11] = [
+pub const ALL: [&str; 12] = [
     SEND_ATTEMPT,
+    OLDEST_JOB,
     EMAIL_HELD,
     HOLDS_UNATTENDED,
     EMAIL_FEEDBACK,

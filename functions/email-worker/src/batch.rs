@@ -34,6 +34,7 @@ impl<P: Parts> Worker<P> {
     /// returned to the queue, each hidden until its retry is due. Lambda deletes all others.
     pub async fn handle(&self, invocation: &Invocation, messages: Vec<Received>) -> Vec<String> {
         let batch = BatchInProgress::new(self, invocation);
+        messages.iter().filter_map(|message| message.sent_at).for_each(|at| batch.note_age(at));
         if self.is_held().await {
             batch.stop(HELD_FOR);
         }
@@ -43,6 +44,7 @@ impl<P: Parts> Worker<P> {
             .buffer_unordered(concurrent)
             .collect()
             .await;
+        batch.report_age();
         let postponed: Vec<Postponed> = verdicts
             .into_iter()
             .flatten()

@@ -34,6 +34,11 @@ const TRANSIENT: [&str; 10] = [
     "UnrecognizedClientException",
 ];
 
+/// Errors with status 503 after which nothing was sent: "the request has failed due to a temporary failure of the
+/// server" (SES API Reference, "Common errors"), and a call that fails with one of these codes "does not send the email"
+/// (SES Developer Guide, "Email sending errors"). A 503 of anything else between us and SES has no such code.
+const REFUSED_BY_SERVER: [&str; 2] = ["ServiceUnavailable", "ServiceUnavailableException"];
+
 /// The outcome by code and message.
 ///
 /// Codes are those of the SES API v2's `SendEmail` and AWS's common errors. If one code has two meanings,
@@ -47,7 +52,11 @@ const TRANSIENT: [&str; 10] = [
 ///   that failed the check; if the recipient's is among them and the sender's is not, the account is in
 ///   the sandbox and cannot send to that recipient.
 ///
-/// An unknown code is [`Outcome::Unknown`], which is retried.
+/// A 5xx is not a "no": SES recommends long waits before a retry "to reduce the likelihood of generating duplicates"
+/// (SES Developer Guide, "API error codes returned by Amazon SES"). It is [`Outcome::Ambiguous`], whatever its code,
+/// unless the code is one of [`REFUSED_BY_SERVER`] or of a refusal above.
+///
+/// An unknown code with another status is [`Outcome::Unknown`], which is retried.
 pub(super) fn classify(failure: Failure<'_>, sender: &EmailAddress) -> Outcome {
     let (status, code, message) = match failure {
         Failure::NotSent => return Outcome::Transient { code: "not_sent".to_owned() },
@@ -72,9 +81,11 @@ pub(super) fn classify(failure: Failure<'_>, sender: &EmailAddress) -> Outcome {
             Some(cause) => Outcome::Held(cause),
             None => Outcome::Rejected(Reason::new(code, message)),
         },
-        _ if status >= 500 || TRANSIENT.contains(&code) => {
+        _ if status == 503 && REFUSED_BY_SERVER.contains(&code) => {
             Outcome::Transient { code: code.to_owned() }
         }
+        _ if status >= 500 => Outcome::Ambiguous,
+        _ if TRANSIENT.contains(&code) => Outcome::Transient { code: code.to_owned() },
         _ => Outcome::Unknown { code: code.to_owned() },
     }
 }
@@ -176,14 +187,35 @@ mod tests {
     #[test]
     fn temporary_errors_are_transient_and_unknown_codes_are_unknown() {
         let transient = |code: &str| Outcome::Transient { code: code.to_owned() };
-        for (status, code) in
-            [(403, "AccessDeniedException"), (404, "NotFoundException"), (500, ""), (503, "Novel")]
-        {
+        for (status, code) in [
+            (403, "AccessDeniedException"),
+            (404, "NotFoundException"),
+            (503, "ServiceUnavailable"),
+            (503, "ServiceUnavailableException"),
+        ] {
             assert_eq!(service(status, code, ""), transient(code));
         }
         for code in ["Novel", ""] {
             assert_eq!(service(400, code, ""), Outcome::Unknown { code: code.to_owned() });
         }
+    }
+
+    #[test]
+    fn server_error_is_ambiguous_unless_its_code_means_that_nothing_was_sent() {
+        for (status, code) in [
+            (500, "InternalFailure"),
+            (500, "InternalServiceErrorException"),
+            (500, "AccessDeniedException"),
+            (500, "ServiceUnavailable"),
+            (502, ""),
+            (503, ""),
+            (503, "InternalFailure"),
+            (504, "Novel"),
+        ] {
+            assert_eq!(service(status, code, ""), Outcome::Ambiguous, "{status} {code}");
+        }
+        let rate = "Maximum sending rate exceeded.";
+        assert_eq!(service(503, "Throttling", rate), Outcome::Throttled);
     }
 
     #[test]

@@ -133,11 +133,12 @@ async fn each_refusal_has_its_outcome() {
             "Missing final '@domain'",
             Outcome::Rejected(Reason::new("BadRequestException", "Missing final '@domain'")),
         ),
+        (500, "InternalServiceErrorException", "", Outcome::Ambiguous),
         (
-            500,
-            "InternalServiceErrorException",
+            503,
+            "ServiceUnavailable",
             "",
-            Outcome::Transient { code: "InternalServiceErrorException".to_owned() },
+            Outcome::Transient { code: "ServiceUnavailable".to_owned() },
         ),
         (
             403,
