@@ -96,6 +96,8 @@ async fn hold_during_an_outage_of_lambda_is_recorded_and_an_operators_hold_outla
     let stack = DeployedStack::exclusive().await;
     let faults = Faults::in_front_of(&stack.description.endpoint);
     faults.rule(Ses, "SendEmail").error(400, "AccountSuspendedException", "Suspended.");
+    let suspended = json!({"SendingEnabled": true, "EnforcementStatus": "SHUTDOWN"});
+    faults.rule(Ses, "GetAccount").respond(200, suspended);
     let lambda = ["ListEventSourceMappings", "UpdateEventSourceMapping"];
     for operation in lambda {
         faults.rule(Lambda, operation).error(500, "ServiceException", "down");
@@ -113,6 +115,8 @@ async fn hold_during_an_outage_of_lambda_is_recorded_and_an_operators_hold_outla
         stack.enqueue(waiting.0.clone()).await;
         stack.wait_until_job_is_postponed(&waiting.1, Duration::from_mins(20)).await;
         assert_eq!(faults.sends().len(), 1, "only the first job was attempted");
+        // SES's report is recorded, so that its end ends the hold.
+        assert_eq!(stack.run_hold_watch().await["emails_held"], true);
 
         registrar(&stack, &["hold", "--reason", "looking into it"]).await.expect(0, &[]);
         faults.lift_all();
@@ -129,18 +133,25 @@ async fn hold_during_an_outage_of_lambda_is_recorded_and_an_operators_hold_outla
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
-async fn bounce_or_complaint_alarm_holds_sending_until_it_ends_or_an_operator_releases() {
+async fn high_rate_of_enough_events_holds_sending_until_it_ends_or_an_operator_releases() {
     let stack = DeployedStack::exclusive().await;
     let alarm = |name: &str| stack.description.function_environment[name].clone();
     let (bounces, complaints) = (alarm("BOUNCE_RATE_ALARM"), alarm("COMPLAINT_RATE_ALARM"));
+    let (many_bounces, many_complaints) =
+        (alarm("BOUNCE_COUNT_ALARM"), alarm("COMPLAINT_COUNT_ALARM"));
 
     let alarms = async {
         stack.set_alarm_state(&bounces, "ALARM").await;
+        assert_eq!(stack.run_hold_watch().await["emails_held"], false, "one bounce is not enough");
+        stack.set_alarm_state(&many_bounces, "ALARM").await;
         assert_eq!(stack.run_hold_watch().await["emails_held"], true);
         registrar(&stack, &["holds"]).await.expect(0, &["bounce rate", "event source  off"]);
+        stack.set_alarm_state(&many_bounces, "OK").await;
+        assert_eq!(stack.run_hold_watch().await["emails_held"], true, "the rate is as high");
         stack.set_alarm_state(&bounces, "OK").await;
         assert_eq!(stack.run_hold_watch().await["emails_held"], false);
 
+        stack.set_alarm_state(&many_complaints, "ALARM").await;
         stack.set_alarm_state(&complaints, "ALARM").await;
         assert_eq!(stack.run_hold_watch().await["emails_held"], true);
         registrar(&stack, &["release"]).await.expect(0, &["complaint rate"]);
@@ -149,7 +160,7 @@ async fn bounce_or_complaint_alarm_holds_sending_until_it_ends_or_an_operator_re
         registrar(&stack, &["holds"]).await.expect(0, &["nothing is held", "event source  on"]);
     };
     let outcome = AssertUnwindSafe(alarms).catch_unwind().await;
-    for alarm in [&bounces, &complaints] {
+    for alarm in [&bounces, &many_bounces, &complaints, &many_complaints] {
         stack.set_alarm_state(alarm, "OK").await;
     }
     with_release(&stack, async { outcome.unwrap_or_else(|panic| resume_unwind(panic)) }).await;

@@ -244,7 +244,7 @@ mod tests {
     #[tokio::test]
     async fn releasing_the_machines_hold_warns_that_it_may_hold_again() {
         let mut place = Place::new(false);
-        let machine = MachineHold { cause: HoldCause::DailyQuota, since: NOW };
+        let machine = MachineHold::new(HoldCause::DailyQuota, NOW);
         place.record.set(Holds { machine: Some(machine), ..Holds::default() });
         place.release().await.unwrap();
         assert_eq!(

@@ -187,7 +187,8 @@ impl Simulation {
         loop {
             sleep(Duration::from_mins(1)).await;
             let now = MIDNIGHT + self.began.elapsed();
-            hold::release(&self.world.holds, &self.world.event_source, now).await.unwrap();
+            let Some(machine) = self.world.holds.now().machine else { continue };
+            hold::end(&self.world.holds, &self.world.event_source, &machine, now).await.unwrap();
         }
     }
 
