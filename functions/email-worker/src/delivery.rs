@@ -211,7 +211,7 @@ impl<P: Parts> Delivery<'_, P> {
                 tracing::warn!(job_id = %job.id, attempts, "an attempt had no answer; the job waits for its claim's end");
                 Verdict::GiveBack(time_to(claim.until, self.now()))
             }
-            Outcome::Rejected(reason) => self.reject(&reason).await,
+            Outcome::Rejected(reason) | Outcome::BadRecipient(reason) => self.reject(&reason).await,
         }
     }
 
