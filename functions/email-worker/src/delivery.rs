@@ -5,7 +5,8 @@
 //!   ├ sent, failed already │             ├─────> rejected             dead letter, failed, acknowledge
 //!   │   acknowledge        │             ├─────> transient, unknown   give back, later
 //!   ├ claimed by another   │             ├─────> throttled            give all back, later
-//!   │   give back          │             ├─────> held                 hold, give all back, later
+//!   │   give back          │             ├─────> held, or one of      hold, give all back, later
+//!   │                      │             │       many rejected
 //!   └ id of another email  │             └─────> ambiguous            at least once: give back, until the
 //!       dead letter,       ├ suppressed, cannot be written                claim ends
 //!       acknowledge        │   dead letter, failed, acknowledge       at most once: dead letter, unknown,
@@ -182,6 +183,7 @@ impl<P: Parts> Delivery<'_, P> {
         let attempts = self.grant.attempts;
         match outcome {
             Outcome::Accepted { ses_message_id } => {
+                self.worker().breaker.borrow_mut().accepted();
                 let marked = self.worker().ledger.mark_sent(&job.id, &ses_message_id, self.now());
                 if let Err(error) = marked.await {
                     tracing::error!(job_id = %job.id, ses_message_id, %error, "a sent email was not marked as sent");
@@ -194,12 +196,7 @@ impl<P: Parts> Delivery<'_, P> {
                 self.release(Used::Attempted).await;
                 batch.later(message, attempts)
             }
-            Outcome::Held(cause) => {
-                batch.stop(HELD_FOR);
-                self.release(Used::Attempted).await;
-                self.hold(cause).await;
-                batch.left_over(message, HELD_FOR)
-            }
+            Outcome::Held(cause) => self.hold(cause).await,
             Outcome::Transient { code } | Outcome::Unknown { code } => {
                 tracing::warn!(job_id = %job.id, code, attempts, "an attempt failed and will be retried");
                 self.release(Used::Attempted).await;
@@ -211,12 +208,26 @@ impl<P: Parts> Delivery<'_, P> {
                 tracing::warn!(job_id = %job.id, attempts, "an attempt had no answer; the job waits for its claim's end");
                 Verdict::GiveBack(time_to(claim.until, self.now()))
             }
+            Outcome::Rejected(reason)
+                if self.worker().breaker.borrow_mut().rejected(&reason.code, &job.to) =>
+            {
+                tracing::error!(job_id = %job.id, code = reason.code, "one email after the other was rejected; this one is given back");
+                self.hold(HoldCause::RejectedInARow).await
+            }
             Outcome::Rejected(reason) | Outcome::BadRecipient(reason) => self.reject(&reason).await,
         }
     }
 
-    /// Stops all workers: turns the event source off, and records why.
-    async fn hold(&self, cause: HoldCause) {
+    /// Stops this batch and, by a hold, all workers. The email was not sent, and is given back.
+    async fn hold(&self, cause: HoldCause) -> Verdict {
+        self.batch.stop(HELD_FOR);
+        self.release(Used::Attempted).await;
+        self.place_hold(cause).await;
+        self.batch.left_over(self.message, HELD_FOR)
+    }
+
+    /// Records why nothing is sent, and turns the event source off.
+    async fn place_hold(&self, cause: HoldCause) {
         let Worker { holds, event_source, .. } = self.worker();
         match hold::place(holds, event_source, cause, self.now()).await {
             Ok(hold::Changed::Done(_)) => {

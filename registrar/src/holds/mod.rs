@@ -118,7 +118,7 @@ async fn hold_at<R: HoldRecord, S: EventSource>(
     let (Changed::Done(holds) | Changed::Nothing(holds)) =
         changed.map_err(|error| HoldCommandError::changing(error, false))?;
     write_holds(&holds, out)?;
-    writeln!(out, "No email is sent after the batches in progress, until `registrar release`.")?;
+    writeln!(out, "Workers stop within seconds, and send nothing until `registrar release`.")?;
     Ok(Outcome::Fine)
 }
 

@@ -10,6 +10,7 @@
 //! finishes the work. So the record always says why nothing is sent. The event source is turned on only
 //! to end a hold: if it was turned off by other means, it stays off.
 
+mod breaker;
 mod cause;
 mod decision;
 mod event_source;
@@ -19,6 +20,7 @@ mod provider;
 mod record;
 mod watch;
 
+pub use breaker::{Breaker, MAX_REJECTIONS, MAX_REJECTIONS_ON_PROBATION};
 pub use cause::HoldCause;
 pub use event_source::EventSource;
 pub use operations::{

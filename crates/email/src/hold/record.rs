@@ -109,10 +109,10 @@ impl Holds {
         self.machine.is_some() || self.operator.is_some()
     }
 
-    /// Whether a hold for rejections in a row ended so recently that fewer of them bring it back.
-    pub fn on_probation(&self, now: OffsetDateTime) -> bool {
-        let last = self.last_end.filter(|end| end.is_recent(now));
-        last.is_some_and(|end| end.cause == HoldCause::RejectedInARow)
+    /// The end of a hold for rejections in a row, if it ended so recently that fewer of them bring it back.
+    pub fn probation(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        let last = self.last_end.filter(|end| end.is_recent(now))?;
+        (last.cause == HoldCause::RejectedInARow).then_some(last.at)
     }
 
     pub(super) fn next(&self) -> Self {

@@ -108,17 +108,14 @@ fn hold_that_ses_has_reported_ends_with_the_report_however_often_it_came_back() 
 fn hold_for_rejections_in_a_row_ends_on_probation() {
     let world = World::default();
     world.place(HoldCause::RejectedInARow, NOW);
-    assert!(!world.holds.now().on_probation(NOW));
+    assert_eq!(world.holds.now().probation(NOW), None);
     let ended = NOW + FIRST_PROBATION;
-    assert!(world.watch(ended).on_probation(ended + RELAPSE - Duration::from_secs(1)));
-    assert!(!world.holds.now().on_probation(ended + RELAPSE));
+    let holds = world.watch(ended);
+    assert_eq!(holds.probation(ended + RELAPSE - Duration::from_secs(1)), Some(ended));
+    assert_eq!(holds.probation(ended + RELAPSE), None);
     world.place(HoldCause::RejectedInARow, ended);
-    assert!(!alone(release_by_operator_of(&world, ended)).on_probation(ended), "an operator knows");
-}
-
-async fn release_by_operator_of(world: &World, now: OffsetDateTime) -> Holds {
-    release_by_operator(&world.holds, &world.source, now).await.unwrap();
-    world.holds.now()
+    world.release_by_operator(ended);
+    assert_eq!(world.holds.now().probation(ended), None, "an operator knows");
 }
 
 #[test]
