@@ -255,6 +255,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn hold_that_ses_has_not_reported_shows_when_it_ends() {
+        let mut place = Place::new(false);
+        let end = NOW + std::time::Duration::from_mins(5);
+        let machine = MachineHold {
+            earliest_end: Some(end),
+            ..MachineHold::new(HoldCause::NotPermitted, NOW)
+        };
+        place.record.set(Holds { machine: Some(machine.clone()), ..Holds::default() });
+        place.show().await.unwrap();
+        let held =
+            "held automatically   since 1970-01-01T00:00Z  the worker is not permitted to send";
+        assert!(place.said().starts_with(&format!("{held}; it ends after 1970-01-01T00:05Z\n")));
+        let machine = MachineHold { reported: true, ..machine };
+        place.record.set(Holds { machine: Some(machine), ..Holds::default() });
+        place.show().await.unwrap();
+        assert!(place.said().starts_with(&format!("{held}\n")), "SES's report decides");
+    }
+
+    #[tokio::test]
     async fn an_event_source_that_somebody_turned_off_is_told_of() {
         let mut place = Place::new(false);
         place.show().await.unwrap();

@@ -98,7 +98,7 @@ mod tests {
 
     /// How many rejections, of different recipients, open it.
     fn opens_after(breaker: &mut Breaker) -> usize {
-        (1..).find(|&n| breaker.rejected(CODE, &recipient(n))).unwrap()
+        (1..=100).find(|&n| breaker.rejected(CODE, &recipient(n))).unwrap()
     }
 
     #[test]

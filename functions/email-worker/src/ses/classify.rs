@@ -135,9 +135,8 @@ fn is_unverified(said: &str, recipient: &EmailAddress) -> bool {
     failed.is_some_and(|failed| failed.contains(&recipient.as_str().to_ascii_lowercase()))
 }
 
-/// Whether a denial names the identity of the recipient and not that of the sender; `said` is its message in lower
-/// case, such as "User `arn:...' is not authorized to perform `ses:SendEmail' on resource
-/// `arn:aws:ses:us-east-1:123456789012:identity/ada@example.org'".
+/// Whether a denial names the identity of the recipient and not that of the sender. `said` is its message in lower
+/// case. It ends, for example, with "on resource 'arn:aws:ses:us-east-1:123456789012:identity/ada@example.org'".
 fn is_about_recipient(said: &str, sender: &EmailAddress, recipient: &EmailAddress) -> bool {
     let Some((_, named)) = said.split_once(":identity/") else { return false };
     covers(named, recipient) && !covers(named, sender)

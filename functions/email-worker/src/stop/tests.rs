@@ -18,21 +18,14 @@ use tokio::time::{Instant, sleep};
 
 use super::*;
 use crate::{
-    testing::world::{MIDNIGHT, World, invocation, message, share, world},
+    testing::world::{MIDNIGHT, World, invocation, job_to_its_own_recipient, share, world},
     worker::Received,
 };
 
 const START: OffsetDateTime = MIDNIGHT.saturating_add(time::Duration::HOUR);
 
-/// A job to a recipient of its own.
-fn job(n: usize) -> Received {
-    let body =
-        format!(r#"{{"v":1,"id":"{n}","to":"r-{n}@example.com","subject":"Hi","text":"Hello"}}"#);
-    message(&format!("m-{n}"), &body)
-}
-
 fn jobs(from: usize, count: usize) -> Vec<Received> {
-    (from..from + count).map(job).collect()
+    (from..from + count).map(|n| job_to_its_own_recipient(&n.to_string())).collect()
 }
 
 async fn handle_at(world: &World, now: OffsetDateTime, batch: Vec<Received>) -> Vec<String> {

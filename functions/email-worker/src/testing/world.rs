@@ -141,7 +141,15 @@ pub(crate) fn message(sqs_message_id: &str, body: &str) -> Received {
 }
 
 pub(crate) fn job(id: &str) -> Received {
+    job_to(id, "ada")
+}
+
+pub(crate) fn job_to_its_own_recipient(id: &str) -> Received {
+    job_to(id, &format!("r-{id}"))
+}
+
+fn job_to(id: &str, to: &str) -> Received {
     let body =
-        format!(r#"{{"v":1,"id":"{id}","to":"ada@example.com","subject":"Hi","text":"Hello"}}"#);
+        format!(r#"{{"v":1,"id":"{id}","to":"{to}@example.com","subject":"Hi","text":"Hello"}}"#);
     message(&format!("m-{id}"), &body)
 }
