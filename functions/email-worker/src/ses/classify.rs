@@ -230,7 +230,7 @@ mod tests {
         ] {
             let quoted = denied(&format!("identity/{identity}"));
             let bare = quoted.replace(['`', '\''], "");
-            for message in [quoted, format!("{} because no policy allows it", bare), bare + "."] {
+            for message in [quoted, format!("{bare} because no policy allows it"), bare + "."] {
                 if identity.contains('\'') && !message.contains('\'') {
                     continue;
                 }
