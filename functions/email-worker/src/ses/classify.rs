@@ -86,7 +86,7 @@ pub(super) fn classify(
                 Outcome::Throttled
             }
         }
-        _ if DENIED.contains(&code) => {
+        _ if status < 500 && DENIED.contains(&code) => {
             if is_about_recipient(&said, sender, recipient) {
                 Outcome::BadRecipient(Reason::new(code, message))
             } else {
@@ -215,6 +215,7 @@ mod tests {
             }
         }
         assert_eq!(to("bob@example.com", 403, DENIED[0], &denied("identity/example.com")), held);
+        assert_ne!(service(500, DENIED[0], ""), held, "a failure of the server denies nothing");
         assert_eq!(service(403, DENIED[0], &denied("identity/ada@example.org.uk")), held);
     }
 
