@@ -34,6 +34,8 @@ pub enum Outcome {
     Ambiguous,
     /// The provider will never send this email.
     Rejected(Reason),
+    /// As [`Outcome::Rejected`], and certainly because of this recipient. It says nothing about other emails.
+    BadRecipient(Reason),
 }
 
 impl Outcome {
@@ -46,7 +48,7 @@ impl Outcome {
             Self::Transient { .. } => "transient",
             Self::Unknown { .. } => "unknown",
             Self::Ambiguous => "ambiguous",
-            Self::Rejected(_) => "rejected",
+            Self::Rejected(_) | Self::BadRecipient(_) => "rejected",
         }
     }
 }

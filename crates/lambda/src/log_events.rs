@@ -7,9 +7,10 @@
 pub const SEND_ATTEMPT: &str = "send_attempt";
 /// The age of the oldest job in a batch, in `oldest_job_age_seconds`.
 pub const OLDEST_JOB: &str = "oldest_job";
-/// Sending is held. The worker logs it when it places a hold, and hold-watch at each run while a hold
-/// is in force.
+/// Sending is held. The worker logs it when it places a hold.
 pub const EMAIL_HELD: &str = "email_held";
+/// Whether sending is held: `held` is 1 or 0. hold-watch logs it at each run that can read the holds.
+pub const HOLDS_CHECKED: &str = "holds_checked";
 /// The holds could not be read, changed or enforced. The next run retries it.
 pub const HOLDS_UNATTENDED: &str = "holds_unattended";
 /// An SES event about an email was handled.
@@ -31,10 +32,11 @@ pub const ENROLLMENT_STUCK: &str = "enrollment_stuck";
 pub const REFUND_FAILED: &str = "refund_failed";
 
 /// Every name.
-pub const ALL: [&str; 12] = [
+pub const ALL: [&str; 13] = [
     SEND_ATTEMPT,
     OLDEST_JOB,
     EMAIL_HELD,
+    HOLDS_CHECKED,
     HOLDS_UNATTENDED,
     EMAIL_FEEDBACK,
     EMAIL_FEEDBACK_FAILED,

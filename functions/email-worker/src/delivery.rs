@@ -5,7 +5,8 @@
 //!   ├ sent, failed already │    │        ├─────> rejected             dead letter, failed, acknowledge
 //!   │   acknowledge        │    │        ├─────> transient, unknown   give back, later
 //!   ├ claimed by another   │    │        ├─────> throttled            give all back, later
-//!   │   give back          │    │        ├─────> held                 hold, give all back, later
+//!   │   give back          │    │        ├─────> held, or one of      hold, give all back, later
+//!   │                      │    │        │       many rejected
 //!   └ id of another email  │    │        └─────> ambiguous            give back, later than the claim ends;
 //!       dead letter,       │    └ expired             at most once, or too often: dead letter, unknown,
 //!       acknowledge        │        as below             acknowledge
@@ -191,10 +192,11 @@ impl<P: Parts> Delivery<'_, P> {
     }
 
     async fn settle(&self, outcome: Outcome) -> Verdict {
-        let Self { batch, job, message, .. } = self;
+        let Self { batch, job, .. } = self;
         let attempts = self.grant.attempts;
         match outcome {
             Outcome::Accepted { ses_message_id } => {
+                self.worker().breaker.borrow_mut().accepted();
                 let marked = self.worker().ledger.mark_sent(&job.id, &ses_message_id, self.now());
                 if let Err(error) = marked.await {
                     tracing::error!(job_id = %job.id, ses_message_id, %error, "a sent email was not marked as sent");
@@ -207,24 +209,35 @@ impl<P: Parts> Delivery<'_, P> {
                 self.release(Used::Attempted("throttled")).await;
                 self.later()
             }
-            Outcome::Held(cause) => {
-                batch.stop(HELD_FOR);
-                self.release(Used::Attempted(cause.name())).await;
-                self.hold(cause).await;
-                self.until_deadline(batch.left_over(message, HELD_FOR))
-            }
+            Outcome::Held(cause) => self.hold(cause, cause.name()).await,
             Outcome::Transient { code } | Outcome::Unknown { code } => {
                 tracing::warn!(job_id = %job.id, code, attempts, "an attempt failed and will be retried");
                 self.release(Used::Attempted(code_or_none(&code))).await;
                 self.later()
             }
             Outcome::Ambiguous => self.unanswered().await,
-            Outcome::Rejected(reason) => self.reject(&reason, Used::Attempted(&reason.code)).await,
+            Outcome::Rejected(reason)
+                if self.worker().breaker.borrow_mut().rejected(&reason.code, &job.to) =>
+            {
+                tracing::error!(job_id = %job.id, code = reason.code, "one email after the other was rejected; this one is given back");
+                self.hold(HoldCause::RejectedInARow, &reason.code).await
+            }
+            Outcome::Rejected(reason) | Outcome::BadRecipient(reason) => {
+                self.reject(&reason, Used::Attempted(&reason.code)).await
+            }
         }
     }
 
-    /// Stops all workers: turns the event source off, and records why.
-    async fn hold(&self, cause: HoldCause) {
+    /// Stops this batch and, by a hold, all workers. The email was not sent, and is given back.
+    async fn hold(&self, cause: HoldCause, failure: &str) -> Verdict {
+        self.batch.stop(HELD_FOR);
+        self.release(Used::Attempted(failure)).await;
+        self.place_hold(cause).await;
+        self.until_deadline(self.batch.left_over(self.message, HELD_FOR))
+    }
+
+    /// Records why nothing is sent, and turns the event source off.
+    async fn place_hold(&self, cause: HoldCause) {
         let Worker { holds, event_source, .. } = self.worker();
         match hold::place(holds, event_source, cause, self.now()).await {
             Ok(hold::Changed::Done(_)) => {

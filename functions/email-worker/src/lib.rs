@@ -8,6 +8,7 @@ pub mod deployed;
 pub mod handler;
 mod in_progress;
 pub mod ses;
+mod stop;
 pub mod suppression;
 pub mod templates;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The worker and its parts, an invocation, and the messages.
 
 use std::{
+    cell::RefCell,
     future::Future,
     hash::{DefaultHasher, Hash, Hasher},
     time::Duration,
@@ -9,7 +10,7 @@ use std::{
 use email::{
     dead_letter::DeadLetters,
     guarantee::Guarantees,
-    hold::{EventSource, HoldRecord},
+    hold::{Breaker, EventSource, HoldRecord},
     ledger::Ledger,
     mailer::Mailer,
     suppression::Suppressions,
@@ -48,6 +49,8 @@ pub struct Worker<P: Parts> {
     pub holds: P::Holds,
     pub event_source: P::EventSource,
     pub guarantees: Guarantees,
+    /// Counts rejections in a row, also across batches.
+    pub breaker: RefCell<Breaker>,
 }
 
 /// One invocation.

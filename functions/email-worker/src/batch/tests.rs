@@ -20,7 +20,10 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::time::Instant;
 
 use super::*;
-use crate::testing::world::{MIDNIGHT, World, invocation, job, message, share, world};
+use crate::{
+    in_progress::HELD_FOR,
+    testing::world::{MIDNIGHT, World, invocation, job, message, share, world},
+};
 
 fn transient() -> Outcome {
     Outcome::Transient { code: "500".to_owned() }

@@ -17,17 +17,18 @@ use std::{
 
 use email::{
     JobId,
+    dead_letter::Reason,
     feedback::{Event, Feedback, RecordFeedback},
-    hold::{self, HoldCause},
+    hold::{self, HoldCause, MAX_REJECTIONS, MAX_REJECTIONS_ON_PROBATION},
     ledger::State,
     mailer::Outcome,
     retry::{MAX_RECEIVES, MAX_UNANSWERED},
-    testing::mailer::accepted,
+    testing::{MemoryProvider, mailer::accepted},
 };
 use pacer::{SendLimit, Share, Slack, Slots, Window};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::world::{MIDNIGHT, World, invocation, job, share, world};
+use super::world::{MIDNIGHT, World, invocation, job, job_to_its_own_recipient, share, world};
 use crate::worker::{Postponed, Received};
 
 const DAY: Duration = Duration::from_hours(24);
@@ -139,6 +140,8 @@ struct Simulation {
     invocations: AtomicU64,
     /// Whether turning the event source off has an effect. Lambda may take a while.
     obeys_holds: bool,
+    /// How many jobs may become dead letters.
+    max_letters: usize,
 }
 
 impl Simulation {
@@ -163,6 +166,7 @@ impl Simulation {
             accepted,
             invocations: AtomicU64::new(0),
             obeys_holds: true,
+            max_letters: 0,
         }
     }
 
@@ -208,27 +212,55 @@ impl Simulation {
         loop {
             sleep(Duration::from_mins(1)).await;
             let now = MIDNIGHT + self.began.elapsed();
-            hold::release(&self.world.holds, &self.world.event_source, now).await.unwrap();
+            let Some(machine) = self.world.holds.now().machine else { continue };
+            hold::end(&self.world.holds, &self.world.event_source, &machine, now).await.unwrap();
+        }
+    }
+
+    /// Looks after the holds once per minute, as hold-watch does. SES reports nothing unusual.
+    async fn watch_holds(&self) {
+        let provider = MemoryProvider::default();
+        loop {
+            sleep(Duration::from_mins(1)).await;
+            let now = MIDNIGHT + self.began.elapsed();
+            let World { holds, event_source, .. } = &self.world;
+            assert!(hold::watch(holds, event_source, &provider, now).await.problems.is_empty());
         }
     }
 
     /// Runs until the queue is empty, asserts that every job was sent once, and returns the simulated
     /// duration.
     async fn run(self, what: &str, jobs: usize, hold: Duration) -> Duration {
-        let took = self.run_to_the_end(what, jobs, hold).await;
-        assert!(self.world.letters().is_empty(), "{what}: dead letters");
+        let ends = self.end_holds_after(hold);
+        self.run_with(what, jobs, ends).await
+    }
+
+    async fn run_with(&self, what: &str, jobs: usize, ends: impl Future<Output = ()>) -> Duration {
+        let took = self.run_until_empty(what, jobs, ends).await;
+        let letters = self.world.letters().len();
+        assert!(letters <= self.max_letters, "{what}: {letters} dead letters");
         let accepted = self.accepted.lock().unwrap();
-        assert_eq!(accepted.len(), jobs, "{what}: not all were sent");
+        assert_eq!(accepted.len() + letters, jobs, "{what}: not all were sent");
         assert!(accepted.values().all(|&times| times == 1), "{what}: one was sent twice");
         took
     }
 
     /// Runs until the queue is empty.
     async fn run_to_the_end(&self, what: &str, jobs: usize, hold: Duration) -> Duration {
-        self.queue.lock().unwrap().put((0..jobs).map(|n| job(&format!("job-{n}"))));
+        self.run_until_empty(what, jobs, self.end_holds_after(hold)).await
+    }
+
+    async fn run_until_empty(
+        &self,
+        what: &str,
+        jobs: usize,
+        ends: impl Future<Output = ()>,
+    ) -> Duration {
+        let all = (0..jobs).map(|n| job_to_its_own_recipient(&format!("job-{n}")));
+        self.queue.lock().unwrap().put(all);
         tokio::select! {
             _ = async { tokio::join!(self.slot(), self.slot()) } => {}
-            () = self.end_holds_after(hold) => unreachable!("it never ends"),
+            () = ends => unreachable!("it never ends"),
         }
         let took = self.began.elapsed();
         let queue = self.queue.lock().unwrap();
@@ -260,6 +292,26 @@ async fn after_a_day_long_hold_that_lambda_ignores_every_job_is_sent_once() {
     let mut simulation = Simulation::new(for_a_day(Outcome::Held(HoldCause::SendingPaused)));
     simulation.obeys_holds = false;
     simulation.run("a day's hold, ignored", 2_000, DAY).await;
+}
+
+/// SES rejects every email for a day, and reports nothing. Each probation costs a few dead letters, not the queue.
+#[tokio::test(start_paused = true)]
+async fn after_a_day_of_rejections_all_but_a_few_jobs_are_sent_once() {
+    let rejection = Reason::new("MessageRejected", "The sender is broken.");
+    let mut simulation = Simulation::new(for_a_day(Outcome::Rejected(rejection)));
+    // 28 probations in 24 hours: after 5, 10, 20 and 40 minutes, and then each hour.
+    simulation.max_letters = MAX_REJECTIONS - 1 + 28 * (MAX_REJECTIONS_ON_PROBATION - 1);
+    let took = simulation.run_with("a day's rejections", 2_000, simulation.watch_holds()).await;
+    assert!(took < DAY + Duration::from_hours(2), "{took:?}");
+}
+
+/// SES refuses everything for a day, and does not report why.
+#[tokio::test(start_paused = true)]
+async fn after_a_day_long_hold_without_a_report_every_job_is_sent_once() {
+    let simulation = Simulation::new(for_a_day(Outcome::Held(HoldCause::NotPermitted)));
+    simulation.run_with("a day's denial", 2_000, simulation.watch_holds()).await;
+    let attempts = simulation.world.sent().len();
+    assert!(attempts < 2_000 + 28 * 10, "{attempts} attempts");
 }
 
 #[tokio::test(start_paused = true)]
