@@ -379,7 +379,8 @@ fn hold_watch_role_grants_what_its_function_calls_and_no_more() {
         (identity, identities),
     ] = asked.try_into().unwrap();
     assert_eq!(alarms, "cloudwatch:DescribeAlarms");
-    assert_eq!(rates, format!("[{},{}]", arn("BounceRateAlarm"), arn("ComplaintRateAlarm")));
+    let read = ["BounceRateAlarm", "BounceCountAlarm", "ComplaintRateAlarm", "ComplaintCountAlarm"];
+    assert_eq!(rates, format!("[{}]", read.map(arn).join(",")));
     assert_eq!((account, any.as_str()), ("ses:GetAccount", r#""*""#));
     assert_eq!(configuration_set, "ses:GetConfigurationSet");
     assert!(
@@ -489,6 +490,41 @@ fn rate_thresholds_hold_before_ses_reviews_the_account() {
 }
 
 #[test]
+fn rate_of_a_single_event_holds_nothing() {
+    let template = template();
+    assert!(template["Parameters"]["MinEventsToHold"]["Default"].as_u64().unwrap() >= 5);
+    let published = property(&template, "EmailCountsDestination", "EventDestination");
+    let dimension = &published["CloudWatchDestination"]["DimensionConfigurations"][0];
+    for (alarm, event) in [("BounceCountAlarm", "Bounce"), ("ComplaintCountAlarm", "Complaint")] {
+        assert!(is_ref(property(&template, alarm, "Threshold"), "MinEventsToHold"), "{alarm}");
+        assert_eq!(property(&template, alarm, "MetricName"), event);
+        let types = each(&published["MatchingEventTypes"]);
+        assert!(types.iter().any(|of_type| *of_type == &event.to_lowercase()), "{event}");
+        let counted = &property(&template, alarm, "Dimensions")[0];
+        assert_eq!(counted["Name"], dimension["DimensionName"]);
+        assert!(is_ref(&counted["Value"], "EmailConfigurationSet"), "{alarm}");
+    }
+}
+
+#[test]
+fn alarm_of_a_hold_is_ended_only_by_a_run_that_has_read_the_holds() {
+    let template = template();
+    assert_eq!(property(&template, "EmailHeldAlarm", "TreatMissingData"), "ignore");
+    assert_eq!(property(&template, "EmailHeldAlarm", "Statistic"), "Maximum");
+    for (filter, event, value) in [
+        ("WorkerHeldMetric", "email_held", "1"),
+        ("HoldWatchHeldMetric", "holds_checked", "$.fields.held"),
+    ] {
+        let pattern = property(&template, filter, "FilterPattern").as_str().unwrap();
+        assert!(pattern.contains(event), "{filter}");
+        let metric = &property(&template, filter, "MetricTransformations")[0];
+        assert_eq!(metric["MetricValue"], value, "{filter}");
+        // It would be published for a line that says nothing about the holds.
+        assert!(metric["DefaultValue"].is_null(), "{filter}");
+    }
+}
+
+#[test]
 fn email_operator_policy_grants_what_the_commands_call_and_no_more() {
     let template = template();
     let named = |arn: &str| {
@@ -560,11 +596,11 @@ fn only_ses_events_of_this_stacks_emails_reach_the_feedback_queue() {
     ));
     let published: BTreeSet<_> =
         each(&destination["MatchingEventTypes"]).into_iter().filter_map(Value::as_str).collect();
-    assert!(published.into_iter().eq(["bounce", "complaint", "delivery", "reject"]));
+    assert!(published.into_iter().eq(["bounce", "complaint", "delivery", "reject", "send"]));
 
     let pattern = property(&template, "EmailFeedbackRule", "EventPattern");
     assert!(each(&pattern["source"]).into_iter().eq(["aws.ses"]));
-    assert_eq!(each(&pattern["detail-type"]).len(), 4);
+    assert_eq!(each(&pattern["detail-type"]).len(), 5);
     let sets = each(&pattern["detail"]["mail"]["tags"]["ses:configuration-set"]);
     assert!(matches!(sets[..], [set] if is_ref(set, "EmailConfigurationSet")));
     let targets = property(&template, "EmailFeedbackRule", "Targets");

@@ -74,6 +74,7 @@ mod tests {
                 text: "Hello".to_owned(),
                 html: None,
             }),
+            deadline: None,
         }
     }
 

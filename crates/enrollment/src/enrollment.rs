@@ -322,6 +322,7 @@ impl Enrollment {
                     ("course_title".to_owned(), text(self.course_title.as_str())),
                 ]),
             },
+            deadline: None,
         }
     }
 }

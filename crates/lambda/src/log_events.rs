@@ -5,9 +5,12 @@
 
 /// One attempt to send an email ended.
 pub const SEND_ATTEMPT: &str = "send_attempt";
-/// Sending is held. The worker logs it when it places a hold, and hold-watch at each run while a hold
-/// is in force.
+/// The age of the oldest job in a batch, in `oldest_job_age_seconds`.
+pub const OLDEST_JOB: &str = "oldest_job";
+/// Sending is held. The worker logs it when it places a hold.
 pub const EMAIL_HELD: &str = "email_held";
+/// Whether sending is held: `held` is 1 or 0. hold-watch logs it at each run that can read the holds.
+pub const HOLDS_CHECKED: &str = "holds_checked";
 /// The holds could not be read, changed or enforced. The next run retries it.
 pub const HOLDS_UNATTENDED: &str = "holds_unattended";
 /// An SES event about an email was handled.
@@ -33,14 +36,16 @@ pub const REQUEST: &str = "request";
 /// An invocation of the worker has handled its batch.
 pub const BATCH: &str = "batch";
 /// A job became a dead letter.
-pub const DEAD_LETTER: &str = "dead_letter";
+pub const DEAD_LETTER_KEPT: &str = "dead_letter_kept";
 /// A run of the resumer is over.
 pub const RESUMER_RUN: &str = "resumer_run";
 
 /// Every name.
-pub const ALL: [&str; 15] = [
+pub const ALL: [&str; 17] = [
     SEND_ATTEMPT,
+    OLDEST_JOB,
     EMAIL_HELD,
+    HOLDS_CHECKED,
     HOLDS_UNATTENDED,
     EMAIL_FEEDBACK,
     EMAIL_FEEDBACK_FAILED,
@@ -52,6 +57,6 @@ pub const ALL: [&str; 15] = [
     REFUND_FAILED,
     REQUEST,
     BATCH,
-    DEAD_LETTER,
+    DEAD_LETTER_KEPT,
     RESUMER_RUN,
 ];

@@ -10,7 +10,6 @@ use std::{collections::HashMap, panic::AssertUnwindSafe};
 
 use email::{
     dead_letter::Reason,
-    hold::HoldRecord,
     job::{Job, JobId},
     retry,
 };
@@ -22,7 +21,8 @@ use tracing::Instrument;
 
 use crate::{
     delivery::deliver,
-    in_progress::{BatchInProgress, HELD_FOR, Verdict},
+    in_progress::{BatchInProgress, Verdict},
+    stop,
     worker::{Invocation, Parts, Postpone, Postponed, Received, Worker},
 };
 
@@ -35,15 +35,15 @@ impl<P: Parts> Worker<P> {
     /// returned to the queue, each hidden until its retry is due. Lambda deletes all others.
     pub async fn handle(&self, invocation: &Invocation, messages: Vec<Received>) -> Vec<String> {
         let batch = BatchInProgress::new(self, invocation);
-        if self.is_held().await {
-            batch.stop(HELD_FOR);
-        }
+        messages.iter().filter_map(|message| message.sent_at).for_each(|at| batch.note_age(at));
+        stop::before(&batch).await;
         let concurrent = CLAIMS_AHEAD.saturating_add(max_outstanding(&invocation.pacer));
-        let verdicts: Vec<Vec<(Vec<Received>, Verdict)>> = stream::iter(group_by_job(messages))
+        let verdicts = stream::iter(group_by_job(messages))
             .map(|group| handle_group(&batch, group))
             .buffer_unordered(concurrent)
-            .collect()
-            .await;
+            .collect::<Vec<Vec<(Vec<Received>, Verdict)>>>();
+        let verdicts = stop::during(&batch, verdicts).await;
+        batch.report_age();
         let postponed: Vec<Postponed> = verdicts
             .into_iter()
             .flatten()
@@ -59,19 +59,6 @@ impl<P: Parts> Worker<P> {
             .collect();
         self.queue.postpone(&postponed).await;
         postponed.into_iter().map(|message| message.sqs_message_id).collect()
-    }
-
-    /// Whether a hold is in force. Lambda takes a while to turn the event source off. Until then it
-    /// still delivers batches, and the worker returns them.
-    async fn is_held(&self) -> bool {
-        match self.holds.read().await {
-            Ok(holds) => holds.in_force(),
-            Err(error) => {
-                // If DynamoDB is down, the claims most likely fail too, and then nothing is sent.
-                tracing::error!(%error, "the holds could not be read; the batch is handled");
-                false
-            }
-        }
     }
 }
 

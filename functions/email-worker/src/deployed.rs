@@ -1,5 +1,7 @@
 //! The deployed worker: every part is an AWS adapter.
 
+use std::cell::RefCell;
+
 use adapters::{
     clients,
     event_source::WorkerEventSource,
@@ -45,6 +47,7 @@ impl Worker<Deployed> {
             holds: HoldsTable::new(dynamodb, config.holds_table),
             event_source: WorkerEventSource::new(clients::lambda(sdk), config.function),
             guarantees: config.guarantees,
+            breaker: RefCell::default(),
         }
     }
 }

@@ -72,21 +72,19 @@ fn begin(Pace { share, timeout }: Pace, context: &Context) -> Invocation {
 pub fn received(mut message: SqsMessage) -> Result<Received, NoMessageId> {
     let attribute = |name: &str| message.attributes.get(name);
     let receives = attribute("ApproximateReceiveCount").and_then(|count| count.parse().ok());
+    let moment = |name: &str| {
+        let milliseconds: u64 = attribute(name)?.parse().ok()?;
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000).ok()
+    };
     Ok(Received {
         receives: receives.unwrap_or(1),
-        first_received_at: attribute("ApproximateFirstReceiveTimestamp").and_then(|at| moment(at)),
-        queued_at: attribute("SentTimestamp").and_then(|at| moment(at)),
+        sent_at: moment("SentTimestamp"),
+        first_received_at: moment("ApproximateFirstReceiveTimestamp"),
         trace: attribute("AWSTraceHeader").and_then(|header| TraceHeader::parse(header)),
         sqs_message_id: batch::sqs_message_id(&mut message)?,
         receipt_handle: message.receipt_handle.unwrap_or_default(),
         body: message.body.unwrap_or_default(),
     })
-}
-
-/// Milliseconds since 1970. `None` if it is not a number, or not a time that a message can have.
-fn moment(milliseconds: &str) -> Option<OffsetDateTime> {
-    let since_1970 = Duration::from_millis(milliseconds.parse().ok()?);
-    OffsetDateTime::UNIX_EPOCH.checked_add(since_1970.try_into().ok()?)
 }
 
 #[cfg(test)]
@@ -122,8 +120,8 @@ mod tests {
             with_attributes(&[("AWSTraceHeader", header), ("SentTimestamp", "1795426200137")]);
         assert_eq!(message.trace, TraceHeader::parse(header));
         assert!(message.trace.is_some());
-        let queued_at = OffsetDateTime::UNIX_EPOCH + Duration::from_millis(1_795_426_200_137);
-        assert_eq!(message.queued_at, Some(queued_at));
+        let sent_at = OffsetDateTime::UNIX_EPOCH + Duration::from_millis(1_795_426_200_137);
+        assert_eq!(message.sent_at, Some(sent_at));
     }
 
     #[test]
@@ -137,7 +135,7 @@ mod tests {
                 ("ApproximateFirstReceiveTimestamp", text),
                 ("ApproximateReceiveCount", text),
             ]);
-            let none = (message.trace, message.queued_at, message.first_received_at);
+            let none = (message.trace, message.sent_at, message.first_received_at);
             assert_eq!(none, (None, None, None), "{text:.20}");
             assert_eq!(message.receives, 1);
         }

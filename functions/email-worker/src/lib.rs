@@ -9,6 +9,7 @@ pub mod handler;
 mod in_progress;
 mod measures;
 pub mod ses;
+mod stop;
 pub mod suppression;
 pub mod templates;
 #[cfg(test)]

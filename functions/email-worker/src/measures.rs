@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use email::dead_letter::{ID_REUSED, JOB_TOO_LARGE, OUTCOME_UNKNOWN};
+use email::dead_letter::{EXPIRED, ID_REUSED, JOB_TOO_LARGE, OUTCOME_UNKNOWN};
 use pacer::Share;
 use time::OffsetDateTime;
 
 /// The codes of our own dead letters. SES's codes are not ours to bound.
-const KINDS: [&str; 7] = [
+const KINDS: [&str; 8] = [
+    EXPIRED,
     ID_REUSED,
     JOB_TOO_LARGE,
     OUTCOME_UNKNOWN,
@@ -22,13 +23,9 @@ pub(crate) fn dead_letter_kind(code: &str) -> &'static str {
     KINDS.into_iter().find(|kind| *kind == code).unwrap_or("provider")
 }
 
-/// From the queue to `now`. A message from the future has not waited.
-pub(crate) fn waited_ms(queued_at: Option<OffsetDateTime>, now: OffsetDateTime) -> Option<f64> {
-    queued_at.map(|queued_at| milliseconds(Duration::try_from(now - queued_at).unwrap_or_default()))
-}
-
-pub(crate) fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e3
+/// The milliseconds from one time to a later one; 0 if a clock says that it is an earlier one.
+pub(crate) fn since(then: OffsetDateTime, now: OffsetDateTime) -> f64 {
+    Duration::try_from(now - then).unwrap_or_default().as_secs_f64() * 1e3
 }
 
 /// The limit of all workers together.
@@ -52,11 +49,11 @@ mod tests {
     }
 
     #[test]
-    fn wait_is_never_negative() {
+    #[expect(clippy::float_cmp, reason = "both are exact")]
+    fn time_is_never_negative() {
         let now = OffsetDateTime::UNIX_EPOCH;
-        assert_eq!(waited_ms(None, now), None);
-        assert_eq!(waited_ms(Some(now), now + Duration::from_millis(1_500)), Some(1_500.0));
-        assert_eq!(waited_ms(Some(now + Duration::from_secs(1)), now), Some(0.0));
+        assert_eq!(since(now, now + Duration::from_millis(1_500)), 1_500.0);
+        assert_eq!(since(now + Duration::from_secs(1), now), 0.0);
     }
 
     #[test]

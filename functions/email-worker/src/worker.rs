@@ -1,6 +1,7 @@
 //! The worker and its parts, an invocation, and the messages.
 
 use std::{
+    cell::RefCell,
     future::Future,
     hash::{DefaultHasher, Hash, Hasher},
     time::Duration,
@@ -9,7 +10,7 @@ use std::{
 use email::{
     dead_letter::DeadLetters,
     guarantee::Guarantees,
-    hold::{EventSource, HoldRecord},
+    hold::{Breaker, EventSource, HoldRecord},
     ledger::Ledger,
     mailer::Mailer,
     suppression::Suppressions,
@@ -49,6 +50,8 @@ pub struct Worker<P: Parts> {
     pub holds: P::Holds,
     pub event_source: P::EventSource,
     pub guarantees: Guarantees,
+    /// Counts rejections in a row, also across batches.
+    pub breaker: RefCell<Breaker>,
 }
 
 /// One invocation.
@@ -92,10 +95,10 @@ pub struct Received {
     pub body: String,
     /// The receive count, from 1.
     pub receives: u32,
+    /// When it was put on the queue. `None` if the queue does not report it.
+    pub sent_at: Option<OffsetDateTime>,
     /// `None` if the queue does not report it.
     pub first_received_at: Option<OffsetDateTime>,
-    /// When it was put on the queue. `None` if the queue does not report it.
-    pub queued_at: Option<OffsetDateTime>,
     /// The trace of the request that enqueued it.
     pub trace: Option<TraceHeader>,
 }

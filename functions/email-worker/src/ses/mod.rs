@@ -70,7 +70,7 @@ impl Ses {
 impl Mailer for Ses {
     async fn send(&self, id: &JobId, to: &EmailAddress, message: &Message) -> Outcome {
         let Ok((content, tag)) = content(id, message) else {
-            return classify(Failure::NotSent, &self.sender);
+            return classify(Failure::NotSent, &self.sender, to);
         };
         let sent = self
             .client
@@ -86,7 +86,7 @@ impl Mailer for Ses {
             Ok(accepted) => {
                 Outcome::Accepted { ses_message_id: accepted.message_id.unwrap_or_default() }
             }
-            Err(error) => classify(failure(&error), &self.sender),
+            Err(error) => classify(failure(&error), &self.sender, to),
         }
     }
 }

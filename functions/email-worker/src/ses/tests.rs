@@ -99,6 +99,12 @@ async fn each_refusal_has_its_outcome() {
             Outcome::Held(HoldCause::DailyQuota),
         ),
         (400, "ThrottlingException", "Rate exceeded", Outcome::Throttled),
+        (
+            400,
+            "ThrottlingException",
+            "Daily message quota exceeded",
+            Outcome::Held(HoldCause::DailyQuota),
+        ),
         (400, "SendingPausedException", "paused", Outcome::Held(HoldCause::SendingPaused)),
         (
             400,
@@ -133,18 +139,14 @@ async fn each_refusal_has_its_outcome() {
             "Missing final '@domain'",
             Outcome::Rejected(Reason::new("BadRequestException", "Missing final '@domain'")),
         ),
+        (500, "InternalServiceErrorException", "", Outcome::Ambiguous),
         (
-            500,
-            "InternalServiceErrorException",
+            503,
+            "ServiceUnavailable",
             "",
-            Outcome::Transient { code: "InternalServiceErrorException".to_owned() },
+            Outcome::Transient { code: "ServiceUnavailable".to_owned() },
         ),
-        (
-            403,
-            "AccessDeniedException",
-            "",
-            Outcome::Transient { code: "AccessDeniedException".to_owned() },
-        ),
+        (403, "AccessDeniedException", "", Outcome::Held(HoldCause::NotPermitted)),
         (400, "NovelException", "?", Outcome::Unknown { code: "NovelException".to_owned() }),
     ] {
         assert_eq!(send(&refused(status, code, message)).await, expected, "{code}: {message}");

@@ -1,7 +1,7 @@
 //! A worker whose every part is in memory, on tokio's paused clock.
 #![expect(clippy::disallowed_methods, reason = "tests pause the clock, read it and wait on it")]
 
-use std::{collections::BTreeMap, sync::Mutex, time::Duration};
+use std::{cell::RefCell, collections::BTreeMap, sync::Mutex, time::Duration};
 
 use email::{
     guarantee::Guarantees,
@@ -60,6 +60,7 @@ pub(crate) fn world() -> World {
         holds: MemoryHolds::default(),
         event_source: MemoryEventSource::default(),
         guarantees: Guarantees::default(),
+        breaker: RefCell::default(),
     };
     world.ledger.calls.wait_for(|| sleep(LEDGER_LATENCY));
     world.mailer.calls.wait_for(|| sleep(LATENCY));
@@ -135,14 +136,22 @@ pub(crate) fn message(sqs_message_id: &str, body: &str) -> Received {
         receipt_handle: format!("receipt-{sqs_message_id}"),
         body: body.to_owned(),
         receives: 1,
+        sent_at: None,
         first_received_at: None,
-        queued_at: None,
         trace: None,
     }
 }
 
 pub(crate) fn job(id: &str) -> Received {
+    job_to(id, "ada")
+}
+
+pub(crate) fn job_to_its_own_recipient(id: &str) -> Received {
+    job_to(id, &format!("r-{id}"))
+}
+
+fn job_to(id: &str, to: &str) -> Received {
     let body =
-        format!(r#"{{"v":1,"id":"{id}","to":"ada@example.com","subject":"Hi","text":"Hello"}}"#);
+        format!(r#"{{"v":1,"id":"{id}","to":"{to}@example.com","subject":"Hi","text":"Hello"}}"#);
     message(&format!("m-{id}"), &body)
 }

@@ -55,6 +55,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         holds: deployed.holds,
         event_source: deployed.event_source,
         guarantees: deployed.guarantees,
+        breaker: deployed.breaker,
     };
     let mutant = Mutant::new(mutation, share, worker).await?;
     lambda_runtime::run(service_fn(|event| mutant.handle(event))).await
