@@ -28,10 +28,12 @@ use email::{
 };
 use lambda::log_events;
 use pacer::driver::Permit;
+use sizing::SES_ATTEMPT_TIMEOUT;
 use time::OffsetDateTime;
 
 use crate::{
     in_progress::{BatchInProgress, HELD_FOR, Verdict},
+    sent::{RETURN_ROOM, mark_sent},
     templates,
     worker::{Parts, Received, Worker},
 };
@@ -163,14 +165,17 @@ impl<P: Parts> Delivery<'_, P> {
     /// One permit, one attempt.
     async fn attempt(&self, email: &Message, permit: Permit<'_>) -> Outcome {
         let Self { job, batch, .. } = self;
-        let started_at = batch.invocation.at(permit.started_at());
+        // `registrar audit` reads both lines: times in microseconds since 1970. If the worker is killed during
+        // the attempt, it knows by the first one that the email may have been sent.
+        let started_at_us = microseconds(batch.invocation.at(permit.started_at()));
+        let timeout_ms = milliseconds(SES_ATTEMPT_TIMEOUT);
+        tracing::info!(event = log_events::SEND_ATTEMPT, job_id = %job.id, started_at_us, timeout_ms);
         let outcome = batch.worker.mailer.send(&job.id, &job.to, email).await;
         drop(permit);
-        // `registrar audit` reads this: times in microseconds since 1970.
         tracing::info!(
             event = log_events::SEND_ATTEMPT,
             job_id = %job.id,
-            started_at_us = microseconds(started_at),
+            started_at_us,
             ended_at_us = microseconds(self.now()),
             outcome = outcome.name(),
         );
@@ -182,9 +187,13 @@ impl<P: Parts> Delivery<'_, P> {
         let attempts = self.grant.attempts;
         match outcome {
             Outcome::Accepted { ses_message_id } => {
-                let marked = self.worker().ledger.mark_sent(&job.id, &ses_message_id, self.now());
+                let (ledger, until) =
+                    (&self.worker().ledger, batch.invocation.before_end(RETURN_ROOM));
+                let marked = mark_sent(ledger, &job.id, &ses_message_id, self.now(), until);
                 if let Err(error) = marked.await {
                     tracing::error!(job_id = %job.id, ses_message_id, %error, "a sent email was not marked as sent");
+                    // There is no time left for a claim either.
+                    batch.out_of_permits();
                 }
                 // Even then: its redelivery could only send the email again.
                 Verdict::Acknowledge
@@ -282,6 +291,10 @@ impl<P: Parts> Delivery<'_, P> {
 
 fn time_to(then: OffsetDateTime, now: OffsetDateTime) -> Duration {
     Duration::try_from(then - now).unwrap_or_default()
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn microseconds(at: OffsetDateTime) -> i64 {

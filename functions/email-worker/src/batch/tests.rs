@@ -12,14 +12,17 @@ use email::{
     ledger::State,
     mailer::Outcome,
     suppression::SuppressionCause,
-    testing::{Row, mailer::accepted},
+    testing::{Fate, Row, mailer::accepted},
 };
 use proptest::prelude::*;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::*;
-use crate::testing::world::{MIDNIGHT, World, invocation, job, message, share, world};
+use crate::{
+    sent::RETURN_ROOM,
+    testing::world::{MIDNIGHT, World, invocation, job, message, share, world},
+};
 
 fn transient() -> Outcome {
     Outcome::Transient { code: "500".to_owned() }
@@ -449,6 +452,36 @@ async fn job_is_not_sent_without_a_claim() {
     let failures = handle(&world, vec![job("a"), job("b")]).await;
     assert_eq!(failures.len(), 2);
     assert!(world.sent().is_empty());
+}
+
+/// The ledger takes no end of a send for as long as the invocation lasts. What is left is neither claimed nor
+/// sent, and there is time to return it.
+#[tokio::test(start_paused = true)]
+async fn ledger_that_cannot_record_a_send_stops_the_batch_in_time() {
+    let lasts = Duration::from_mins(1);
+    for took in [Duration::ZERO, adapters::clients::CALL_TIMEOUT] {
+        let world = world();
+        let began = Instant::now();
+        world.ledger.calls.decide_by(move |call| match call.operation {
+            "mark_sent" => Fate::Fails,
+            _ => Fate::Succeeds,
+        });
+        world.ledger.calls.wait_for(move || tokio::time::sleep(took));
+        let mut invocation = invocation("r", share(), MIDNIGHT, lasts);
+        invocation.pacer = Driver::start(share(), began + Duration::from_secs(48));
+        let returned =
+            world.handle(&invocation, (0..100).map(|n| job(&n.to_string())).collect()).await;
+        let ended = began.elapsed();
+        assert!(ended + RETURN_ROOM <= lasts + took, "{ended:?}");
+        assert_eq!(world.sent().len() + returned.len(), 100, "each is sent or returned");
+        let claimed = world
+            .ledger
+            .rows()
+            .iter()
+            .filter(|(_, row)| row.claimed_until > Some(MIDNIGHT))
+            .count();
+        assert_eq!(claimed, world.sent().len(), "no claim stays on a job that was not sent");
+    }
 }
 
 #[tokio::test(start_paused = true)]
