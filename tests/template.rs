@@ -553,9 +553,26 @@ fn only_ses_events_of_this_stacks_emails_reach_the_feedback_queue() {
     let [allowed] = allowed[..] else { panic!("{} statements allow something", allowed.len()) };
     assert_eq!(allowed["Principal"]["Service"], "events.amazonaws.com");
     assert_eq!(allowed["Action"], "sqs:SendMessage");
-    assert!(is_attribute(&allowed["Resource"], "EmailFeedbackQueue.Arn"));
+    assert_eq!(allowed["Resource"], "*", "the queues that have this policy");
     let source = &allowed["Condition"]["ArnEquals"]["aws:SourceArn"];
     assert!(is_attribute(source, "EmailFeedbackRule.Arn"));
+}
+
+#[test]
+fn event_that_does_not_reach_the_feedback_queue_is_kept_and_alarmed() {
+    let template = template();
+    let targets = property(&template, "EmailFeedbackRule", "Targets");
+    let kept = &targets[0]["DeadLetterConfig"]["Arn"];
+    assert!(is_attribute(kept, "EmailFeedbackRuleDeadLetterQueue.Arn"));
+    // EventBridge User Guide, "Using dead-letter queues": a standard queue, to which its policy lets the rule send.
+    let queue = &template["Resources"]["EmailFeedbackRuleDeadLetterQueue"]["Properties"];
+    assert!(queue["FifoQueue"].is_null());
+    let queues = property(&template, "EmailFeedbackQueuePolicy", "Queues");
+    assert!(
+        each(queues).into_iter().any(|queue| is_ref(queue, "EmailFeedbackRuleDeadLetterQueue"))
+    );
+    let alarm = property(&template, "EmailFeedbackRuleDeadLetterAlarm", "Dimensions");
+    assert!(is_attribute(&alarm[0]["Value"], "EmailFeedbackRuleDeadLetterQueue.QueueName"));
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn invocation() -> Invocation {
         id: "r".to_owned(),
         began_at: (OffsetDateTime::UNIX_EPOCH, began),
         pacer: Driver::start(share, began + Duration::from_secs(48)),
-        deadline: OffsetDateTime::UNIX_EPOCH + Duration::from_secs(60),
+        deadline: OffsetDateTime::UNIX_EPOCH + Duration::from_mins(1),
     }
 }
 
