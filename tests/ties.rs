@@ -146,6 +146,8 @@ fn filtered_events() -> Vec<String> {
     let template = fs::read_to_string(format!("{ROOT}/template.yaml")).unwrap();
     let patterns = template.lines().filter_map(|line| line.trim().strip_prefix("FilterPattern:"));
     patterns
+        // Lambda's own lines; tests/template.rs rehearses them.
+        .filter(|pattern| !pattern.contains("$.type = \"platform."))
         .map(|pattern| {
             let (_, after) = pattern.split_once("$.fields.event = \"").expect("filters by event");
             after.split('"').next().unwrap().to_owned()

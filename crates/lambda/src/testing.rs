@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},
@@ -38,18 +38,22 @@ impl Log {
     /// How many lines each metric of a log group counts, by the metric filters of template.yaml. Metrics that
     /// count none are left out.
     pub fn counted(&self, log_group: &str) -> BTreeMap<String, usize> {
-        let filters = filters(log_group);
-        assert!(!filters.is_empty(), "template.yaml has no metric filter of {log_group}");
-        let mut counted = BTreeMap::new();
-        for line in self.lines() {
-            for (metric, pattern) in &filters {
-                if matches(pattern, &line) {
-                    *counted.entry(metric.clone()).or_default() += 1;
-                }
-            }
-        }
-        counted
+        let nested = self.lines().into_iter().map(|fields| json!({"fields": fields}));
+        count(log_group, &nested.collect::<Vec<_>>())
     }
+}
+
+/// How many of these lines each metric of a log group counts, as [`Log::counted`].
+pub fn count(log_group: &str, lines: &[Value]) -> BTreeMap<String, usize> {
+    let filters = filters(log_group);
+    assert!(!filters.is_empty(), "template.yaml has no metric filter of {log_group}");
+    let mut counted = BTreeMap::new();
+    for line in lines {
+        for (metric, _) in filters.iter().filter(|(_, pattern)| matches(pattern, line)) {
+            *counted.entry(metric.clone()).or_default() += 1;
+        }
+    }
+    counted
 }
 
 /// The metric and the pattern of each filter of a log group.
@@ -69,13 +73,15 @@ fn filters(log_group: &str) -> Vec<(String, String)> {
 
 /// Whether a filter pattern selects a line. The patterns of template.yaml compare fields with texts: CloudWatch
 /// Logs User Guide, "Filter pattern syntax for metric filters".
-fn matches(pattern: &str, line: &Fields) -> bool {
+fn matches(pattern: &str, line: &Value) -> bool {
     let terms = pattern.trim().strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
     terms.expect("a pattern for JSON").split("&&").all(|term| {
-        let (field, text) = term.split_once('=').expect("a comparison");
-        let field = field.trim().strip_prefix("$.fields.").expect("a field of the event");
+        let (path, text) = term.split_once('=').expect("a comparison");
+        let (path, is_equal) = path.strip_suffix('!').map_or((path, true), |path| (path, false));
+        let pointer = path.trim().strip_prefix('$').expect("a path").replace('.', "/");
         let text = text.trim().strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        line.get(field).and_then(Value::as_str) == Some(text.expect("a text"))
+        let found = line.pointer(&pointer).and_then(Value::as_str);
+        found.is_some_and(|found| (found == text.expect("a text")) == is_equal)
     })
 }
 
