@@ -107,6 +107,7 @@ fn every_alarm_parameter_output_template_and_log_event_is_in_its_doc() {
         ("docs/deploying.md", names(&template, "Outputs", None)),
         ("docs/api.md", email_worker::templates::NAMES.to_vec()),
         ("docs/architecture.md", log_events),
+        ("docs/operations.md", metrics_without_an_alarm(&template)),
     ] {
         let text = read(doc);
         let rows: String = text.lines().filter(|line| line.starts_with('|')).collect();
@@ -114,6 +115,23 @@ fn every_alarm_parameter_output_template_and_log_event_is_in_its_doc() {
             assert!(rows.contains(&format!("`{name}`")), "{doc} has no row of {name}");
         }
     }
+}
+
+/// The metrics of metric filters that no alarm reads.
+fn metrics_without_an_alarm(template: &str) -> Vec<&str> {
+    let blocks = template.split("\n    Type: AWS::").skip(1);
+    let mut counted = BTreeSet::new();
+    let mut alarmed = BTreeSet::new();
+    for block in blocks {
+        let Some((_, name)) = block.split_once("MetricName: ") else { continue };
+        let name = name.split([',', '\n', ' ']).next().unwrap();
+        if block.starts_with("Logs::MetricFilter") {
+            counted.insert(name);
+        } else {
+            alarmed.insert(name);
+        }
+    }
+    counted.difference(&alarmed).copied().collect()
 }
 
 #[test]

@@ -3,8 +3,12 @@
 //! Metric filters in template.yaml and `registrar audit` read these names, so each one is written here
 //! once. `tests/ties.rs` compares them with the template.
 
-/// One attempt to send an email ended.
+/// One attempt to send an email starts, or has ended.
 pub const SEND_ATTEMPT: &str = "send_attempt";
+/// A job was not sent because its recipient is suppressed.
+pub const EMAIL_SUPPRESSED: &str = "email_suppressed";
+/// A job became a dead letter, for the reason `code`.
+pub const DEAD_LETTER_KEPT: &str = "dead_letter_kept";
 /// Sending is held. The worker logs it when it places a hold, and hold-watch at each run while a hold
 /// is in force.
 pub const EMAIL_HELD: &str = "email_held";
@@ -29,8 +33,10 @@ pub const ENROLLMENT_STUCK: &str = "enrollment_stuck";
 pub const REFUND_FAILED: &str = "refund_failed";
 
 /// Every name.
-pub const ALL: [&str; 11] = [
+pub const ALL: [&str; 13] = [
     SEND_ATTEMPT,
+    EMAIL_SUPPRESSED,
+    DEAD_LETTER_KEPT,
     EMAIL_HELD,
     HOLDS_UNATTENDED,
     EMAIL_FEEDBACK,

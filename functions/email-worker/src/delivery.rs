@@ -7,9 +7,11 @@
 //!   ├ claimed by another   │             ├─────> throttled            give all back, later
 //!   │   give back          │             ├─────> held                 hold, give all back, later
 //!   └ id of another email  │             └─────> ambiguous            at least once: give back, until the
-//!       dead letter,       ├ suppressed, cannot be written                claim ends
-//!       acknowledge        │   dead letter, failed, acknowledge       at most once: dead letter, unknown,
-//!                          └ an earlier attempt was never settled,        acknowledge
+//!       dead letter,       ├ suppressed                                   claim ends
+//!       acknowledge        │   suppressed, acknowledge                at most once: dead letter, unknown,
+//!                          ├ cannot be written                            acknowledge
+//!                          │   dead letter, failed, acknowledge
+//!                          └ an earlier attempt was never settled,
 //!                              and at most once: as ambiguous
 //! ```
 
@@ -24,7 +26,7 @@ use email::{
     mailer::{Mailer, Outcome},
     message::Message,
     retry,
-    suppression::Suppressions,
+    suppression::{SuppressionCause, Suppressions},
 };
 use lambda::log_events;
 use pacer::driver::Permit;
@@ -116,7 +118,7 @@ impl<P: Parts> Delivery<'_, P> {
         let job = self.job;
         match self.worker().suppressions.find(&job.to).await {
             Ok(None) => {}
-            Ok(Some(cause)) => return self.reject(&cause.into()).await,
+            Ok(Some(cause)) => return self.suppress(cause).await,
             Err(error) => {
                 tracing::error!(job_id = %job.id, %error, "a recipient could not be looked up; the job is given back");
                 return self.not_tried().await;
@@ -238,6 +240,22 @@ impl<P: Parts> Delivery<'_, P> {
             Ok(hold::Changed::Nothing(_)) => {}
             Err(error) => {
                 tracing::error!(event = log_events::EMAIL_HELD, cause = cause.name(), %error, "{cause}, and the hold could not be made");
+            }
+        }
+    }
+
+    /// An outcome and not a dead letter: there is nothing to repair. SES would count the email and not deliver it.
+    async fn suppress(&self, cause: SuppressionCause) -> Verdict {
+        let job_id = &self.job.id;
+        let ledger = &self.worker().ledger;
+        match ledger.mark_suppressed(&self.claim, &cause.into(), self.now()).await {
+            Ok(()) => {
+                tracing::info!(event = log_events::EMAIL_SUPPRESSED, %job_id, cause = cause.name());
+                Verdict::Acknowledge
+            }
+            Err(error) => {
+                tracing::error!(%job_id, %error, "a job was not marked as suppressed; it is given back");
+                self.not_tried().await
             }
         }
     }

@@ -7,7 +7,9 @@
 use std::time::Duration;
 
 use email::{
+    dead_letter::Reason,
     mailer::Outcome,
+    suppression::SuppressionCause,
     testing::{
         MemoryDeadLetters, MemoryEventSource, MemoryHolds, MemoryLedger, MemoryMailer,
         MemorySuppressions,
@@ -137,6 +139,44 @@ async fn each_attempt_is_logged_when_it_starts_and_when_it_ends() {
 #[tokio::test(start_paused = true)]
 async fn log_has_what_the_audit_and_the_metrics_read() {
     each_attempt_is_logged_when_it_starts_and_when_it_ends().await;
-    let log = handle(&world(Outcome::Unknown { code: "New".to_owned() }), vec![email()]).await;
-    assert_eq!(log.counted("EmailWorkerLogGroup")["UnknownSendErrors"], 1);
+    each_outcome_is_counted_once_by_its_metric().await;
+}
+
+/// One job per outcome of docs/operations.md, "Outcomes".
+async fn each_outcome_is_counted_once_by_its_metric() {
+    let suppressed = world(accepted());
+    suppressed.suppressions.insert(&"ada@example.com".parse().unwrap(), SuppressionCause::Bounce);
+    let rejected = Outcome::Rejected(Reason::new("MessageRejected", "no"));
+    let receipt = message(&json!({
+        "template": "enrollment-refund", "data": {"student_name": "Ada", "course_title": "Rust"},
+    }));
+    for (world, job, expected) in [
+        (world(accepted()), email(), &[("EmailsSent", None)][..]),
+        (suppressed, email(), &[("EmailsSuppressed", None)]),
+        (world(rejected), email(), &[("DeadLetters", Some("MessageRejected"))]),
+        (world(Outcome::Ambiguous), receipt, &[("DeadLetters", Some("outcome_unknown"))]),
+        (
+            world(accepted()),
+            message(&json!({"template": "none", "data": {}})),
+            &[("DeadLetters", Some("unknown_template"))],
+        ),
+        (world(accepted()), message(&json!({"v": 2})), &[("DeadLetters", Some("malformed_job"))]),
+        // No outcome yet.
+        (world(Outcome::Transient { code: "500".to_owned() }), email(), &[]),
+        (
+            world(Outcome::Unknown { code: "New".to_owned() }),
+            email(),
+            &[("UnknownSendErrors", None)],
+        ),
+    ] {
+        let log = handle(&world, vec![job]).await;
+        let counted = log.counted("EmailWorkerLogGroup").into_iter();
+        let counted: Vec<_> = counted.flat_map(|(name, times)| vec![name; times]).collect();
+        let metrics: Vec<_> = expected.iter().map(|(metric, _)| *metric).collect();
+        assert_eq!(counted, metrics, "{:?}", log.lines());
+        let codes = log.events("dead_letter_kept");
+        let codes: Vec<_> = codes.iter().filter_map(|line| line["code"].as_str()).collect();
+        let expected: Vec<_> = expected.iter().filter_map(|(_, code)| *code).collect();
+        assert_eq!(codes, expected);
+    }
 }

@@ -79,13 +79,15 @@ impl Ledger for EmailsTable {
                  content_digest = :content, \
                  last_attempt_at = :at, first_attempt_at = if_not_exists(first_attempt_at, :at), \
                  expires_at = :expires_at \
+                 REMOVE error_code, reason, failed_at \
                  ADD attempts :one",
             )
             .condition_expression(
                 "(attribute_not_exists(content_digest) OR content_digest = :content) \
                  AND (attribute_not_exists(job_id) OR claim_token = :token \
-                 OR (#state = :sending AND claimed_until <= :now))",
+                 OR #state = :suppressed OR (#state = :sending AND claimed_until <= :now))",
             )
+            .expression_attribute_values(":suppressed", text("suppressed"))
             .expression_attribute_values(":content", text(&claim.content))
             .expression_attribute_values(":sending", text("sending"))
             .expression_attribute_values(":token", text(&claim.token))
@@ -195,6 +197,15 @@ impl Ledger for EmailsTable {
     ) -> Result<(), Unavailable> {
         self.give_up("marking an email as unknown", claim, State::Unknown, reason, at).await
     }
+
+    async fn mark_suppressed(
+        &self,
+        claim: &Claim,
+        reason: &Reason,
+        at: OffsetDateTime,
+    ) -> Result<(), Unavailable> {
+        self.give_up("marking an email as suppressed", claim, State::Suppressed, reason, at).await
+    }
 }
 
 impl EmailsTable {
@@ -238,13 +249,14 @@ impl Reopen for EmailsTable {
             )
             // A claim that expired may have left an announced attempt.
             .condition_expression(
-                "#state = :failed OR #state = :unknown \
+                "#state = :failed OR #state = :unknown OR #state = :suppressed \
                  OR (#state = :sending AND claimed_until <= :now)",
             )
             .expression_attribute_values(":now", milliseconds(now))
             .expression_attribute_values(":sending", text("sending"))
             .expression_attribute_values(":failed", text("failed"))
             .expression_attribute_values(":unknown", text("unknown"))
+            .expression_attribute_values(":suppressed", text("suppressed"))
             .expression_attribute_values(":never", number(0))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
@@ -369,7 +381,9 @@ fn refused(claim: &Claim, found: Found) -> Result<Claimed, Unavailable> {
     }
     match found.state {
         State::Failed | State::Unknown => Ok(Claimed::AlreadyFailed),
-        State::Sending => Ok(Claimed::InProgress { until: end_of_claim(&found)? }),
+        State::Sending | State::Suppressed => {
+            Ok(Claimed::InProgress { until: end_of_claim(&found)? })
+        }
         State::Sent | State::Delivered | State::Bounced | State::Rejected | State::Complained => {
             Ok(Claimed::AlreadySent)
         }
@@ -571,7 +585,7 @@ mod tests {
                 let from = values.iter().filter(|(name, _)| name.starts_with(":from_"));
                 let mut from: Vec<_> = from.map(|(_, value)| value.as_s().unwrap()).collect();
                 from.sort();
-                from == ["delivered", "failed", "sending", "sent", "unknown"]
+                from == ["delivered", "failed", "sending", "sent", "suppressed", "unknown"]
                     && values[":state"] == text("bounced")
                     && values[":detail"] == text("Permanent/General")
             })
@@ -608,6 +622,7 @@ mod tests {
         table(&refused()).mark_sent(&id, "m-1", NOW).await.unwrap();
         table(&refused()).mark_failed(&claim(), &reason, NOW).await.unwrap();
         table(&refused()).mark_unknown(&claim(), &reason, NOW).await.unwrap();
+        table(&refused()).mark_suppressed(&claim(), &reason, NOW).await.unwrap();
     }
 
     #[tokio::test]

@@ -80,6 +80,7 @@ pub async fn a_claim_that_has_ended_changes_nothing(
     ledger.release(&ended, Used::NotTried).await?;
     ledger.mark_failed(&ended, &reason, NOW).await?;
     ledger.mark_unknown(&ended, &reason, NOW).await?;
+    ledger.mark_suppressed(&ended, &reason, NOW).await?;
     assert_eq!(ledger.find(job).await?, before);
     assert!(ledger.announce(&current).await?);
     Ok(())
@@ -169,6 +170,29 @@ pub async fn an_id_belongs_to_one_email(
     Ok(())
 }
 
+/// A suppressed job can be claimed again, by the same email only, and then has no reason.
+pub async fn a_suppressed_job_can_be_claimed_again(
+    ledger: &(impl Ledger + Reopen + Timeline),
+    job: &JobId,
+) -> Result<(), Unavailable> {
+    let first = claim(job, "first", NOW);
+    ledger.claim(&first).await?;
+    ledger.mark_suppressed(&first, &Reason::new("suppressed", "it bounced"), NOW).await?;
+    let entry = ledger.find(job).await?.expect("the job was claimed");
+    assert_eq!((entry.state, entry.reason.as_deref()), (State::Suppressed, Some("it bounced")));
+    assert_eq!(entry.failed_at, Some(NOW));
+
+    let other = claim_of("Something else", job, "other", NOW);
+    assert_eq!(ledger.claim(&other).await?, Claimed::IdReused);
+    assert_eq!(ledger.reopen(job, NOW).await?, Reopened::Ready);
+    assert_eq!(granted(&ledger.claim(&claim(job, "second", NOW)).await?), Some((2, false)));
+    ledger.mark_suppressed(&claim(job, "second", NOW), &Reason::new("suppressed", ""), NOW).await?;
+    assert_eq!(granted(&ledger.claim(&claim(job, "third", NOW)).await?), Some((3, false)));
+    let entry = ledger.find(job).await?.expect("the job was claimed");
+    assert_eq!((entry.state, entry.reason, entry.failed_at), (State::Sending, None, None));
+    Ok(())
+}
+
 /// A bounce that can be an automatic reply is one if the email was delivered, in either order.
 pub async fn an_automatic_reply_is_not_a_bounce(
     ledger: &(impl Ledger + RecordFeedback + Timeline),
@@ -208,7 +232,8 @@ mod tests {
     fn memory_ledger_keeps_every_rule() {
         let ledger = MemoryLedger::default();
         let job = |n: u8| format!("job-{n}").parse::<JobId>().unwrap();
-        let [one, two, three, four, five, six, seven, eight] = [1, 2, 3, 4, 5, 6, 7, 8].map(job);
+        let [one, two, three, four, five, six, seven, eight, nine] =
+            [1, 2, 3, 4, 5, 6, 7, 8, 9].map(job);
         let mut rules = pin!(async {
             one_claim_is_in_force(&ledger, &one).await?;
             a_claim_that_has_ended_changes_nothing(&ledger, &two).await?;
@@ -216,6 +241,7 @@ mod tests {
             an_announced_attempt_is_reported(&ledger, &four).await?;
             states_only_move_forward(&ledger, &five).await?;
             an_id_belongs_to_one_email(&ledger, &six).await?;
+            a_suppressed_job_can_be_claimed_again(&ledger, &nine).await?;
             an_automatic_reply_is_not_a_bounce(&ledger, [&seven, &eight]).await
         });
         loop {

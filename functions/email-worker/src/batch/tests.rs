@@ -12,7 +12,7 @@ use email::{
     ledger::State,
     mailer::Outcome,
     suppression::SuppressionCause,
-    testing::{Fate, Row, mailer::accepted},
+    testing::{Fate, MemorySuppressions, Row, mailer::accepted},
 };
 use proptest::prelude::*;
 use time::OffsetDateTime;
@@ -322,8 +322,28 @@ async fn suppressed_recipient_uses_no_permit() {
     world.suppressions.insert(&"ada@example.com".parse().unwrap(), SuppressionCause::Bounce);
     assert!(handle(&world, vec![job("a")]).await.is_empty());
     assert!(world.sent().is_empty());
-    assert_eq!(world.letters()[0].reason.code, "suppressed");
-    assert_eq!(world.row("a").state, State::Failed);
+    let row = world.row("a");
+    assert_eq!((row.state, row.reason.unwrap().code.as_str()), (State::Suppressed, "suppressed"));
+    assert!(world.letters().is_empty(), "it is not a dead letter, which would keep an alarm on");
+
+    // Whoever enqueues it again after the recipient was removed from the list reaches the recipient.
+    assert!(handle(&world, vec![job("a")]).await.is_empty());
+    assert!(world.sent().is_empty(), "still suppressed");
+    let world = World { suppressions: MemorySuppressions::default(), ..world };
+    assert!(handle(&world, vec![job("a")]).await.is_empty());
+    assert_eq!((world.sent(), world.row("a").state), (vec!["a".to_owned()], State::Sent));
+}
+
+#[tokio::test(start_paused = true)]
+async fn suppressed_job_is_acknowledged_only_once_the_ledger_has_it() {
+    let world = world();
+    world.suppressions.insert(&"ada@example.com".parse().unwrap(), SuppressionCause::Complaint);
+    world.ledger.calls.fail_operations(&["mark_suppressed"]);
+    assert_eq!(handle(&world, vec![job("a")]).await, ["m-a"]);
+    assert_eq!(world.row("a").attempts, 0);
+    world.ledger.calls.succeed();
+    assert!(handle(&world, vec![job("a")]).await.is_empty());
+    assert_eq!(world.row("a").state, State::Suppressed);
 }
 
 #[tokio::test(start_paused = true)]
