@@ -182,7 +182,7 @@ fn every_filter_is_a_row_of_the_table_and_every_row_is_a_filter() {
 fn every_field_that_a_filter_reads_is_logged_with_its_event() {
     for (name, Filter { metric, fields }) in filters() {
         if !log_events::ALL.contains(&metric.event.as_str()) {
-            assert_eq!(metric.event, "platform.report", "{name}");
+            assert!(metric.event.starts_with("platform."), "{name}");
             continue;
         }
         let code = code_that_logs(&metric.event);

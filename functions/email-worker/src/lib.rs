@@ -8,6 +8,7 @@ pub mod deployed;
 pub mod handler;
 mod in_progress;
 mod measures;
+mod sent;
 pub mod ses;
 mod stop;
 pub mod suppression;
