@@ -8,6 +8,8 @@ pub const SEND_ATTEMPT: &str = "send_attempt";
 /// Sending is held. The worker logs it when it places a hold, and hold-watch at each run while a hold
 /// is in force.
 pub const EMAIL_HELD: &str = "email_held";
+/// No email can be sent with the deployed parameters, or at the account's rate. The worker logs it for each batch.
+pub const SENDING_IMPOSSIBLE: &str = "sending_impossible";
 /// The holds could not be read, changed or enforced. The next run retries it.
 pub const HOLDS_UNATTENDED: &str = "holds_unattended";
 /// An SES event about an email was handled.
@@ -29,9 +31,10 @@ pub const ENROLLMENT_STUCK: &str = "enrollment_stuck";
 pub const REFUND_FAILED: &str = "refund_failed";
 
 /// Every name.
-pub const ALL: [&str; 11] = [
+pub const ALL: [&str; 12] = [
     SEND_ATTEMPT,
     EMAIL_HELD,
+    SENDING_IMPOSSIBLE,
     HOLDS_UNATTENDED,
     EMAIL_FEEDBACK,
     EMAIL_FEEDBACK_FAILED,

@@ -12,16 +12,17 @@ use email::{
     dead_letter::Reason,
     hold::HoldRecord,
     job::{Job, JobId},
-    retry,
 };
-use futures_util::{FutureExt, StreamExt, stream};
-use lambda::batch::panic_text;
+use futures_util::{FutureExt, StreamExt, future::join, stream};
+use lambda::{batch::panic_text, clock, log_events};
 use pacer::driver::Driver;
 use tracing::Instrument;
 
 use crate::{
     delivery::deliver,
     in_progress::{BatchInProgress, HELD_FOR, Verdict},
+    pace::CannotSend,
+    surplus::{self, Seniority},
     worker::{Invocation, Parts, Postpone, Postponed, Received, Worker},
 };
 
@@ -38,26 +39,50 @@ impl<P: Parts> Worker<P> {
             batch.stop(HELD_FOR);
         }
         let concurrent = CLAIMS_AHEAD.saturating_add(max_outstanding(&invocation.pacer));
-        let verdicts: Vec<Vec<(Vec<Received>, Verdict)>> = stream::iter(group_by_job(messages))
+        let max = invocation.max_sends();
+        let (groups, surplus) = surplus::divide(group_by_job(messages), max, Group::seniority);
+        let surplus = postponed_surplus(&batch, surplus);
+        let verdicts = stream::iter(groups)
             .map(|group| handle_group(&batch, group))
             .buffer_unordered(concurrent)
-            .collect()
-            .await;
+            .collect::<Vec<Vec<(Vec<Received>, Verdict)>>>();
+        // The surplus is returned now, while the rest is sent.
+        let (verdicts, ()) = join(verdicts, self.return_surplus(&surplus)).await;
         let postponed: Vec<Postponed> = verdicts
             .into_iter()
             .flatten()
             .flat_map(|(messages, verdict)| messages.into_iter().map(move |m| (m, verdict)))
             .filter_map(|(message, verdict)| match verdict {
                 Verdict::Acknowledge => None,
-                Verdict::GiveBack(after) => Some(Postponed {
-                    after: retry::not_too_often(after, message.receives),
-                    sqs_message_id: message.sqs_message_id,
-                    receipt_handle: message.receipt_handle,
-                }),
+                Verdict::GiveBack(after) => Some(Postponed::not_too_often(message, after)),
             })
             .collect();
         self.queue.postpone(&postponed).await;
+        let returned = postponed.into_iter().chain(surplus);
+        returned.map(|message| message.sqs_message_id).collect()
+    }
+
+    /// Returns a batch of which nothing can be sent, and says why, so that an operator hears of it.
+    pub async fn cannot_send(&self, why: &CannotSend, messages: Vec<Received>) -> Vec<String> {
+        tracing::error!(
+            event = log_events::SENDING_IMPOSSIBLE,
+            %why,
+            "no email can be sent with the deployed parameters; the batch is returned"
+        );
+        let postponed: Vec<Postponed> =
+            messages.into_iter().map(|m| Postponed::not_too_often(m, HELD_FOR)).collect();
+        self.queue.postpone(&postponed).await;
         postponed.into_iter().map(|message| message.sqs_message_id).collect()
+    }
+
+    async fn return_surplus(&self, surplus: &[Postponed]) {
+        if !surplus.is_empty() {
+            tracing::info!(
+                count = surplus.len(),
+                "a batch was larger than what can be sent in time"
+            );
+            self.queue.postpone(surplus).await;
+        }
     }
 
     /// Whether a hold is in force. Lambda takes a while to turn the event source off. Until then it
@@ -74,12 +99,37 @@ impl<P: Parts> Worker<P> {
     }
 }
 
+/// The messages that the invocation cannot send in time. If the batch has stopped, they wait as the others do.
+fn postponed_surplus<P: Parts>(
+    batch: &BatchInProgress<'_, P>,
+    surplus: Vec<Group>,
+) -> Vec<Postponed> {
+    let invocation = batch.invocation;
+    let (share, max) = (invocation.pacer.share(), invocation.max_sends());
+    let lasts = invocation.closes_at.saturating_duration_since(clock::instant());
+    let groups = surplus.into_iter().enumerate();
+    let messages = groups.flat_map(|(n, Group(emails))| {
+        let delay = surplus::delay(n, max, share.slots().get(), lasts);
+        let delay = batch.stopped().unwrap_or(delay);
+        emails.into_iter().flat_map(|email| email.messages).map(move |message| (message, delay))
+    });
+    messages.map(|(message, delay)| Postponed::not_too_often(message, delay)).collect()
+}
+
 fn max_outstanding(pacer: &Driver) -> usize {
     usize::try_from(pacer.share().max_outstanding()).unwrap_or(usize::MAX)
 }
 
 /// The messages with one job id, or one message that is not a job.
 struct Group(Vec<Email>);
+
+impl Group {
+    /// `None` if no message of the group is a job: those need no permit.
+    fn seniority(&self) -> Option<Seniority> {
+        let jobs = self.0.iter().filter(|email| email.parsed.is_ok());
+        jobs.flat_map(|email| &email.messages).map(surplus::seniority).min()
+    }
+}
 
 /// The messages of one email. Only the first message is handled.
 struct Email {

@@ -7,8 +7,10 @@ mod delivery;
 pub mod deployed;
 pub mod handler;
 mod in_progress;
+pub mod pace;
 pub mod ses;
 pub mod suppression;
+mod surplus;
 pub mod templates;
 #[cfg(test)]
 mod testing;

@@ -12,10 +12,12 @@ use email::{
     hold::{EventSource, HoldRecord},
     ledger::Ledger,
     mailer::Mailer,
+    retry,
     suppression::Suppressions,
 };
 use lambda::clock;
-use pacer::driver::Driver;
+use pacer::{Share, driver::Driver};
+use sizing::{CLOSING_ROOM, SES_ATTEMPT_TIMEOUT, sends_within};
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
@@ -58,11 +60,33 @@ pub struct Invocation {
     /// The start, on the wall clock and on the monotonic clock.
     pub began_at: (OffsetDateTime, Instant),
     pub pacer: Driver,
+    /// When the pacer closes: no attempt starts later.
+    pub closes_at: Instant,
     /// When Lambda ends the invocation.
     pub deadline: OffsetDateTime,
 }
 
 impl Invocation {
+    /// An invocation that began at this time, on both clocks. No attempt outlives it: after the last start there is
+    /// time for the attempt's timeout and for settling it.
+    pub fn begin(
+        id: String,
+        share: Share,
+        began_at: (OffsetDateTime, Instant),
+        deadline: OffsetDateTime,
+    ) -> Self {
+        let (at, began) = began_at;
+        let left = Duration::try_from(deadline - at).unwrap_or_default();
+        let closes_at = began + left.saturating_sub(SES_ATTEMPT_TIMEOUT + CLOSING_ROOM);
+        Self { id, began_at, pacer: Driver::start(share, closes_at), closes_at, deadline }
+    }
+
+    /// The maximum number of emails that it can send.
+    pub(crate) fn max_sends(&self) -> u128 {
+        let room = self.closes_at.saturating_duration_since(self.began_at.1);
+        sends_within(self.pacer.share().interval(), room)
+    }
+
     pub fn now(&self) -> OffsetDateTime {
         self.at(clock::instant())
     }
@@ -101,6 +125,17 @@ pub struct Postponed {
     pub sqs_message_id: String,
     pub receipt_handle: String,
     pub after: Duration,
+}
+
+impl Postponed {
+    /// The message, hidden for this time, or for longer if it was received often.
+    pub(crate) fn not_too_often(message: Received, after: Duration) -> Self {
+        Self {
+            after: retry::not_too_often(after, message.receives),
+            sqs_message_id: message.sqs_message_id,
+            receipt_handle: message.receipt_handle,
+        }
+    }
 }
 
 /// Returns messages to the queue.

@@ -11,6 +11,7 @@ use email::{
     hold::{HoldCause, Holds, OperatorHold},
     ledger::State,
     mailer::Outcome,
+    retry,
     suppression::SuppressionCause,
     testing::{Row, mailer::accepted},
 };
@@ -458,19 +459,78 @@ async fn sent_email_is_acknowledged_even_if_the_ledger_cannot_be_written() {
     assert!(handle(&world, vec![job("a")]).await.is_empty());
 }
 
+/// The duration of an invocation that can send this many emails.
+fn lasting(sends: u32) -> Duration {
+    let room = share().interval() * sends + Duration::from_millis(100);
+    room + sizing::SES_ATTEMPT_TIMEOUT + sizing::CLOSING_ROOM
+}
+
 #[tokio::test(start_paused = true)]
-async fn jobs_that_cannot_start_in_time_are_returned_at_once_and_count_no_attempt() {
+async fn batch_larger_than_what_can_be_sent_is_sent_in_part_and_the_rest_is_returned_at_the_start()
+{
     let world = world();
-    let lasts = share().interval() * 3 + Duration::from_millis(100);
     let batch = (0..20).map(|n| job(&n.to_string())).collect();
     let now = MIDNIGHT + Duration::from_hours(1);
-    let failures = world.handle(&invocation("request", share(), now, lasts), batch).await;
+    let invocation = invocation("request", share(), now, lasting(3));
+    let failures = {
+        let mut handling = Box::pin(world.handle(&invocation, batch));
+        while world.delays().is_empty() {
+            assert!(futures_util::poll!(handling.as_mut()).is_pending());
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        assert!(world.sent().is_empty(), "returned before the first is sent");
+        handling.await
+    };
     assert_eq!(world.sent(), ["0", "1", "2"]);
     assert_eq!(failures.len(), 17);
+    let delays = world.delays();
+    assert_eq!(delays.len(), 17);
+    let longest = delays.values().max().unwrap();
+    assert!(*longest <= share().interval() * (20 + 1) / 2, "when a slot can take it: {longest:?}");
+    assert!(delays.values().all(|delay| !delay.is_zero()));
+    assert_eq!(world.ledger.rows().len(), 3, "only what is sent is claimed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_batch_that_is_too_large_the_messages_received_first_are_sent() {
+    let world = world();
+    let at = |n: u64| Some(MIDNIGHT + Duration::from_secs(n));
+    let mut batch: Vec<_> = (0..20)
+        .map(|n| Received { first_received_at: at(100 - n), ..job(&n.to_string()) })
+        .collect();
+    batch.push(message("poison", "{"));
+    let now = MIDNIGHT + Duration::from_hours(1);
+    let failures = world.handle(&invocation("request", share(), now, lasting(2)), batch).await;
+    assert_eq!(world.sent(), ["19", "18"]);
+    assert_eq!(failures.len(), 18);
+    assert_eq!(world.letters().len(), 1, "what needs no permit is handled too");
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_that_run_out_of_time_are_returned_at_once_and_count_no_attempt() {
+    // Slower than the slack: each attempt delays the next one.
+    let world = world();
+    world.mailer.calls.wait_for(|| tokio::time::sleep(Duration::from_secs(1)));
+    let batch = (0..10).map(|n| job(&n.to_string())).collect();
+    let now = MIDNIGHT + Duration::from_hours(1);
+    let failures = world.handle(&invocation("request", share(), now, lasting(10)), batch).await;
+    assert_eq!(world.sent(), ["0", "1", "2"]);
+    assert_eq!(failures.len(), 7);
     assert!(world.delays().values().all(Duration::is_zero));
     let rows = world.ledger.rows();
     assert!(rows.len() <= 3 + CLAIMS_AHEAD + 2, "{} were claimed", rows.len());
     assert_eq!(rows.iter().map(|(_, row)| row.attempts).sum::<i64>(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn batch_of_which_nothing_can_be_sent_is_returned_for_a_quarter_of_an_hour() {
+    let world = world();
+    let limit = pacer::SendLimit::new(1).unwrap();
+    let settings = sizing::WorkerSettings { limit, ..crate::testing::world::settings() };
+    let why = crate::pace::Pace::new(Ok(settings), None).share().unwrap_err();
+    assert_eq!(world.cannot_send(&why, vec![job("a"), message("b", "{")]).await, ["m-a", "b"]);
+    assert!(world.sent().is_empty() && world.ledger.rows().is_empty());
+    assert!(world.delays().values().all(|delay| *delay == HELD_FOR));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,5 @@
 //! The worker in an in-memory world.
 
+mod parameters;
 mod simulation;
 pub(crate) mod world;

@@ -21,17 +21,17 @@ use email::{
     retry::MAX_RECEIVES,
     testing::mailer::accepted,
 };
-use pacer::{SendLimit, Share, Slack, Slots, Window};
+use pacer::SendLimit;
+use sizing::WorkerSettings;
+use time::OffsetDateTime;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::world::{MIDNIGHT, World, invocation, job, share, world};
+use super::world::{MIDNIGHT, World, invocation, job, settings, world};
 use crate::worker::{Postponed, Received};
 
 const DAY: Duration = Duration::from_hours(24);
-/// template.yaml's, for its default `WorkerTimeout`.
-const TIMEOUT: Duration = Duration::from_mins(1);
-const VISIBILITY_TIMEOUT: Duration = Duration::from_mins(6);
-const BATCH_SIZE: usize = 100;
+/// template.yaml's, as a multiple of `WorkerTimeout`.
+const VISIBILITY_TIMEOUTS: u32 = 6;
 
 /// An SQS queue, which delivers messages in no particular order.
 #[derive(Default)]
@@ -49,6 +49,7 @@ struct Message {
     job: String,
     visible_at: Instant,
     receives: u32,
+    first_received_at: Option<OffsetDateTime>,
 }
 
 impl Queue {
@@ -57,21 +58,23 @@ impl Queue {
         for job in jobs {
             let id = self.messages.len();
             self.waiting.insert((visible_at, id));
-            self.messages.insert(id, Message { job, visible_at, receives: 0 });
+            self.messages
+                .insert(id, Message { job, visible_at, receives: 0, first_received_at: None });
         }
     }
 
-    fn receive(&mut self) -> Vec<(usize, Received)> {
+    fn receive(&mut self, settings: &WorkerSettings, at: OffsetDateTime) -> Vec<(usize, Received)> {
+        let batch_size = settings.batch_size as usize;
         let now = Instant::now();
         let visible: Vec<usize> =
             self.waiting.iter().take_while(|(at, _)| *at <= now).map(|&(_, id)| id).collect();
         // A random part of the visible messages: SQS keeps no order.
         self.draws.write_u8(0);
         let draw = usize::try_from(self.draws.finish() >> 32).unwrap_or(0);
-        let start = draw % (visible.len().saturating_sub(BATCH_SIZE) + 1);
+        let start = draw % (visible.len().saturating_sub(batch_size) + 1);
         let mut batch = Vec::new();
-        for &id in visible.iter().skip(start).take(BATCH_SIZE) {
-            self.hide(id, VISIBILITY_TIMEOUT);
+        for &id in visible.iter().skip(start).take(batch_size) {
+            self.hide(id, settings.timeout * VISIBILITY_TIMEOUTS);
             let Some(message) = self.messages.get_mut(&id) else { continue };
             message.receives += 1;
             self.max_receives = self.max_receives.max(message.receives);
@@ -83,6 +86,7 @@ impl Queue {
             let received = Received {
                 sqs_message_id: id.to_string(),
                 receives: message.receives,
+                first_received_at: Some(*message.first_received_at.get_or_insert(at)),
                 ..job(&message.job)
             };
             batch.push((id, received));
@@ -112,7 +116,7 @@ impl Queue {
 struct Simulation {
     began: Instant,
     world: World,
-    share: Share,
+    settings: WorkerSettings,
     queue: Mutex<Queue>,
     accepted: Arc<Mutex<BTreeMap<String, u32>>>,
     invocations: AtomicU64,
@@ -137,7 +141,7 @@ impl Simulation {
         Self {
             began,
             world,
-            share: share(),
+            settings: settings(),
             queue: Mutex::default(),
             accepted,
             invocations: AtomicU64::new(0),
@@ -149,7 +153,7 @@ impl Simulation {
     async fn slot(&self) {
         loop {
             let off = self.obeys_holds && !self.world.event_source.is_on_now();
-            let batch = if off { Vec::new() } else { self.queue.lock().unwrap().receive() };
+            let batch = if off { Vec::new() } else { self.receive() };
             if batch.is_empty() {
                 let Some(next) = self.queue.lock().unwrap().next() else { return };
                 let soon = Instant::now() + Duration::from_secs(1);
@@ -161,12 +165,17 @@ impl Simulation {
         }
     }
 
+    fn receive(&self) -> Vec<(usize, Received)> {
+        let at = MIDNIGHT + self.began.elapsed();
+        self.queue.lock().unwrap().receive(&self.settings, at)
+    }
+
     async fn invoke(&self, ids: Vec<usize>, messages: Vec<Received>) {
         let number = self.invocations.fetch_add(1, Ordering::Relaxed);
         let now = MIDNIGHT + self.began.elapsed();
-        let room = sizing::SES_ATTEMPT_TIMEOUT + sizing::CLOSING_ROOM;
-        let lasts = TIMEOUT.saturating_sub(room);
-        let invocation = invocation(&format!("request-{number}"), self.share, now, lasts);
+        let share = self.settings.check().unwrap();
+        let id = format!("request-{number}");
+        let invocation = invocation(&id, share, now, self.settings.timeout);
         let failed = self.world.handle(&invocation, messages).await;
         let mut queue = self.queue.lock().unwrap();
         let postponed: Vec<Postponed> = {
@@ -192,8 +201,8 @@ impl Simulation {
     }
 
     /// Runs until the queue is empty, asserts that every job was sent once, and returns the simulated
-    /// duration.
-    async fn run(self, what: &str, jobs: usize, hold: Duration) -> Duration {
+    /// duration and the maximum receive count of a message.
+    async fn run(self, what: &str, jobs: usize, hold: Duration) -> (Duration, u32) {
         self.queue.lock().unwrap().put((0..jobs).map(|n| format!("job-{n}")));
         tokio::select! {
             _ = async { tokio::join!(self.slot(), self.slot()) } => {}
@@ -212,7 +221,7 @@ impl Simulation {
         let accepted = self.accepted.lock().unwrap();
         assert_eq!(accepted.len(), jobs, "{what}: not all were sent");
         assert!(accepted.values().all(|&times| times == 1), "{what}: one was sent twice");
-        took
+        (took, queue.max_receives)
     }
 }
 
@@ -224,7 +233,7 @@ fn for_a_day(refusal: Outcome) -> impl Fn(Duration, u64) -> Outcome {
 #[tokio::test(start_paused = true)]
 async fn after_a_day_long_hold_every_job_is_sent_once() {
     let simulation = Simulation::new(for_a_day(Outcome::Held(HoldCause::DailyQuota)));
-    let took = simulation.run("a day's hold", 2_000, DAY).await;
+    let (took, _) = simulation.run("a day's hold", 2_000, DAY).await;
     assert!(took < DAY + Duration::from_mins(45), "{took:?}");
 }
 
@@ -238,7 +247,7 @@ async fn after_a_day_long_hold_that_lambda_ignores_every_job_is_sent_once() {
 #[tokio::test(start_paused = true)]
 async fn after_a_day_long_outage_every_job_is_sent_once() {
     let refusal = Outcome::Transient { code: "ServiceUnavailable".to_owned() };
-    let took = Simulation::new(for_a_day(refusal)).run("a day's outage", 500, DAY).await;
+    let (took, _) = Simulation::new(for_a_day(refusal)).run("a day's outage", 500, DAY).await;
     assert!(took < DAY + Duration::from_hours(3), "{took:?}");
 }
 
@@ -261,13 +270,22 @@ async fn with_occasional_failures_every_job_is_sent_once() {
 #[tokio::test(start_paused = true)]
 async fn after_a_flood_every_job_is_sent_once() {
     let mut simulation = Simulation::new(|_, _| accepted());
-    // An account with one email per second: most of each batch is returned without an attempt.
-    simulation.share = Share::new(
-        SendLimit::new(60).unwrap(),
-        Window::from_secs(60).unwrap(),
-        Slots::new(2).unwrap(),
-        Slack::from_millis(250).unwrap(),
-    )
-    .unwrap();
-    simulation.run("a flood", 20_000, Duration::ZERO).await;
+    // Most of each batch is returned without an attempt: the limit was lowered, and nothing else.
+    simulation.settings.limit = SendLimit::new(60).unwrap();
+    let (took, receives) = simulation.run("a flood", 20_000, Duration::ZERO).await;
+    assert!(took < Duration::from_secs(20_000 * 11 / 10), "{took:?}");
+    assert!(receives < 50, "{receives}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_batches_a_thousand_times_too_large_every_job_is_sent_once() {
+    let mut simulation = Simulation::new(|_, _| accepted());
+    // Two per minute: an invocation sends one, and returns 999.
+    simulation.settings.limit = SendLimit::new(2).unwrap();
+    simulation.settings.batch_size = 1_000;
+    simulation.settings.timeout = Duration::from_secs(90);
+    let (took, receives) = simulation.run("far too large batches", 1_500, Duration::ZERO).await;
+    // One email per interval and slot, and the time until the next one is visible.
+    assert!(took < Duration::from_mins(66 * 1_500 / 60 / 2), "{took:?}");
+    assert!(receives < 50, "{receives}");
 }

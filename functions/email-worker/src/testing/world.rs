@@ -12,11 +12,15 @@ use email::{
         MemorySuppressions, Row, mailer::accepted,
     },
 };
-use pacer::{SendLimit, Share, Slack, Slots, Window, driver::Driver};
+use pacer::{SendLimit, Share, Slack, Slots, Window};
+use sizing::WorkerSettings;
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep};
 
-use crate::worker::{Invocation, Parts, Postpone, Postponed, Received, Worker};
+use crate::{
+    pace::Pace,
+    worker::{Invocation, Parts, Postpone, Postponed, Received, Worker},
+};
 
 /// The provider's latency.
 const LATENCY: Duration = Duration::from_millis(60);
@@ -103,30 +107,34 @@ impl World {
     }
 }
 
-pub(crate) fn share() -> Share {
-    Share::new(
-        SendLimit::new(300).unwrap(),
-        Window::from_secs(60).unwrap(),
-        Slots::new(2).unwrap(),
-        Slack::from_millis(250).unwrap(),
-    )
-    .unwrap()
+/// The defaults of template.yaml.
+pub(crate) fn settings() -> WorkerSettings {
+    WorkerSettings {
+        limit: SendLimit::new(300).unwrap(),
+        window: Window::from_secs(60).unwrap(),
+        slack: Slack::from_millis(250).unwrap(),
+        slots: Slots::new(2).unwrap(),
+        batch_size: 100,
+        timeout: Duration::from_mins(1),
+    }
 }
 
-/// An invocation that begins at this time.
+pub(crate) fn share() -> Share {
+    settings().check().unwrap()
+}
+
+pub(crate) fn pace() -> Pace {
+    Pace::new(Ok(settings()), None)
+}
+
+/// An invocation that begins at this time, and ends after this time.
 pub(crate) fn invocation(
     id: &str,
     share: Share,
     now: OffsetDateTime,
     lasts: Duration,
 ) -> Invocation {
-    let began = Instant::now();
-    Invocation {
-        id: id.to_owned(),
-        began_at: (now, began),
-        pacer: Driver::start(share, began + lasts),
-        deadline: now + lasts,
-    }
+    Invocation::begin(id.to_owned(), share, (now, Instant::now()), now + lasts)
 }
 
 pub(crate) fn message(sqs_message_id: &str, body: &str) -> Received {
