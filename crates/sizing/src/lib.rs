@@ -25,4 +25,7 @@ mod worker_settings;
 pub use invalid::{Invalid, Parameter, UnknownParameter};
 pub use plan::{DEFAULT_LATENCY, HANDOVER, Plan, Usable};
 pub use reasons::Choice;
-pub use worker_settings::{CLOSING_ROOM, SES_ATTEMPT_TIMEOUT, WorkerSettings, sends_within};
+pub use worker_settings::{
+    CALL_TIMEOUT, CLOSING_ROOM, ENDING_ROOM, RETURNING_ROOM, SES_ATTEMPT_TIMEOUT, SETTLING_ROOM,
+    WorkerSettings, sends_within,
+};

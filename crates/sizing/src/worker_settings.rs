@@ -10,8 +10,24 @@ use crate::{Invalid, Parameter, human::human};
 /// this long before its deadline.
 pub const SES_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The time that an invocation needs after its last attempt to record the outcome and return.
-pub const CLOSING_ROOM: Duration = Duration::from_secs(2);
+/// The maximum duration of a call to DynamoDB, SQS or Lambda, with its retries: `CALL_TIMEOUT` of
+/// `crates/adapters/src/clients.rs`. The worker does not compile if the two differ.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The time to record an outcome: two calls, one after the other. They store a dead letter and mark its job, or release
+/// a claim and record a hold. The worker gives up what takes longer.
+pub const SETTLING_ROOM: Duration = CALL_TIMEOUT.saturating_mul(2);
+
+/// The time to return messages to the queue: one call, and others at the same time.
+pub const RETURNING_ROOM: Duration = CALL_TIMEOUT;
+
+/// The time to respond to Lambda.
+pub const ENDING_ROOM: Duration = Duration::from_millis(500);
+
+/// The time that an invocation needs after its last attempt. `functions/email-worker/src/closing.rs` enforces each
+/// part, however slow a call is.
+pub const CLOSING_ROOM: Duration =
+    SETTLING_ROOM.saturating_add(RETURNING_ROOM).saturating_add(ENDING_ROOM);
 
 /// Lambda allows batches of 10,000 messages, but a batch must also fit into an invocation's 6 MB.
 pub(crate) const MAX_BATCH_SIZE: u32 = 1000;

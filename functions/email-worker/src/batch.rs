@@ -6,7 +6,7 @@
 //! for the ledger. Nothing is spawned: if the invocation's future is dropped, every send is dropped
 //! with it.
 
-use std::{collections::HashMap, panic::AssertUnwindSafe};
+use std::{cell::Cell, collections::HashMap, panic::AssertUnwindSafe};
 
 use email::{
     dead_letter::Reason,
@@ -16,9 +16,11 @@ use email::{
 use futures_util::{FutureExt, StreamExt, future::join, stream};
 use lambda::{batch::panic_text, clock, log_events};
 use pacer::driver::Driver;
+use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 use crate::{
+    closing::Closing,
     delivery::deliver,
     in_progress::{BatchInProgress, HELD_FOR, Verdict},
     pace::CannotSend,
@@ -47,7 +49,7 @@ impl<P: Parts> Worker<P> {
             .buffer_unordered(concurrent)
             .collect::<Vec<Vec<(Vec<Received>, Verdict)>>>();
         // The surplus is returned now, while the rest is sent.
-        let (verdicts, ()) = join(verdicts, self.return_surplus(&surplus)).await;
+        let (verdicts, ()) = join(verdicts, self.return_surplus(&surplus, invocation)).await;
         let postponed: Vec<Postponed> = verdicts
             .into_iter()
             .flatten()
@@ -57,13 +59,18 @@ impl<P: Parts> Worker<P> {
                 Verdict::GiveBack(after) => Some(Postponed::not_too_often(message, after)),
             })
             .collect();
-        self.queue.postpone(&postponed).await;
+        self.return_by(invocation.closing.returned, &postponed).await;
         let returned = postponed.into_iter().chain(surplus);
         returned.map(|message| message.sqs_message_id).collect()
     }
 
     /// Returns a batch of which nothing can be sent, and says why, so that an operator hears of it.
-    pub async fn cannot_send(&self, why: &CannotSend, messages: Vec<Received>) -> Vec<String> {
+    pub async fn cannot_send(
+        &self,
+        why: &CannotSend,
+        closing: Closing,
+        messages: Vec<Received>,
+    ) -> Vec<String> {
         tracing::error!(
             event = log_events::SENDING_IMPOSSIBLE,
             %why,
@@ -71,17 +78,21 @@ impl<P: Parts> Worker<P> {
         );
         let postponed: Vec<Postponed> =
             messages.into_iter().map(|m| Postponed::not_too_often(m, HELD_FOR)).collect();
-        self.queue.postpone(&postponed).await;
+        self.return_by(closing.returned, &postponed).await;
         postponed.into_iter().map(|message| message.sqs_message_id).collect()
     }
 
-    async fn return_surplus(&self, surplus: &[Postponed]) {
+    async fn return_surplus(&self, surplus: &[Postponed], invocation: &Invocation) {
         if !surplus.is_empty() {
-            tracing::info!(
-                count = surplus.len(),
-                "a batch was larger than what can be sent in time"
-            );
-            self.queue.postpone(surplus).await;
+            let count = surplus.len();
+            tracing::info!(count, "a batch was larger than what can be sent in time");
+            self.return_by(invocation.closing.settled, surplus).await;
+        }
+    }
+
+    async fn return_by(&self, end: Instant, messages: &[Postponed]) {
+        if timeout_at(end, self.queue.postpone(messages)).await.is_err() {
+            tracing::warn!("not all messages were returned in time; they stay hidden for longer");
         }
     }
 
@@ -106,7 +117,7 @@ fn postponed_surplus<P: Parts>(
 ) -> Vec<Postponed> {
     let invocation = batch.invocation;
     let (share, max) = (invocation.pacer.share(), invocation.max_sends());
-    let lasts = invocation.closes_at.saturating_duration_since(clock::instant());
+    let lasts = invocation.closing.starts_end.saturating_duration_since(clock::instant());
     let groups = surplus.into_iter().enumerate();
     let messages = groups.flat_map(|(n, Group(emails))| {
         let delay = surplus::delay(n, max, share.slots().get(), lasts);
@@ -182,26 +193,39 @@ async fn handle_group<P: Parts>(
     verdicts
 }
 
-/// If handling an email panics, its messages are returned. The rest of the batch is not affected.
+/// If handling an email panics, or takes longer than the invocation has time for, its messages get the verdict that is
+/// right so far. The rest of the batch is not affected.
 async fn guarded<P: Parts>(
     batch: &BatchInProgress<'_, P>,
     email: Email,
 ) -> (Vec<Received>, Verdict) {
     let first = &email.messages[0];
+    let so_far = Cell::new(batch.later(first, first.receives));
     let step = AssertUnwindSafe(async {
         match &email.parsed {
-            Ok(job) => deliver(batch, job, first).await,
+            Ok(job) => deliver(batch, job, first, &so_far).await,
             Err(reason) => batch.keep_unclaimed(first, None, reason).await,
         }
     });
-    let verdict = step.catch_unwind().await.unwrap_or_else(|panic| {
-        tracing::error!(
-            sqs_message_id = first.sqs_message_id,
-            panic = panic_text(&*panic),
-            "handling a message panicked; it is returned to the queue"
-        );
-        batch.later(first, first.receives)
-    });
+    let settled = batch.invocation.closing.settled;
+    let verdict = match timeout_at(settled, step.catch_unwind()).await {
+        Ok(Ok(verdict)) => verdict,
+        Ok(Err(panic)) => {
+            tracing::error!(
+                sqs_message_id = first.sqs_message_id,
+                panic = panic_text(&*panic),
+                "handling a message panicked"
+            );
+            so_far.get()
+        }
+        Err(_) => {
+            tracing::error!(
+                sqs_message_id = first.sqs_message_id,
+                "a message was not settled in time"
+            );
+            so_far.get()
+        }
+    };
     (email.messages, verdict)
 }
 

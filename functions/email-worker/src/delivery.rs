@@ -13,7 +13,7 @@
 //!                              and at most once: as ambiguous
 //! ```
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 use email::{
     dead_letter::{Attempts, ID_REUSED, OUTCOME_UNKNOWN, Reason},
@@ -29,6 +29,7 @@ use email::{
 use lambda::log_events;
 use pacer::driver::Permit;
 use time::OffsetDateTime;
+use tokio::time::timeout_at;
 
 use crate::{
     in_progress::{BatchInProgress, HELD_FOR, Verdict},
@@ -42,11 +43,12 @@ const CLAIM_MARGIN: Duration = Duration::from_secs(30);
 /// The maximum delay of a job that another worker has claimed.
 const MAX_CLAIMED_DELAY: Duration = Duration::from_secs(20);
 
-/// Takes a job as far as it goes.
+/// Takes a job as far as it goes. `so_far` has the verdict for the case that this does not end in time.
 pub(crate) async fn deliver<P: Parts>(
     batch: &BatchInProgress<'_, P>,
     job: &Job,
     message: &Received,
+    so_far: &Cell<Verdict>,
 ) -> Verdict {
     if let Some(delay) = batch.stopped() {
         return batch.left_over(message, delay);
@@ -61,8 +63,9 @@ pub(crate) async fn deliver<P: Parts>(
     };
     match batch.worker.ledger.claim(&claim).await {
         Ok(Claimed::Granted(grant)) => {
+            so_far.set(Verdict::GiveBack(time_to(claim.until, now)));
             let guarantee = batch.worker.guarantees.of(&job.content);
-            Delivery { batch, job, message, claim, grant, guarantee }.send().await
+            Delivery { batch, job, message, so_far, claim, grant, guarantee }.send().await
         }
         Ok(Claimed::AlreadySent | Claimed::AlreadyFailed) => Verdict::Acknowledge,
         // Acknowledging it would lose an email in silence.
@@ -87,6 +90,7 @@ struct Delivery<'a, P: Parts> {
     batch: &'a BatchInProgress<'a, P>,
     job: &'a Job,
     message: &'a Received,
+    so_far: &'a Cell<Verdict>,
     claim: Claim,
     grant: Grant,
     guarantee: Guarantee,
@@ -160,11 +164,13 @@ impl<P: Parts> Delivery<'_, P> {
         }
     }
 
-    /// One permit, one attempt.
+    /// One permit, one attempt. It ends in time for its outcome to be settled.
     async fn attempt(&self, email: &Message, permit: Permit<'_>) -> Outcome {
         let Self { job, batch, .. } = self;
         let started_at = batch.invocation.at(permit.started_at());
-        let outcome = batch.worker.mailer.send(&job.id, &job.to, email).await;
+        let attempt = batch.worker.mailer.send(&job.id, &job.to, email);
+        let attempts_end = batch.invocation.closing.attempts_end;
+        let outcome = timeout_at(attempts_end, attempt).await.unwrap_or(Outcome::Ambiguous);
         drop(permit);
         // `registrar audit` reads this: times in microseconds since 1970.
         tracing::info!(
@@ -182,11 +188,12 @@ impl<P: Parts> Delivery<'_, P> {
         let attempts = self.grant.attempts;
         match outcome {
             Outcome::Accepted { ses_message_id } => {
+                // Whatever becomes of the ledger's write: a redelivery could only send the email again.
+                self.so_far.set(Verdict::Acknowledge);
                 let marked = self.worker().ledger.mark_sent(&job.id, &ses_message_id, self.now());
                 if let Err(error) = marked.await {
                     tracing::error!(job_id = %job.id, ses_message_id, %error, "a sent email was not marked as sent");
                 }
-                // Even then: its redelivery could only send the email again.
                 Verdict::Acknowledge
             }
             Outcome::Throttled => {

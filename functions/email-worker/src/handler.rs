@@ -11,6 +11,7 @@ use lambda_runtime::LambdaEvent;
 use time::OffsetDateTime;
 
 use crate::{
+    closing::Closing,
     pace::Pace,
     worker::{Invocation, Parts, Received, Worker},
 };
@@ -31,11 +32,13 @@ pub async fn handle<P: Parts>(
     let share = pace.share();
     let id = event.context.request_id;
     let deadline = lambda::deadline(event.context.deadline, began_at.0, pace.timeout());
-    let invocation = share.map(|share| Invocation::begin(id, share, began_at, deadline));
+    let left = Duration::try_from(deadline - began_at.0).unwrap_or_default();
+    let closing = Closing::of(began_at.1, left);
+    let invocation = share.map(|share| Invocation::begin(id, share, began_at, closing, deadline));
     let batch = event.payload.records.into_iter().map(received).collect::<Result<_, _>>()?;
     let failed = match invocation {
         Ok(invocation) => worker.handle(&invocation, batch).await,
-        Err(why) => worker.cannot_send(&why, batch).await,
+        Err(why) => worker.cannot_send(&why, closing, batch).await,
     };
     Ok(batch::response(failed))
 }
@@ -82,7 +85,7 @@ mod tests {
             u64::try_from(then.unix_timestamp_nanos() / 1_000_000).unwrap()
         };
         assert_eq!(sent(from_now(60)).await, 3);
-        assert_eq!(sent(from_now(11)).await, 0, "an attempt and its settling need 12 s");
+        assert_eq!(sent(from_now(19)).await, 0, "an attempt and its settling need 19.5 s");
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,6 +7,7 @@ use email::{
     job::JobId,
     retry,
 };
+use lambda::clock;
 
 use crate::worker::{Invocation, Parts, Received, Worker};
 
@@ -41,8 +42,11 @@ impl<'a, P: Parts> BatchInProgress<'a, P> {
         self.stopped.set(Some(delay));
     }
 
-    /// The delay of the remaining messages, if the batch has stopped.
+    /// The delay of the remaining messages, if the batch has stopped or no attempt can start any more.
     pub(crate) fn stopped(&self) -> Option<Duration> {
+        if clock::instant() > self.invocation.closing.starts_end {
+            self.out_of_permits();
+        }
         self.stopped.get()
     }
 

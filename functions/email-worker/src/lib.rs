@@ -1,6 +1,7 @@
 //! The email worker: takes jobs from the SQS queue and sends them through SES, within the send limit.
 
 pub mod batch;
+pub mod closing;
 pub mod config;
 pub mod dead_letter_queue;
 mod delivery;

@@ -17,9 +17,11 @@ use email::{
 };
 use lambda::clock;
 use pacer::{Share, driver::Driver};
-use sizing::{CLOSING_ROOM, SES_ATTEMPT_TIMEOUT, sends_within};
+use sizing::sends_within;
 use time::OffsetDateTime;
 use tokio::time::Instant;
+
+use crate::closing::Closing;
 
 /// The adapters that a [`Worker`] is made of.
 pub trait Parts {
@@ -60,8 +62,8 @@ pub struct Invocation {
     /// The start, on the wall clock and on the monotonic clock.
     pub began_at: (OffsetDateTime, Instant),
     pub pacer: Driver,
-    /// When the pacer closes: no attempt starts later.
-    pub closes_at: Instant,
+    /// When each step ends at the latest.
+    pub closing: Closing,
     /// When Lambda ends the invocation.
     pub deadline: OffsetDateTime,
 }
@@ -73,17 +75,15 @@ impl Invocation {
         id: String,
         share: Share,
         began_at: (OffsetDateTime, Instant),
+        closing: Closing,
         deadline: OffsetDateTime,
     ) -> Self {
-        let (at, began) = began_at;
-        let left = Duration::try_from(deadline - at).unwrap_or_default();
-        let closes_at = began + left.saturating_sub(SES_ATTEMPT_TIMEOUT + CLOSING_ROOM);
-        Self { id, began_at, pacer: Driver::start(share, closes_at), closes_at, deadline }
+        Self { id, began_at, pacer: Driver::start(share, closing.starts_end), closing, deadline }
     }
 
     /// The maximum number of emails that it can send.
     pub(crate) fn max_sends(&self) -> u128 {
-        let room = self.closes_at.saturating_duration_since(self.began_at.1);
+        let room = self.closing.starts_end.saturating_duration_since(self.began_at.1);
         sends_within(self.pacer.share().interval(), room)
     }
 

@@ -528,7 +528,9 @@ async fn batch_of_which_nothing_can_be_sent_is_returned_for_a_quarter_of_an_hour
     let limit = pacer::SendLimit::new(1).unwrap();
     let settings = sizing::WorkerSettings { limit, ..crate::testing::world::settings() };
     let why = crate::pace::Pace::new(Ok(settings), None).share().unwrap_err();
-    assert_eq!(world.cannot_send(&why, vec![job("a"), message("b", "{")]).await, ["m-a", "b"]);
+    let closing = Closing::of(Instant::now(), Duration::from_mins(1));
+    let batch = vec![job("a"), message("b", "{")];
+    assert_eq!(world.cannot_send(&why, closing, batch).await, ["m-a", "b"]);
     assert!(world.sent().is_empty() && world.ledger.rows().is_empty());
     assert!(world.delays().values().all(|delay| *delay == HELD_FOR));
 }

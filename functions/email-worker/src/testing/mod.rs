@@ -2,4 +2,5 @@
 
 mod parameters;
 mod simulation;
+mod slow_calls;
 pub(crate) mod world;

@@ -18,6 +18,7 @@ use time::OffsetDateTime;
 use tokio::time::{Instant, sleep};
 
 use crate::{
+    closing::Closing,
     pace::Pace,
     worker::{Invocation, Parts, Postpone, Postponed, Received, Worker},
 };
@@ -31,10 +32,12 @@ const LEDGER_LATENCY: Duration = Duration::from_millis(5);
 pub(crate) const MIDNIGHT: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
 #[derive(Default)]
-pub(crate) struct Postponements(pub(crate) Mutex<Vec<Postponed>>);
+pub(crate) struct Postponements(pub(crate) Mutex<Vec<Postponed>>, pub(crate) Mutex<Duration>);
 
 impl Postpone for Postponements {
     async fn postpone(&self, messages: &[Postponed]) {
+        let takes = *self.1.lock().unwrap();
+        sleep(takes).await;
         self.0.lock().unwrap().extend_from_slice(messages);
     }
 }
@@ -134,7 +137,9 @@ pub(crate) fn invocation(
     now: OffsetDateTime,
     lasts: Duration,
 ) -> Invocation {
-    Invocation::begin(id.to_owned(), share, (now, Instant::now()), now + lasts)
+    let began = Instant::now();
+    let closing = Closing::of(began, lasts);
+    Invocation::begin(id.to_owned(), share, (now, began), closing, now + lasts)
 }
 
 pub(crate) fn message(sqs_message_id: &str, body: &str) -> Received {

@@ -16,6 +16,7 @@ use adapters::{
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use email_worker::{
     Config, Worker,
+    closing::Closing,
     dead_letter_queue::DeadLetterQueue,
     deployed::Deployed,
     handler::received,
@@ -136,7 +137,9 @@ impl Mutant {
         let (now, began) = (OffsetDateTime::now_utc(), Instant::now());
         let deadline = OffsetDateTime::UNIX_EPOCH + Duration::from_millis(context.deadline);
         let id = context.request_id.clone();
-        let mut invocation = Invocation::begin(id, self.share, (now, began), deadline);
+        let left = Duration::try_from(deadline - now).unwrap_or_default();
+        let closing = Closing::of(began, left);
+        let mut invocation = Invocation::begin(id, self.share, (now, began), closing, deadline);
         if let Some(pacer) = self.created_in_advance.borrow_mut().pop() {
             invocation.pacer = pacer;
         }
