@@ -15,6 +15,7 @@
 //! # Ok::<(), sizing::Invalid>(())
 //! ```
 
+mod account;
 mod given;
 mod human;
 mod invalid;

@@ -120,7 +120,7 @@ impl WorkerSettings {
         max_sends(share.interval(), self.timeout).min(self.batch_size.into())
     }
 
-    fn check_timeout(&self, share: Share) -> Result<(), Invalid> {
+    pub(crate) fn check_timeout(&self, share: Share) -> Result<(), Invalid> {
         if self.timeout > MAX_WORKER_TIMEOUT {
             return Err(Invalid::new(
                 Parameter::WorkerTimeout,

@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 
 use crate::{
     closing::Closing,
-    pace::Pace,
+    pace::{AccountRate, Pace},
     worker::{Invocation, Parts, Received, Worker},
 };
 
@@ -24,7 +24,7 @@ use crate::{
 /// an id, which SQS never delivers.
 pub async fn handle<P: Parts>(
     worker: &Worker<P>,
-    pace: &Pace,
+    pace: &Pace<impl AccountRate>,
     event: LambdaEvent<SqsEvent>,
 ) -> Result<SqsBatchResponse, lambda_runtime::Error> {
     // Before anything else: the pacer's first interval counts from the invocation's start.
@@ -36,11 +36,14 @@ pub async fn handle<P: Parts>(
     let closing = Closing::of(began_at.1, left);
     let invocation = share.map(|share| Invocation::begin(id, share, began_at, closing, deadline));
     let batch = event.payload.records.into_iter().map(received).collect::<Result<_, _>>()?;
-    let failed = match invocation {
-        Ok(invocation) => worker.handle(&invocation, batch).await,
-        Err(why) => worker.cannot_send(&why, closing, batch).await,
-    };
-    Ok(batch::response(failed))
+    // Boxed because it is large.
+    let handling = Box::pin(async {
+        match invocation {
+            Ok(invocation) => worker.handle(&invocation, batch).await,
+            Err(why) => worker.cannot_send(&why, closing, batch).await,
+        }
+    });
+    Ok(batch::response(pace.beside(handling).await))
 }
 
 /// A message of the event, for the worker. `Err` means that it has no id.
@@ -72,7 +75,8 @@ mod tests {
         let mut context = Context::default();
         context.deadline = deadline;
         let world = world();
-        let response = handle(&world, &pace(), LambdaEvent { payload, context }).await.unwrap();
+        let response =
+            handle(&world, &pace().await, LambdaEvent { payload, context }).await.unwrap();
         assert_eq!(world.sent().len() + response.batch_item_failures.len(), 3);
         world.sent().len()
     }

@@ -20,7 +20,7 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::*;
-use crate::testing::world::{MIDNIGHT, World, invocation, job, message, share, world};
+use crate::testing::world::{MIDNIGHT, RatesInTurn, World, invocation, job, message, share, world};
 
 fn transient() -> Outcome {
     Outcome::Transient { code: "500".to_owned() }
@@ -527,7 +527,8 @@ async fn batch_of_which_nothing_can_be_sent_is_returned_for_a_quarter_of_an_hour
     let world = world();
     let limit = pacer::SendLimit::new(1).unwrap();
     let settings = sizing::WorkerSettings { limit, ..crate::testing::world::settings() };
-    let why = crate::pace::Pace::new(Ok(settings), None).share().unwrap_err();
+    let account = RatesInTurn::new([Ok(None)]);
+    let why = crate::pace::Pace::start(Ok(settings), account).await.share().unwrap_err();
     let closing = Closing::of(Instant::now(), Duration::from_mins(1));
     let batch = vec![job("a"), message("b", "{")];
     assert_eq!(world.cannot_send(&why, closing, batch).await, ["m-a", "b"]);

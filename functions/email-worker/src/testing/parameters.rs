@@ -8,7 +8,7 @@ use lambda::Environment;
 use lambda_runtime::{Context, LambdaEvent};
 use proptest::prelude::*;
 
-use super::world::{job, world};
+use super::world::{RatesInTurn, job, world};
 use crate::{config::Config, handler::handle, pace::Pace};
 
 const TEMPLATE: &str = include_str!("../../../../template.yaml");
@@ -102,7 +102,7 @@ fn try_values(values: [u64; 6]) {
                 message
             })
             .collect();
-        let pace = Pace::new(Ok(settings), None);
+        let pace = Pace::start(Ok(settings), RatesInTurn::new([Ok(None)])).await;
         let event = LambdaEvent { payload, context: Context::default() };
         let began = lambda::clock::instant();
         let returned = handle(&world, &pace, event).await.unwrap().batch_item_failures.len();

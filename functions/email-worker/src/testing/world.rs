@@ -1,7 +1,11 @@
 //! A worker whose every part is in memory, on tokio's paused clock.
 #![expect(clippy::disallowed_methods, reason = "tests pause the clock, read it and wait on it")]
 
-use std::{collections::BTreeMap, sync::Mutex, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Mutex,
+    time::Duration,
+};
 
 use email::{
     guarantee::Guarantees,
@@ -16,10 +20,11 @@ use pacer::{SendLimit, Share, Slack, Slots, Window};
 use sizing::WorkerSettings;
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep};
+use unavailable::Unavailable;
 
 use crate::{
     closing::Closing,
-    pace::Pace,
+    pace::{AccountRate, Pace},
     worker::{Invocation, Parts, Postpone, Postponed, Received, Worker},
 };
 
@@ -126,8 +131,28 @@ pub(crate) fn share() -> Share {
     settings().check().unwrap()
 }
 
-pub(crate) fn pace() -> Pace {
-    Pace::new(Ok(settings()), None)
+pub(crate) async fn pace() -> Pace<RatesInTurn> {
+    Pace::start(Ok(settings()), RatesInTurn::new([Ok(None)])).await
+}
+
+/// An account that responds with these rates, one per request, and then no more.
+pub(crate) struct RatesInTurn(Mutex<VecDeque<Result<Option<f64>, ()>>>);
+
+impl RatesInTurn {
+    pub(crate) fn new(rates: impl IntoIterator<Item = Result<Option<f64>, ()>>) -> Self {
+        Self(Mutex::new(rates.into_iter().collect()))
+    }
+}
+
+impl AccountRate for RatesInTurn {
+    async fn ask(&self) -> Result<Option<f64>, Unavailable> {
+        let next = self.0.lock().unwrap().pop_front();
+        sleep(LATENCY).await;
+        match next {
+            Some(rate) => rate.map_err(|()| Unavailable::new("asking", "down")),
+            None => std::future::pending().await,
+        }
+    }
 }
 
 /// An invocation that begins at this time, and ends after this time.

@@ -46,7 +46,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         Mutation::SdkRetries => aws_sdk_sesv2::Client::new(&sdk),
         _ => ses::client(&sdk),
     };
-    let share = Pace::new(config.settings.clone(), ses::account_rate(&mail).await).share()?;
+    let share = Pace::start(config.settings.clone(), ses::Account::new(&sdk)).await.share()?;
     let deployed = Worker::<Deployed>::new(&sdk, mail, config);
     let worker = Worker {
         ledger: deployed.ledger,
