@@ -1,7 +1,7 @@
 //! One invocation's batch. The messages are handled independently and concurrently; those to be retried
 //! are returned to the queue. The steps of one job are in [`delivery`](crate::delivery).
 //!
-//! All steps of a message are one future, and the invocation polls a few of these futures concurrently.
+//! All steps of a message are one future. Few of these futures have a [place](crate::places) at the same time.
 //! A job is claimed before it waits for a permit, so no duplicate takes a permit and no permit waits
 //! for the ledger. Nothing is spawned: if the invocation's future is dropped, every send is dropped
 //! with it.
@@ -13,24 +13,19 @@ use email::{
     hold::HoldRecord,
     job::{Job, JobId},
 };
-use futures_util::{FutureExt, StreamExt, future::join, stream};
+use futures_util::{FutureExt, StreamExt, future::join, stream::FuturesUnordered};
 use lambda::{batch::panic_text, clock, log_events};
-use pacer::driver::Driver;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 use crate::{
     closing::Closing,
-    delivery::deliver,
+    delivery::{Turn, deliver},
     in_progress::{BatchInProgress, HELD_FOR, Verdict},
     pace::CannotSend,
     surplus::{self, Seniority},
     worker::{Invocation, Parts, Postpone, Postponed, Received, Worker},
 };
-
-/// How many jobs are claimed ahead of their permits. Enough that no permit waits for the few
-/// milliseconds of a claim, and few enough that little must be returned when the batch stops.
-pub(crate) const CLAIMS_AHEAD: usize = 4;
 
 impl<P: Parts> Worker<P> {
     /// Handles a batch, and returns the SQS message ids of the batch item failures. These messages are
@@ -40,14 +35,12 @@ impl<P: Parts> Worker<P> {
         if self.is_held().await {
             batch.stop(HELD_FOR);
         }
-        let concurrent = CLAIMS_AHEAD.saturating_add(max_outstanding(&invocation.pacer));
         let max = invocation.max_sends();
         let (groups, surplus) = surplus::divide(group_by_job(messages), max, Group::seniority);
         let surplus = postponed_surplus(&batch, surplus);
-        let verdicts = stream::iter(groups)
-            .map(|group| handle_group(&batch, group))
-            .buffer_unordered(concurrent)
-            .collect::<Vec<Vec<(Vec<Received>, Verdict)>>>();
+        // All groups at once: each waits for one of the batch's places.
+        let groups = groups.into_iter().map(|group| handle_group(&batch, group));
+        let verdicts = groups.collect::<FuturesUnordered<_>>().collect::<Vec<_>>();
         // The surplus is returned now, while the rest is sent.
         let (verdicts, ()) = join(verdicts, self.return_surplus(&surplus, invocation)).await;
         let postponed: Vec<Postponed> = verdicts
@@ -127,10 +120,6 @@ fn postponed_surplus<P: Parts>(
     messages.map(|(message, delay)| Postponed::not_too_often(message, delay)).collect()
 }
 
-fn max_outstanding(pacer: &Driver) -> usize {
-    usize::try_from(pacer.share().max_outstanding()).unwrap_or(usize::MAX)
-}
-
 /// The messages with one job id, or one message that is not a job.
 struct Group(Vec<Email>);
 
@@ -202,8 +191,9 @@ async fn guarded<P: Parts>(
     let first = &email.messages[0];
     let so_far = Cell::new(batch.later(first, first.receives));
     let step = AssertUnwindSafe(async {
+        let place = Cell::new(batch.places.take().await);
         match &email.parsed {
-            Ok(job) => deliver(batch, job, first, &so_far).await,
+            Ok(job) => deliver(batch, job, first, Turn { so_far: &so_far, place }).await,
             Err(reason) => batch.keep_unclaimed(first, None, reason).await,
         }
     });

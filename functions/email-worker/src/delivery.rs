@@ -24,15 +24,17 @@ use email::{
     mailer::{Mailer, Outcome},
     message::Message,
     retry,
-    suppression::Suppressions,
+    suppression::{SuppressionCause, Suppressions},
 };
 use lambda::log_events;
 use pacer::driver::Permit;
 use time::OffsetDateTime;
 use tokio::time::timeout_at;
+use unavailable::Unavailable;
 
 use crate::{
     in_progress::{BatchInProgress, HELD_FOR, Verdict},
+    places::Place,
     templates,
     worker::{Parts, Received, Worker},
 };
@@ -43,12 +45,19 @@ const CLAIM_MARGIN: Duration = Duration::from_secs(30);
 /// The maximum delay of a job that another worker has claimed.
 const MAX_CLAIMED_DELAY: Duration = Duration::from_secs(20);
 
-/// Takes a job as far as it goes. `so_far` has the verdict for the case that this does not end in time.
-pub(crate) async fn deliver<P: Parts>(
-    batch: &BatchInProgress<'_, P>,
-    job: &Job,
-    message: &Received,
-    so_far: &Cell<Verdict>,
+/// What a job has of its batch.
+pub(crate) struct Turn<'a> {
+    /// The verdict for the case that the job is not settled in time.
+    pub(crate) so_far: &'a Cell<Verdict>,
+    pub(crate) place: Cell<Place<'a>>,
+}
+
+/// Takes a job as far as it goes.
+pub(crate) async fn deliver<'a, P: Parts>(
+    batch: &'a BatchInProgress<'a, P>,
+    job: &'a Job,
+    message: &'a Received,
+    turn: Turn<'a>,
 ) -> Verdict {
     if let Some(delay) = batch.stopped() {
         return batch.left_over(message, delay);
@@ -63,9 +72,9 @@ pub(crate) async fn deliver<P: Parts>(
     };
     match batch.worker.ledger.claim(&claim).await {
         Ok(Claimed::Granted(grant)) => {
-            so_far.set(Verdict::GiveBack(time_to(claim.until, now)));
+            turn.so_far.set(Verdict::GiveBack(time_to(claim.until, now)));
             let guarantee = batch.worker.guarantees.of(&job.content);
-            Delivery { batch, job, message, so_far, claim, grant, guarantee }.send().await
+            Delivery { batch, job, message, turn, claim, grant, guarantee }.send().await
         }
         Ok(Claimed::AlreadySent | Claimed::AlreadyFailed) => Verdict::Acknowledge,
         // Acknowledging it would lose an email in silence.
@@ -85,12 +94,20 @@ pub(crate) async fn deliver<P: Parts>(
     }
 }
 
+/// What is known of a recipient.
+enum Lookup {
+    Clear,
+    Suppressed(SuppressionCause),
+    /// SES is asked about enough recipients at the moment.
+    Later,
+}
+
 /// A job whose claim was granted.
 struct Delivery<'a, P: Parts> {
     batch: &'a BatchInProgress<'a, P>,
     job: &'a Job,
     message: &'a Received,
-    so_far: &'a Cell<Verdict>,
+    turn: Turn<'a>,
     claim: Claim,
     grant: Grant,
     guarantee: Guarantee,
@@ -116,9 +133,10 @@ impl<P: Parts> Delivery<'_, P> {
             return self.park().await;
         }
         let job = self.job;
-        match self.worker().suppressions.find(&job.to).await {
-            Ok(None) => {}
-            Ok(Some(cause)) => return self.reject(&cause.into()).await,
+        match self.suppressed().await {
+            Ok(Lookup::Clear) => {}
+            Ok(Lookup::Suppressed(cause)) => return self.reject(&cause.into()).await,
+            Ok(Lookup::Later) => return self.not_tried().await,
             Err(error) => {
                 tracing::error!(job_id = %job.id, %error, "a recipient could not be looked up; the job is given back");
                 return self.not_tried().await;
@@ -145,6 +163,16 @@ impl<P: Parts> Delivery<'_, P> {
         }
         let outcome = self.attempt(email, permit).await;
         self.settle(outcome).await
+    }
+
+    /// Whether the recipient is suppressed. While SES is asked, another job has this one's place.
+    async fn suppressed(&self) -> Result<Lookup, Unavailable> {
+        let (to, suppressions) = (&self.job.to, &self.worker().suppressions);
+        let Some(cause) = suppressions.find(to).await? else { return Ok(Lookup::Clear) };
+        let Some(place) = self.batch.places.take_for_lookup() else { return Ok(Lookup::Later) };
+        self.turn.place.set(place);
+        let listed = suppressions.confirm(to).await?;
+        Ok(if listed { Lookup::Suppressed(cause) } else { Lookup::Clear })
     }
 
     /// Whether the ledger knows that an attempt follows. Done after the wait for the permit, so that a
@@ -189,7 +217,7 @@ impl<P: Parts> Delivery<'_, P> {
         match outcome {
             Outcome::Accepted { ses_message_id } => {
                 // Whatever becomes of the ledger's write: a redelivery could only send the email again.
-                self.so_far.set(Verdict::Acknowledge);
+                self.turn.so_far.set(Verdict::Acknowledge);
                 let marked = self.worker().ledger.mark_sent(&job.id, &ses_message_id, self.now());
                 if let Err(error) = marked.await {
                     tracing::error!(job_id = %job.id, ses_message_id, %error, "a sent email was not marked as sent");

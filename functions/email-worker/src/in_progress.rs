@@ -9,7 +9,10 @@ use email::{
 };
 use lambda::clock;
 
-use crate::worker::{Invocation, Parts, Received, Worker};
+use crate::{
+    places::Places,
+    worker::{Invocation, Parts, Received, Worker},
+};
 
 /// How long messages stay hidden if a hold prevented their attempts.
 pub(crate) const HELD_FOR: Duration = Duration::from_mins(15);
@@ -27,13 +30,16 @@ pub(crate) enum Verdict {
 pub(crate) struct BatchInProgress<'a, P: Parts> {
     pub(crate) worker: &'a Worker<P>,
     pub(crate) invocation: &'a Invocation,
+    pub(crate) places: Places,
     /// `Some` once the batch has stopped: the delay of the remaining messages.
     stopped: Cell<Option<Duration>>,
 }
 
 impl<'a, P: Parts> BatchInProgress<'a, P> {
     pub(crate) fn new(worker: &'a Worker<P>, invocation: &'a Invocation) -> Self {
-        Self { worker, invocation, stopped: Cell::new(None) }
+        let outstanding = invocation.pacer.share().max_outstanding();
+        let places = Places::new(usize::try_from(outstanding).unwrap_or(usize::MAX));
+        Self { worker, invocation, places, stopped: Cell::new(None) }
     }
 
     /// Stops sending. The remaining messages are returned, hidden for this delay or a little longer.

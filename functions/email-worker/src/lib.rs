@@ -9,6 +9,7 @@ pub mod deployed;
 pub mod handler;
 mod in_progress;
 pub mod pace;
+mod places;
 pub mod ses;
 pub mod suppression;
 mod surplus;

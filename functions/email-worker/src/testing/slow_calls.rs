@@ -51,8 +51,9 @@ fn slow_down(world: &World, slowness: Slowness) {
     for calls in [&world.ledger.calls, &world.dead_letters.calls, &world.holds.calls] {
         calls.wait_for(move || sleep(table));
     }
-    // The copy, SES's own list, and the copy again.
-    world.suppressions.calls.wait_for(move || sleep(2 * table + provider));
+    world.suppressions.calls.wait_for(move || sleep(table));
+    // SES's own list, and the copy.
+    world.suppressions.lookups.wait_for(move || sleep(2 * table));
     world.mailer.calls.wait_for(move || sleep(provider));
     world.event_source.calls.wait_for(move || sleep(event_source));
     // A call, and a second one for entries that failed.
@@ -97,7 +98,7 @@ async fn no_accepted_email_is_sent_again(
         outcome
     });
     if suppressed {
-        let other = "bob@example.com".parse().unwrap();
+        let other = "ada@example.com".parse().unwrap();
         world.suppressions.insert(&other, SuppressionCause::Bounce);
     }
     slow_down(&world, slowness);
