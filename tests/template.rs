@@ -570,11 +570,11 @@ fn only_ses_events_of_this_stacks_emails_reach_the_feedback_queue() {
     ));
     let published: BTreeSet<_> =
         each(&destination["MatchingEventTypes"]).into_iter().filter_map(Value::as_str).collect();
-    assert!(published.into_iter().eq(["bounce", "complaint", "delivery", "reject"]));
+    assert!(published.into_iter().eq(["bounce", "complaint", "delivery", "reject", "send"]));
 
     let pattern = property(&template, "EmailFeedbackRule", "EventPattern");
     assert!(each(&pattern["source"]).into_iter().eq(["aws.ses"]));
-    assert_eq!(each(&pattern["detail-type"]).len(), 4);
+    assert_eq!(each(&pattern["detail-type"]).len(), 5);
     let sets = each(&pattern["detail"]["mail"]["tags"]["ses:configuration-set"]);
     assert!(matches!(sets[..], [set] if is_ref(set, "EmailConfigurationSet")));
     let targets = property(&template, "EmailFeedbackRule", "Targets");

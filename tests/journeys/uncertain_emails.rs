@@ -57,6 +57,10 @@ async fn at_most_once_email_whose_response_was_lost_is_unknown_until_a_feedback_
     let course = stack.create_free_course("At Most Once").await;
     let student = Student::named("Ada Lovelace");
     faults.rule(Ses, "SendEmail").mentioning(&student.email).after().cut();
+    // An error of the server is not a refusal either.
+    let other = Student::named("Grace Hopper");
+    let send = faults.rule(Ses, "SendEmail").mentioning(&other.email).after();
+    send.error(500, "InternalFailure", "SES has failed.");
 
     let worker = stack.output("EmailWorkerFunctionName");
     let mut environment = faults.environment();
@@ -66,6 +70,8 @@ async fn at_most_once_email_whose_response_was_lost_is_unknown_until_a_feedback_
             let response = stack.enroll(&student, &course).await;
             assert_eq!(response.status, 201, "{:?}", response.body);
             stack.wait_for_email_state(&student, &course, "unknown").await;
+            assert_eq!(stack.enroll(&other, &course).await.status, 201);
+            stack.wait_for_email_state(&other, &course, "unknown").await;
             response
         })
         .await;
@@ -73,8 +79,11 @@ async fn at_most_once_email_whose_response_was_lost_is_unknown_until_a_feedback_
     let letter = stack.take_dead_letter(&student.email).await;
     assert_eq!(letter.attribute("error_code"), "outcome_unknown");
     stack.only_email_to(&student.email).await;
+    let letter = stack.take_dead_letter(&other.email).await;
+    assert_eq!(letter.attribute("error_code"), "outcome_unknown");
+    stack.only_email_to(&other.email).await;
     let job = response.body["data"]["enrollment"]["id"].as_str().expect("it has an id");
     stack.put_feedback(&[feedback_event("delivered", job, &student)]).await;
     stack.wait_for_email_state(&student, &course, "delivered").await;
-    assert_eq!(faults.sends().len(), 1);
+    assert_eq!(faults.sends().len(), 2);
 }

@@ -5,8 +5,8 @@
 //!  (no entry) -----> sending(until) ----------------> sent ----------> delivered, bounced,
 //!                     |   ^   |   |      hopeless              +-----> rejected, complained
 //!             release |   |   |   +---------------> failed     |
-//!             or end  v   |   |     no answer, and             |
-//!                     (claim over)  at most once  -> unknown --+
+//!             or end  v   |   |  no answer, and at most        |
+//!                     (claim over)  once or too often > unknown +
 //!                         ^                             |
 //!                         +------- redrive (failed, unknown)
 //! ```
@@ -14,8 +14,9 @@
 //! A worker claims a job by a conditional write before it asks for a permit, so a duplicate delivery,
 //! a resumed job or a redrive sends nothing twice. The entry keeps the digest of the email: another email
 //! under the same id is never granted a claim. Two things still can: a crash between the provider's
-//! answer and the ledger's write, and a lost answer. A job that is sent at most once is then `unknown`
-//! until an event or an operator settles it.
+//! answer and the ledger's write, and a lost answer. The ledger counts such attempts. A job that is sent at
+//! most once is then `unknown` until an event or an operator settles it, and every other job after
+//! [`MAX_UNANSWERED`](crate::retry::MAX_UNANSWERED) of them.
 
 use std::{future::Future, time::Duration};
 
@@ -108,6 +109,9 @@ pub struct Entry {
     pub state: State,
     /// Including the attempt in progress.
     pub attempts: u32,
+    /// Of these, the ones without a known outcome, including the attempt in progress.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unanswered: u32,
     /// When it was first claimed.
     #[serde(with = "time::serde::rfc3339")]
     pub first_attempt_at: OffsetDateTime,
@@ -146,6 +150,11 @@ pub struct Entry {
     pub feedback: Option<String>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 /// A worker's request for a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
@@ -162,9 +171,9 @@ pub struct Claim {
 
 /// Whether a released claim was used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Used {
-    /// An attempt was made and failed: it counts.
-    Attempted,
+pub enum Used<'a> {
+    /// An attempt was made, and its failure is known: it counts. The ledger keeps the failure's code.
+    Attempted(&'a str),
     /// No attempt was made: the claim does not count as one.
     NotTried,
 }
@@ -189,11 +198,18 @@ pub enum Claimed {
 }
 
 /// A claim that was granted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     /// Including this one; from 1.
     pub attempts: u32,
     pub first_attempt_at: OffsetDateTime,
+    /// The first attempt, or the last time that the job was reopened.
+    pub waiting_since: OffsetDateTime,
+    /// The code of the last attempt that is known to have failed.
+    pub last_failure: Option<String>,
+    /// The number of earlier claims that ended by themselves: the provider gave no answer, or their worker died.
+    /// Each may have sent the email.
+    pub unanswered: u32,
     /// An [announced](Ledger::announce) attempt has never been settled: the email may have been sent.
     pub unsettled: bool,
 }
@@ -214,7 +230,7 @@ pub trait Ledger {
     fn release(
         &self,
         claim: &Claim,
-        used: Used,
+        used: Used<'_>,
     ) -> impl Future<Output = Result<(), Unavailable>> + Send;
 
     /// Records that the provider accepted the email, unless an event has reported more already. After an
@@ -261,7 +277,7 @@ pub enum Reopened {
 
 /// Reopens failed jobs for a redrive.
 pub trait Reopen {
-    /// Lets a `failed` or `unknown` job be claimed again. Reopen it before it goes to the queue again, or
+    /// Lets a `failed` or `unknown` job be claimed again, and lets it wait as long as a new one. Reopen it before it goes to the queue again, or
     /// a worker takes it for finished. After an `Err` the job may or may not be open; retrying is safe.
     fn reopen(
         &self,

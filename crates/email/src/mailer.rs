@@ -29,7 +29,8 @@ pub enum Outcome {
         /// The error's code.
         code: String,
     },
-    /// The request may have been written, and there was no response: the email may have been sent.
+    /// The request may have been written, and there was no response, or none that says what became of it: the
+    /// email may have been sent.
     Ambiguous,
     /// The provider will never send this email.
     Rejected(Reason),

@@ -109,10 +109,13 @@ mod tests {
 
     #[test]
     fn every_wrong_field_is_named() {
-        let errors =
-            read(json!({"title": "", "price": 100_000_000, "currency": "usd"})).unwrap_err();
+        let errors = read(json!({"title": "", "price": 1_000_000_000_000_u64, "currency": "usd"}))
+            .unwrap_err();
         assert_eq!(errors["title"], "is empty, or has nothing that can be seen");
-        assert_eq!(errors["price"], "is more than 99999999, the most that can be charged at once");
+        assert_eq!(
+            errors["price"],
+            "is more than 999999999999, the most that can be charged in any currency"
+        );
         assert_eq!(
             errors["currency"],
             "is not a currency code of three capital letters (ISO 4217)"

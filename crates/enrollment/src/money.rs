@@ -20,7 +20,7 @@ impl Money {
     /// Reads `price` and `currency` of a price to charge. What Stripe is certain to refuse is an error.
     pub(crate) fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
         let money = Self::read(fields)?;
-        match money.check() {
+        match money.check_chargeable() {
             Ok(()) => Some(money),
             Err(why) => {
                 fields.add_error(why.field(), why);
@@ -47,15 +47,17 @@ impl Money {
         Some(Self { amount: amount?, currency: currency? })
     }
 
-    /// Whether it is free, or can be charged.
-    fn check(self) -> Result<(), NotChargeable> {
+    /// Whether it is free, or may be charged. `Err` means that Stripe is certain to refuse it.
+    pub fn check_chargeable(self) -> Result<(), NotChargeable> {
         if self.is_free() {
             return Ok(());
         }
         let step = self.currency.step().ok_or(NotChargeable::Currency)?;
-        let minimum = self.currency.minimum();
+        let (minimum, maximum) = (self.currency.minimum(), self.currency.maximum());
         if self.amount.0 < minimum {
             Err(NotChargeable::TooLow { minimum })
+        } else if self.amount.0 > maximum {
+            Err(NotChargeable::TooHigh { maximum })
         } else if !self.amount.0.is_multiple_of(step) {
             Err(NotChargeable::Fraction { step })
         } else {
@@ -70,20 +72,22 @@ impl Money {
 
 /// Why Stripe is certain to refuse an amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-enum NotChargeable {
+pub enum NotChargeable {
     #[error("is not a currency that can be charged")]
     Currency,
     #[error("is less than {minimum}, the least that can be charged in this currency")]
-    TooLow { minimum: u32 },
+    TooLow { minimum: u64 },
+    #[error("is more than {maximum}, the most that can be charged in this currency")]
+    TooHigh { maximum: u64 },
     #[error("is not a multiple of {step}, which this currency requires")]
-    Fraction { step: u32 },
+    Fraction { step: u64 },
 }
 
 impl NotChargeable {
     fn field(self) -> &'static str {
         match self {
             Self::Currency => "currency",
-            Self::TooLow { .. } | Self::Fraction { .. } => "price",
+            Self::TooLow { .. } | Self::TooHigh { .. } | Self::Fraction { .. } => "price",
         }
     }
 }
@@ -91,32 +95,28 @@ impl NotChargeable {
 /// An amount in minor units of a currency (cents of a dollar, whole yen); 0 is free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u64", into = "u64")]
-pub struct Amount(u32);
+pub struct Amount(u64);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is more than {}, the most that can be charged at once", Amount::MAX)]
+#[error("is more than {}, the most that can be charged in any currency", Amount::MAX)]
 pub struct AmountTooHigh;
 
 impl Amount {
-    /// The highest amount in minor units: Stripe takes at most eight digits (Stripe API reference,
-    /// `PaymentIntent.amount`).
-    pub const MAX: u32 = 99_999_999;
+    /// The highest amount of any currency, in minor units. Most currencies have a lower one.
+    pub const MAX: u64 = 999_999_999_999;
 }
 
 impl TryFrom<u64> for Amount {
     type Error = AmountTooHigh;
 
     fn try_from(minor_units: u64) -> Result<Self, Self::Error> {
-        match u32::try_from(minor_units) {
-            Ok(units) if units <= Self::MAX => Ok(Self(units)),
-            _ => Err(AmountTooHigh),
-        }
+        if minor_units <= Self::MAX { Ok(Self(minor_units)) } else { Err(AmountTooHigh) }
     }
 }
 
 impl From<Amount> for u64 {
     fn from(amount: Amount) -> Self {
-        amount.0.into()
+        amount.0
     }
 }
 
@@ -130,17 +130,18 @@ pub struct Currency([u8; 3]);
 pub struct InvalidCurrency;
 
 /// The currencies that Stripe charges, with two decimals (Stripe docs, "Supported currencies",
-/// "Supported presentment currencies").
+/// "Supported presentment currencies"; BTN and GHS are in the list of the API's own error only). The euro
+/// has replaced BGN and HRK.
 #[rustfmt::skip]
 const TWO_DECIMALS: &[&str] = &[
     "AED", "AFN", "ALL", "AMD", "ANG", "AOA", "ARS", "AUD", "AWG", "AZN", "BAM", "BBD", "BDT",
-    "BGN", "BMD", "BND", "BOB", "BRL", "BSD", "BWP", "BYN", "BZD", "CAD", "CDF", "CHF", "CNY",
+    "BMD", "BND", "BOB", "BRL", "BSD", "BTN", "BWP", "BYN", "BZD", "CAD", "CDF", "CHF", "CNY",
     "COP", "CRC", "CVE", "CZK", "DKK", "DOP", "DZD", "EGP", "ETB", "EUR", "FJD", "FKP", "GBP",
-    "GEL", "GIP", "GMD", "GTQ", "GYD", "HKD", "HNL", "HTG", "HUF", "IDR", "ILS", "INR", "JMD",
-    "KES", "KGS", "KHR", "KYD", "KZT", "LAK", "LBP", "LKR", "LRD", "LSL", "MAD", "MDL", "MKD",
-    "MMK", "MNT", "MOP", "MUR", "MVR", "MWK", "MXN", "MYR", "MZN", "NAD", "NGN", "NIO", "NOK",
-    "NPR", "NZD", "PAB", "PEN", "PGK", "PHP", "PKR", "PLN", "QAR", "RON", "RSD", "RUB", "SAR",
-    "SBD", "SCR", "SEK", "SGD", "SHP", "SLE", "SOS", "SRD", "STD", "SVC", "SZL", "THB", "TJS",
+    "GEL", "GHS", "GIP", "GMD", "GTQ", "GYD", "HKD", "HNL", "HTG", "HUF", "IDR", "ILS", "INR",
+    "JMD", "KES", "KGS", "KHR", "KYD", "KZT", "LAK", "LBP", "LKR", "LRD", "LSL", "MAD", "MDL",
+    "MKD", "MMK", "MNT", "MOP", "MUR", "MVR", "MWK", "MXN", "MYR", "MZN", "NAD", "NGN", "NIO",
+    "NOK", "NPR", "NZD", "PAB", "PEN", "PGK", "PHP", "PKR", "PLN", "QAR", "RON", "RSD", "RUB",
+    "SAR", "SBD", "SCR", "SEK", "SGD", "SHP", "SLE", "SOS", "SRD", "STD", "SZL", "THB", "TJS",
     "TOP", "TRY", "TTD", "TWD", "TZS", "UAH", "USD", "UYU", "UZS", "WST", "XCD", "XCG", "YER",
     "ZAR", "ZMW",
 ];
@@ -160,18 +161,26 @@ const THREE_DECIMALS: &[&str] = &["BHD", "JOD", "KWD", "OMR", "TND"];
 const WRITTEN_WITH_TWO_DECIMALS: &[&str] = &["ISK", "UGX"];
 
 /// In minor units (same page, "Minimum and maximum charge amounts"); other currencies have no minimum
-/// of their own.
+/// of their own. The account's settlement currency may set a higher one, which depends on the exchange rate.
 #[rustfmt::skip]
-const MINIMUMS: &[(&str, u32)] = &[
-    ("AED", 200), ("AUD", 50), ("BGN", 100), ("BRL", 50), ("CAD", 50), ("CHF", 50),
+const MINIMUMS: &[(&str, u64)] = &[
+    ("AED", 200), ("ARS", 50), ("AUD", 50), ("BRL", 50), ("CAD", 50), ("CHF", 50), ("COP", 50),
     ("CZK", 1_500), ("DKK", 250), ("EUR", 50), ("GBP", 30), ("HKD", 400), ("HUF", 17_500),
-    ("INR", 50), ("JPY", 50), ("MXN", 1_000), ("MYR", 200), ("NOK", 300), ("NZD", 50),
-    ("PLN", 200), ("RON", 200), ("SEK", 300), ("SGD", 50), ("THB", 1_000), ("USD", 50),
+    ("IDR", 50), ("ILS", 50), ("INR", 50), ("JPY", 50), ("KRW", 50), ("MXN", 1_000),
+    ("MYR", 200), ("NOK", 300), ("NZD", 50), ("PHP", 50), ("PLN", 200), ("RON", 200),
+    ("RUB", 50), ("SEK", 300), ("SGD", 50), ("THB", 1_000), ("USD", 50), ("ZAR", 50),
 ];
+
+/// In minor units (same section): twelve, ten and nine digits.
+const MAXIMUMS: &[(&str, u64)] =
+    &[("IDR", Amount::MAX), ("COP", 9_999_999_999), ("INR", 999_999_999)];
+
+/// In minor units, for all other currencies: eight digits.
+const USUAL_MAXIMUM: u64 = 99_999_999;
 
 impl Currency {
     /// Amounts must be a multiple of it. `None`: Stripe does not charge this currency.
-    fn step(self) -> Option<u32> {
+    fn step(self) -> Option<u64> {
         let is_in = |codes: &[&str]| codes.iter().any(|code| code.as_bytes() == self.0);
         if is_in(TWO_DECIMALS) || is_in(NO_DECIMALS) {
             Some(1)
@@ -184,8 +193,16 @@ impl Currency {
         }
     }
 
-    fn minimum(self) -> u32 {
-        MINIMUMS.iter().find(|(code, _)| code.as_bytes() == self.0).map_or(1, |(_, least)| *least)
+    fn minimum(self) -> u64 {
+        self.find_in(MINIMUMS).unwrap_or(1)
+    }
+
+    fn maximum(self) -> u64 {
+        self.find_in(MAXIMUMS).unwrap_or(USUAL_MAXIMUM)
+    }
+
+    fn find_in(self, amounts: &[(&str, u64)]) -> Option<u64> {
+        amounts.iter().find(|(code, _)| code.as_bytes() == self.0).map(|(_, amount)| *amount)
     }
 }
 
@@ -242,7 +259,11 @@ mod tests {
             (4900, "USD"),
             (50, "USD"),
             (500, "JPY"),
-            (1, "KRW"),
+            (50, "KRW"),
+            (1, "XAF"),
+            (150_000_000, "IDR"),
+            (Amount::MAX, "IDR"),
+            (999_999_999, "INR"),
             (12_340, "KWD"),
             (500, "ISK"),
             (500, "UGX"),
@@ -266,6 +287,12 @@ mod tests {
             let why = &errors(price, currency)["price"];
             assert!(why.starts_with("is less than "), "{price} {currency}: {why}");
         }
+        for (price, currency) in [(100_000_000, "USD"), (1_000_000_000, "INR")] {
+            let why = &errors(price, currency)["price"];
+            assert!(why.starts_with("is more than "), "{price} {currency}: {why}");
+        }
+        let why = &errors(Amount::MAX + 1, "IDR")["price"];
+        assert!(why.ends_with("the most that can be charged in any currency"), "{why}");
     }
 
     #[test]
@@ -277,6 +304,7 @@ mod tests {
         codes.dedup();
         assert_eq!(codes.len(), listed);
         assert!(codes.iter().all(|code| code.parse::<Currency>().is_ok()));
-        assert!(MINIMUMS.iter().all(|(code, _)| codes.contains(code)));
+        let limited = MINIMUMS.iter().chain(MAXIMUMS).map(|(code, _)| code);
+        assert!(limited.into_iter().all(|code| codes.contains(code)));
     }
 }

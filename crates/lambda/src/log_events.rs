@@ -5,6 +5,8 @@
 
 /// One attempt to send an email ended.
 pub const SEND_ATTEMPT: &str = "send_attempt";
+/// The age of the oldest job in a batch, in `oldest_job_age_seconds`.
+pub const OLDEST_JOB: &str = "oldest_job";
 /// Sending is held. The worker logs it when it places a hold.
 pub const EMAIL_HELD: &str = "email_held";
 /// Whether sending is held: `held` is 1 or 0. hold-watch logs it at each run that can read the holds.
@@ -30,8 +32,9 @@ pub const ENROLLMENT_STUCK: &str = "enrollment_stuck";
 pub const REFUND_FAILED: &str = "refund_failed";
 
 /// Every name.
-pub const ALL: [&str; 12] = [
+pub const ALL: [&str; 13] = [
     SEND_ATTEMPT,
+    OLDEST_JOB,
     EMAIL_HELD,
     HOLDS_CHECKED,
     HOLDS_UNATTENDED,

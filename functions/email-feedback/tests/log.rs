@@ -105,7 +105,7 @@ async fn each_event_is_one_line_with_the_job_and_without_an_address() {
         r#"event="email_feedback"; kind="rejected"; ses_message_id="m-1"; ledger="no_job"; "#;
     assert_eq!(logged(State::Sent, sample("rejected", None)).await, [line]);
     let line = r#"event="email_feedback"; kind="ignored"; "#;
-    assert_eq!(logged(State::Sent, r#"{"detail":{"eventType":"Send"}}"#).await, [line]);
+    assert_eq!(logged(State::Sent, r#"{"detail":{"eventType":"Open"}}"#).await, [line]);
 
     // The line about a message that is returned has the reason, and nothing of the body.
     let [line] = &logged(State::Sent, "ada@example.com").await[..] else { panic!() };

@@ -34,6 +34,7 @@ impl<P: Parts> Worker<P> {
     /// returned to the queue, each hidden until its retry is due. Lambda deletes all others.
     pub async fn handle(&self, invocation: &Invocation, messages: Vec<Received>) -> Vec<String> {
         let batch = BatchInProgress::new(self, invocation);
+        messages.iter().filter_map(|message| message.sent_at).for_each(|at| batch.note_age(at));
         stop::before(&batch).await;
         let concurrent = CLAIMS_AHEAD.saturating_add(max_outstanding(&invocation.pacer));
         let verdicts = stream::iter(group_by_job(messages))
@@ -41,6 +42,7 @@ impl<P: Parts> Worker<P> {
             .buffer_unordered(concurrent)
             .collect::<Vec<Vec<(Vec<Received>, Verdict)>>>();
         let verdicts = stop::during(&batch, verdicts).await;
+        batch.report_age();
         let postponed: Vec<Postponed> = verdicts
             .into_iter()
             .flatten()

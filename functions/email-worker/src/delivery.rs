@@ -2,34 +2,37 @@
 //!
 //! ```text
 //! job ──claim──> claimed ──permit──> attempt ──> accepted             sent, acknowledge
-//!   ├ sent, failed already │             ├─────> rejected             dead letter, failed, acknowledge
-//!   │   acknowledge        │             ├─────> transient, unknown   give back, later
-//!   ├ claimed by another   │             ├─────> throttled            give all back, later
-//!   │   give back          │             ├─────> held, or one of      hold, give all back, later
-//!   │                      │             │       many rejected
-//!   └ id of another email  │             └─────> ambiguous            at least once: give back, until the
-//!       dead letter,       ├ suppressed, cannot be written                claim ends
-//!       acknowledge        │   dead letter, failed, acknowledge       at most once: dead letter, unknown,
-//!                          └ an earlier attempt was never settled,        acknowledge
-//!                              and at most once: as ambiguous
+//!   ├ sent, failed already │    │        ├─────> rejected             dead letter, failed, acknowledge
+//!   │   acknowledge        │    │        ├─────> transient, unknown   give back, later
+//!   ├ claimed by another   │    │        ├─────> throttled            give all back, later
+//!   │   give back          │    │        ├─────> held, or one of      hold, give all back, later
+//!   │                      │    │        │       many rejected
+//!   └ id of another email  │    │        └─────> ambiguous            give back, later than the claim ends;
+//!       dead letter,       │    └ expired             at most once, or too often: dead letter, unknown,
+//!       acknowledge        │        as below             acknowledge
+//!                          ├ expired, suppressed, cannot be written
+//!                          │   dead letter, failed, acknowledge
+//!                          └ attempts without an answer, and at most once, too often, or expired
+//!                              dead letter, unknown, acknowledge
 //! ```
 
 use std::time::Duration;
 
 use email::{
-    dead_letter::{Attempts, ID_REUSED, OUTCOME_UNKNOWN, Reason},
+    dead_letter::{Attempts, EXPIRED, ID_REUSED, OUTCOME_UNKNOWN, Reason},
+    deadline::{deadline, waiting_since},
     guarantee::Guarantee,
     hold::{self, HoldCause},
     job::{Content, Job},
     ledger::{Claim, Claimed, Grant, Ledger, Used},
     mailer::{Mailer, Outcome},
     message::Message,
-    retry,
+    retry::{self, MAX_UNANSWERED},
     suppression::Suppressions,
 };
 use lambda::log_events;
 use pacer::driver::Permit;
-use time::OffsetDateTime;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     in_progress::{BatchInProgress, HELD_FOR, Verdict},
@@ -63,7 +66,10 @@ pub(crate) async fn deliver<P: Parts>(
     match batch.worker.ledger.claim(&claim).await {
         Ok(Claimed::Granted(grant)) => {
             let guarantee = batch.worker.guarantees.of(&job.content);
-            Delivery { batch, job, message, claim, grant, guarantee }.send().await
+            let waiting_since = waiting_since(message.sent_at, grant.waiting_since);
+            batch.note_age(waiting_since);
+            let deadline = deadline(job.deadline, waiting_since);
+            Delivery { batch, job, message, claim, grant, guarantee, deadline }.send().await
         }
         Ok(Claimed::AlreadySent | Claimed::AlreadyFailed) => Verdict::Acknowledge,
         // Acknowledging it would lose an email in silence.
@@ -91,6 +97,7 @@ struct Delivery<'a, P: Parts> {
     claim: Claim,
     grant: Grant,
     guarantee: Guarantee,
+    deadline: OffsetDateTime,
 }
 
 impl<P: Parts> Delivery<'_, P> {
@@ -109,13 +116,16 @@ impl<P: Parts> Delivery<'_, P> {
 
     async fn send(&self) -> Verdict {
         let at_most_once = self.guarantee == Guarantee::AtMostOnce;
-        if at_most_once && self.grant.unsettled {
-            return self.park().await;
+        if at_most_once && self.grant.unsettled || self.grant.unanswered >= MAX_UNANSWERED {
+            return self.park(self.grant.unanswered).await;
+        }
+        if self.is_expired() {
+            return self.expire().await;
         }
         let job = self.job;
         match self.worker().suppressions.find(&job.to).await {
             Ok(None) => {}
-            Ok(Some(cause)) => return self.reject(&cause.into()).await,
+            Ok(Some(cause)) => return self.reject(&cause.into(), Used::NotTried).await,
             Err(error) => {
                 tracing::error!(job_id = %job.id, %error, "a recipient could not be looked up; the job is given back");
                 return self.not_tried().await;
@@ -129,14 +139,17 @@ impl<P: Parts> Delivery<'_, P> {
                     rendered = email;
                     &rendered
                 }
-                Err(reason) => return self.reject(&reason).await,
+                Err(reason) => return self.reject(&reason, Used::NotTried).await,
             },
         };
         let Ok(permit) = self.batch.invocation.pacer.permit().await else {
             let delay = self.batch.out_of_permits();
             self.release(Used::NotTried).await;
-            return self.batch.left_over(self.message, delay);
+            return self.until_deadline(self.batch.left_over(self.message, delay));
         };
+        if self.is_expired() {
+            return self.expire().await;
+        }
         if at_most_once && !self.announce().await {
             return self.not_tried().await;
         }
@@ -179,7 +192,7 @@ impl<P: Parts> Delivery<'_, P> {
     }
 
     async fn settle(&self, outcome: Outcome) -> Verdict {
-        let Self { batch, job, message, claim, .. } = self;
+        let Self { batch, job, .. } = self;
         let attempts = self.grant.attempts;
         match outcome {
             Outcome::Accepted { ses_message_id } => {
@@ -193,37 +206,34 @@ impl<P: Parts> Delivery<'_, P> {
             }
             Outcome::Throttled => {
                 batch.stop(retry::FIRST_DELAY);
-                self.release(Used::Attempted).await;
-                batch.later(message, attempts)
+                self.release(Used::Attempted("throttled")).await;
+                self.later()
             }
-            Outcome::Held(cause) => self.hold(cause).await,
+            Outcome::Held(cause) => self.hold(cause, cause.name()).await,
             Outcome::Transient { code } | Outcome::Unknown { code } => {
                 tracing::warn!(job_id = %job.id, code, attempts, "an attempt failed and will be retried");
-                self.release(Used::Attempted).await;
-                batch.later(message, attempts)
+                self.release(Used::Attempted(code_or_none(&code))).await;
+                self.later()
             }
-            Outcome::Ambiguous if self.guarantee == Guarantee::AtMostOnce => self.park().await,
-            // It may have been sent: no retry before the claim ends.
-            Outcome::Ambiguous => {
-                tracing::warn!(job_id = %job.id, attempts, "an attempt had no answer; the job waits for its claim's end");
-                Verdict::GiveBack(time_to(claim.until, self.now()))
-            }
+            Outcome::Ambiguous => self.unanswered().await,
             Outcome::Rejected(reason)
                 if self.worker().breaker.borrow_mut().rejected(&reason.code, &job.to) =>
             {
                 tracing::error!(job_id = %job.id, code = reason.code, "one email after the other was rejected; this one is given back");
-                self.hold(HoldCause::RejectedInARow).await
+                self.hold(HoldCause::RejectedInARow, &reason.code).await
             }
-            Outcome::Rejected(reason) | Outcome::BadRecipient(reason) => self.reject(&reason).await,
+            Outcome::Rejected(reason) | Outcome::BadRecipient(reason) => {
+                self.reject(&reason, Used::Attempted(&reason.code)).await
+            }
         }
     }
 
     /// Stops this batch and, by a hold, all workers. The email was not sent, and is given back.
-    async fn hold(&self, cause: HoldCause) -> Verdict {
+    async fn hold(&self, cause: HoldCause, failure: &str) -> Verdict {
         self.batch.stop(HELD_FOR);
-        self.release(Used::Attempted).await;
+        self.release(Used::Attempted(failure)).await;
         self.place_hold(cause).await;
-        self.batch.left_over(self.message, HELD_FOR)
+        self.until_deadline(self.batch.left_over(self.message, HELD_FOR))
     }
 
     /// Records why nothing is sent, and turns the event source off.
@@ -244,11 +254,44 @@ impl<P: Parts> Delivery<'_, P> {
         }
     }
 
+    fn is_expired(&self) -> bool {
+        self.now() >= self.deadline
+    }
+
+    /// A job whose deadline has passed. If it may have been sent, that is what counts.
+    async fn expire(&self) -> Verdict {
+        if self.grant.unanswered > 0 {
+            return self.park(self.grant.unanswered).await;
+        }
+        let deadline = self.deadline.format(&Rfc3339).unwrap_or_default();
+        let last = match &self.grant.last_failure {
+            Some(code) => format!("its last attempt failed: {code}"),
+            None => "no attempt was made".to_owned(),
+        };
+        let reason = Reason::new(EXPIRED, format!("its deadline {deadline} has passed; {last}"));
+        self.reject(&reason, Used::NotTried).await
+    }
+
+    /// After a known failure of an attempt.
+    fn later(&self) -> Verdict {
+        self.until_deadline(self.batch.later(self.message, self.grant.attempts))
+    }
+
+    /// A job that can no longer be sent in time is a dead letter soon, not after a long back-off.
+    fn until_deadline(&self, verdict: Verdict) -> Verdict {
+        match verdict {
+            Verdict::Acknowledge => Verdict::Acknowledge,
+            Verdict::GiveBack(after) => {
+                Verdict::GiveBack(after.min(time_to(self.deadline, self.now())))
+            }
+        }
+    }
+
     /// A job that can never be sent. The dead letter comes first: a crash before the ledger's write
     /// keeps it twice, never not at all.
-    async fn reject(&self, reason: &Reason) -> Verdict {
+    async fn reject(&self, reason: &Reason, used: Used<'_>) -> Verdict {
         if self.keep_dead_letter(reason).await.is_err() {
-            self.release(Used::Attempted).await;
+            self.release(used).await;
             return self.batch.later(self.message, self.grant.attempts);
         }
         let marked = self.worker().ledger.mark_failed(&self.claim, reason, self.now());
@@ -258,10 +301,30 @@ impl<P: Parts> Delivery<'_, P> {
         Verdict::Acknowledge
     }
 
-    /// A job that may have been sent, and must not be sent twice. Until it is parked its claim stays,
-    /// and after that the announced attempt: no worker sends it in the meantime.
-    async fn park(&self) -> Verdict {
-        let text = "an attempt had no answer, and this template is sent at most once";
+    /// An attempt that may have sent the email. The claim is not released, which counts the attempt: there is
+    /// no retry before its end.
+    async fn unanswered(&self) -> Verdict {
+        let unanswered = self.grant.unanswered.saturating_add(1);
+        if self.guarantee == Guarantee::AtMostOnce || unanswered >= MAX_UNANSWERED {
+            return self.park(unanswered).await;
+        }
+        tracing::warn!(job_id = %self.job.id, unanswered, "an attempt had no answer; the job is retried after its claim's end");
+        let delay = retry::delay_unanswered(unanswered, self.batch.invocation.jitter(self.message));
+        let delay = delay.min(time_to(self.deadline, self.now()));
+        Verdict::GiveBack(delay.max(time_to(self.claim.until, self.now())))
+    }
+
+    /// A job that may have been sent, and must not be sent again. Until it is parked its claim stays, and after
+    /// that the ledger's count of attempts without an answer: no worker sends it in the meantime.
+    async fn park(&self, unanswered: u32) -> Verdict {
+        let text = match self.guarantee {
+            Guarantee::AtMostOnce => {
+                "an attempt had no answer, and this template is sent at most once".to_owned()
+            }
+            Guarantee::AtLeastOnce => {
+                format!("{unanswered} attempts had no answer, or their workers died")
+            }
+        };
         let reason = Reason::new(OUTCOME_UNKNOWN, text);
         if self.keep_dead_letter(&reason).await.is_err() {
             return Verdict::GiveBack(time_to(self.claim.until, self.now()));
@@ -281,10 +344,10 @@ impl<P: Parts> Delivery<'_, P> {
     /// A failure before the attempt: the claim does not count as one.
     async fn not_tried(&self) -> Verdict {
         self.release(Used::NotTried).await;
-        self.batch.untried(self.message)
+        self.until_deadline(self.batch.untried(self.message))
     }
 
-    async fn release(&self, used: Used) {
+    async fn release(&self, used: Used<'_>) {
         if let Err(error) = self.worker().ledger.release(&self.claim, used).await {
             tracing::warn!(job_id = %self.job.id, %error, "a claim was not released; it ends by itself");
         }
@@ -293,6 +356,11 @@ impl<P: Parts> Delivery<'_, P> {
 
 fn time_to(then: OffsetDateTime, now: OffsetDateTime) -> Duration {
     Duration::try_from(then - now).unwrap_or_default()
+}
+
+/// SES's response may have no code, and DynamoDB's texts are better not empty.
+fn code_or_none(code: &str) -> &str {
+    if code.is_empty() { "no error code" } else { code }
 }
 
 fn microseconds(at: OffsetDateTime) -> i64 {

@@ -59,11 +59,14 @@ fn begin(Pace { share, timeout }: Pace, context: &Context) -> Invocation {
 pub fn received(mut message: SqsMessage) -> Result<Received, NoMessageId> {
     let attribute = |name: &str| message.attributes.get(name);
     let receives = attribute("ApproximateReceiveCount").and_then(|count| count.parse().ok());
-    let first = attribute("ApproximateFirstReceiveTimestamp").and_then(|at| at.parse().ok());
+    let moment = |name: &str| {
+        let milliseconds: i128 = attribute(name)?.parse().ok()?;
+        OffsetDateTime::from_unix_timestamp_nanos(milliseconds * 1_000_000).ok()
+    };
     Ok(Received {
         receives: receives.unwrap_or(1),
-        first_received_at: first
-            .map(|milliseconds| OffsetDateTime::UNIX_EPOCH + Duration::from_millis(milliseconds)),
+        sent_at: moment("SentTimestamp"),
+        first_received_at: moment("ApproximateFirstReceiveTimestamp"),
         sqs_message_id: batch::sqs_message_id(&mut message)?,
         receipt_handle: message.receipt_handle.unwrap_or_default(),
         body: message.body.unwrap_or_default(),

@@ -8,6 +8,9 @@ use email::{
     retry,
 };
 
+use lambda::log_events;
+use time::OffsetDateTime;
+
 use crate::worker::{Invocation, Parts, Received, Worker};
 
 /// How long messages stay hidden if a hold prevented their attempts.
@@ -28,11 +31,29 @@ pub(crate) struct BatchInProgress<'a, P: Parts> {
     pub(crate) invocation: &'a Invocation,
     /// `Some` once the batch has stopped: the delay of the remaining messages.
     stopped: Cell<Option<Duration>>,
+    /// The age of the oldest job so far.
+    oldest: Cell<Duration>,
 }
 
 impl<'a, P: Parts> BatchInProgress<'a, P> {
     pub(crate) fn new(worker: &'a Worker<P>, invocation: &'a Invocation) -> Self {
-        Self { worker, invocation, stopped: Cell::new(None) }
+        Self { worker, invocation, stopped: Cell::new(None), oldest: Cell::default() }
+    }
+
+    /// Takes note of a job that has waited since then. SQS's own metric leaves out a message that was received three
+    /// times and not deleted (Amazon SQS Developer Guide, "Available CloudWatch metrics",
+    /// `ApproximateAgeOfOldestMessage`), which is every job that is retried.
+    pub(crate) fn note_age(&self, waiting_since: OffsetDateTime) {
+        let age = Duration::try_from(self.invocation.now() - waiting_since).unwrap_or_default();
+        self.oldest.set(self.oldest.get().max(age));
+    }
+
+    /// One line per batch, which a metric filter reads.
+    pub(crate) fn report_age(&self) {
+        tracing::info!(
+            event = log_events::OLDEST_JOB,
+            oldest_job_age_seconds = self.oldest.get().as_secs(),
+        );
     }
 
     /// Stops sending. The remaining messages are returned, hidden for this delay or a little longer.

@@ -94,6 +94,8 @@ pub struct Received {
     pub body: String,
     /// The receive count, from 1.
     pub receives: u32,
+    /// When it was put on the queue. `None` if the queue does not report it.
+    pub sent_at: Option<OffsetDateTime>,
     /// `None` if the queue does not report it.
     pub first_received_at: Option<OffsetDateTime>,
 }

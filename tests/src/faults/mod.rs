@@ -11,7 +11,8 @@
 //! ```
 //!
 //! The `Host` header is forwarded unchanged, so that signatures stay valid and permissions are checked as without the
-//! proxy. A request that arrived completely is carried out even if its sender dies meanwhile, as on AWS. The proxy
+//! proxy. An email that SES would refuse for its tags or its recipient is refused here, because the emulator accepts it. A
+//! request that arrived completely is carried out even if its sender dies meanwhile, as on AWS. The proxy
 //! keeps a record of every request.
 
 mod door;
@@ -22,6 +23,7 @@ mod responses;
 mod rule;
 mod rules;
 mod state;
+mod strict;
 
 use std::thread::{self, JoinHandle};
 

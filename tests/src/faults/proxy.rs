@@ -18,6 +18,7 @@ use super::{
     responses::{self, Body},
     rules::Fault,
     state::Shared,
+    strict,
 };
 
 /// The connection is to be closed.
@@ -62,9 +63,10 @@ impl Proxy {
         let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
         let at = SystemTime::now();
         let request = Request::new(self.service, &head, body.clone(), at, process);
+        let refusal = strict::refusal(&request);
         let (number, fate) = self.shared.arrives(request);
         sleep(fate.delay_before).await;
-        if let Some(fault) = fate.before {
+        if let Some(fault) = fate.before.or(refusal) {
             return self.apply(number, fault, None).await;
         }
         let real = self.forward(number, head, body).await?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     record::Exchange,
@@ -106,8 +106,7 @@ impl<'a> NewRule<'a> {
 
     /// Gives an error response, in the form from which the SDK reads codes and messages.
     pub fn error(self, status: u16, code: &str, message: &str) -> Rule {
-        let body = json!({"__type": code, "message": message});
-        self.put(Fault::Respond(Falsified { status, code: Some(code.to_owned()), body }))
+        self.put(Fault::Respond(Falsified::error(status, code, message)))
     }
 
     /// Gives a response with status 200 and a body that is not JSON.

@@ -4,7 +4,7 @@ use std::{mem, time::Duration};
 
 use fastrand::Rng;
 use http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::request::{Request, Service};
 
@@ -29,6 +29,14 @@ pub(super) struct Falsified {
     pub(super) status: u16,
     pub(super) code: Option<String>,
     pub(super) body: Value,
+}
+
+impl Falsified {
+    /// An error in the form from which the SDK reads codes and messages.
+    pub(super) fn error(status: u16, code: &str, message: &str) -> Self {
+        let body = json!({"__type": code, "message": message});
+        Self { status, code: Some(code.to_owned()), body }
+    }
 }
 
 /// Whether the real call has happened when a fault does.

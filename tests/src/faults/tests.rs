@@ -132,6 +132,20 @@ fn proxied_service() -> (Upstream, Faults) {
 }
 
 #[test]
+fn email_that_ses_does_not_accept_is_refused_without_a_rule() {
+    let (upstream, faults) = proxied_service();
+    for email in [
+        json!({"EmailTags": [{"Name": "job_id", "Value": "receipt.42"}]}),
+        json!({"Destination": {"ToAddresses": ["a..b@docomo.ne.jp"]}}),
+    ] {
+        let received = send(&faults, &email.to_string(), LONG_WAIT);
+        let refusal = (received.status(), received.json()["__type"].clone());
+        assert_eq!(refusal, (400, json!("BadRequestException")), "{email}");
+    }
+    assert_eq!(upstream.count(), 0);
+}
+
+#[test]
 fn request_without_a_rule_is_forwarded_unchanged_and_recorded() {
     let (upstream, faults) = proxied_service();
     let before = std::time::SystemTime::now();

@@ -158,7 +158,7 @@ async fn keeps_the_rules(program: Program, settings: WorkerSettings, arrivals: u
                 && storm.kills >= 20
                 && storm.world.queue.redeliveries() > 0
                 && !storm.world.queue.dead_letters().is_empty()
-                && [Reply::Throttle, Reply::Fail, Reply::Reject]
+                && [Reply::Throttle, Reply::Fail, Reply::AcceptAndFail, Reply::Reject]
                     .into_iter()
                     .all(|reply| storm.replies(reply) > 0)
         })

@@ -33,6 +33,11 @@ const TRANSIENT: [&str; 9] = [
     "UnrecognizedClientException",
 ];
 
+/// Errors with status 503 after which nothing was sent: "the request has failed due to a temporary failure of the
+/// server" (SES API Reference, "Common errors"), and a call that fails with one of these codes "does not send the email"
+/// (SES Developer Guide, "Email sending errors"). A 503 of anything else between us and SES has no such code.
+const REFUSED_BY_SERVER: [&str; 2] = ["ServiceUnavailable", "ServiceUnavailableException"];
+
 /// The provider refuses the request because of its rate or the daily quota. SES documents `ThrottlingException` for both
 /// (Developer Guide, "Errors related to the sending quotas"), the API's reference the first two for `SendEmail`, and
 /// status 429 for the first; the others are AWS's common errors.
@@ -66,7 +71,11 @@ const DENIED: [&str; 4] =
 ///   that failed the check; if the recipient's is among them and the sender's is not, the account is in
 ///   the sandbox and cannot send to that recipient ([`Outcome::BadRecipient`]).
 ///
-/// An unknown code is [`Outcome::Unknown`], which is retried.
+/// A 5xx is not a "no": SES recommends long waits before a retry "to reduce the likelihood of generating duplicates"
+/// (SES Developer Guide, "API error codes returned by Amazon SES"). It is [`Outcome::Ambiguous`], whatever its code,
+/// unless the code is one of [`REFUSED_BY_SERVER`] or of a refusal above.
+///
+/// An unknown code with another status is [`Outcome::Unknown`], which is retried.
 pub(super) fn classify(
     failure: Failure<'_>,
     sender: &EmailAddress,
@@ -103,9 +112,11 @@ pub(super) fn classify(
             }
             None => Outcome::Rejected(Reason::new(code, message)),
         },
-        _ if status >= 500 || TRANSIENT.contains(&code) => {
+        _ if status == 503 && REFUSED_BY_SERVER.contains(&code) => {
             Outcome::Transient { code: code.to_owned() }
         }
+        _ if status >= 500 => Outcome::Ambiguous,
+        _ if TRANSIENT.contains(&code) => Outcome::Transient { code: code.to_owned() },
         _ => Outcome::Unknown { code: code.to_owned() },
     }
 }
@@ -303,14 +314,35 @@ mod tests {
     #[test]
     fn temporary_errors_are_transient_and_unknown_codes_are_unknown() {
         let transient = |code: &str| Outcome::Transient { code: code.to_owned() };
-        for (status, code) in
-            [(403, "ExpiredTokenException"), (404, "NotFoundException"), (500, ""), (503, "Novel")]
-        {
+        for (status, code) in [
+            (403, "ExpiredTokenException"),
+            (404, "NotFoundException"),
+            (503, "ServiceUnavailable"),
+            (503, "ServiceUnavailableException"),
+        ] {
             assert_eq!(service(status, code, ""), transient(code));
         }
         for code in ["Novel", ""] {
             assert_eq!(service(400, code, ""), Outcome::Unknown { code: code.to_owned() });
         }
+    }
+
+    #[test]
+    fn server_error_is_ambiguous_unless_its_code_means_that_nothing_was_sent() {
+        for (status, code) in [
+            (500, "InternalFailure"),
+            (500, "InternalServiceErrorException"),
+            (500, "AccessDeniedException"),
+            (500, "ServiceUnavailable"),
+            (502, ""),
+            (503, ""),
+            (503, "InternalFailure"),
+            (504, "Novel"),
+        ] {
+            assert_eq!(service(status, code, ""), Outcome::Ambiguous, "{status} {code}");
+        }
+        let rate = "Maximum sending rate exceeded.";
+        assert_eq!(service(503, "Throttling", rate), Outcome::Throttled);
     }
 
     #[test]

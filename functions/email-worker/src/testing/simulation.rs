@@ -16,16 +16,19 @@ use std::{
 };
 
 use email::{
+    JobId,
     dead_letter::Reason,
+    feedback::{Event, Feedback, RecordFeedback},
     hold::{self, HoldCause, MAX_REJECTIONS, MAX_REJECTIONS_ON_PROBATION},
+    ledger::State,
     mailer::Outcome,
-    retry::MAX_RECEIVES,
+    retry::{MAX_RECEIVES, MAX_UNANSWERED},
     testing::{MemoryProvider, mailer::accepted},
 };
 use pacer::{SendLimit, Share, Slack, Slots, Window};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::world::{MIDNIGHT, World, invocation, job_to_its_own_recipient, share, world};
+use super::world::{MIDNIGHT, World, invocation, job, job_to_its_own_recipient, share, world};
 use crate::worker::{Postponed, Received};
 
 const DAY: Duration = Duration::from_hours(24);
@@ -35,10 +38,12 @@ const VISIBILITY_TIMEOUT: Duration = Duration::from_mins(6);
 const BATCH_SIZE: usize = 100;
 
 /// An SQS queue, which delivers messages in no particular order.
-#[derive(Default)]
 struct Queue {
+    began: Instant,
     waiting: BTreeSet<(Instant, usize)>,
     messages: HashMap<usize, Message>,
+    /// The number of messages that were ever put on it.
+    put: usize,
     /// Moved to the dead-letter queue after too many receives.
     dead: Vec<usize>,
     max_receives: u32,
@@ -47,18 +52,33 @@ struct Queue {
 }
 
 struct Message {
-    job: String,
+    job: Received,
+    sent_at: Instant,
     visible_at: Instant,
     receives: u32,
 }
 
 impl Queue {
-    fn put(&mut self, jobs: impl IntoIterator<Item = String>) {
+    fn new(began: Instant) -> Self {
+        Self {
+            began,
+            waiting: BTreeSet::new(),
+            messages: HashMap::new(),
+            put: 0,
+            dead: Vec::new(),
+            max_receives: 0,
+            draws: DefaultHasher::new(),
+        }
+    }
+
+    fn put(&mut self, jobs: impl IntoIterator<Item = Received>) {
         let visible_at = Instant::now();
         for job in jobs {
-            let id = self.messages.len();
+            let id = self.put;
+            self.put += 1;
             self.waiting.insert((visible_at, id));
-            self.messages.insert(id, Message { job, visible_at, receives: 0 });
+            let message = Message { job, sent_at: visible_at, visible_at, receives: 0 };
+            self.messages.insert(id, message);
         }
     }
 
@@ -84,7 +104,8 @@ impl Queue {
             let received = Received {
                 sqs_message_id: id.to_string(),
                 receives: message.receives,
-                ..job_to_its_own_recipient(&message.job)
+                sent_at: Some(MIDNIGHT + message.sent_at.duration_since(self.began)),
+                ..message.job.clone()
             };
             batch.push((id, received));
         }
@@ -141,7 +162,7 @@ impl Simulation {
             began,
             world,
             share: share(),
-            queue: Mutex::default(),
+            queue: Mutex::new(Queue::new(began)),
             accepted,
             invocations: AtomicU64::new(0),
             obeys_holds: true,
@@ -215,7 +236,28 @@ impl Simulation {
     }
 
     async fn run_with(&self, what: &str, jobs: usize, ends: impl Future<Output = ()>) -> Duration {
-        self.queue.lock().unwrap().put((0..jobs).map(|n| format!("job-{n}")));
+        let took = self.run_until_empty(what, jobs, ends).await;
+        let letters = self.world.letters().len();
+        assert!(letters <= self.max_letters, "{what}: {letters} dead letters");
+        let accepted = self.accepted.lock().unwrap();
+        assert_eq!(accepted.len() + letters, jobs, "{what}: not all were sent");
+        assert!(accepted.values().all(|&times| times == 1), "{what}: one was sent twice");
+        took
+    }
+
+    /// Runs until the queue is empty.
+    async fn run_to_the_end(&self, what: &str, jobs: usize, hold: Duration) -> Duration {
+        self.run_until_empty(what, jobs, self.end_holds_after(hold)).await
+    }
+
+    async fn run_until_empty(
+        &self,
+        what: &str,
+        jobs: usize,
+        ends: impl Future<Output = ()>,
+    ) -> Duration {
+        let all = (0..jobs).map(|n| job_to_its_own_recipient(&format!("job-{n}")));
+        self.queue.lock().unwrap().put(all);
         tokio::select! {
             _ = async { tokio::join!(self.slot(), self.slot()) } => {}
             () = ends => unreachable!("it never ends"),
@@ -229,11 +271,6 @@ impl Simulation {
             queue.max_receives,
         );
         assert!(queue.dead.is_empty(), "{what}: {} became dead letters", queue.dead.len());
-        let letters = self.world.letters().len();
-        assert!(letters <= self.max_letters, "{what}: {letters} dead letters");
-        let accepted = self.accepted.lock().unwrap();
-        assert_eq!(accepted.len() + letters, jobs, "{what}: not all were sent");
-        assert!(accepted.values().all(|&times| times == 1), "{what}: one was sent twice");
         took
     }
 }
@@ -298,6 +335,130 @@ async fn with_occasional_failures_every_job_is_sent_once() {
         _ => accepted(),
     };
     Simulation::new(weather).run("bad weather", 3_000, Duration::ZERO).await;
+}
+
+/// A brown-out: the provider accepts emails and gives no answer.
+fn for_two_hours_without_answers() -> impl Fn(Duration, u64) -> Outcome {
+    move |now, _| if now < Duration::from_hours(2) { Outcome::Ambiguous } else { accepted() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_hours_without_answers_cost_one_copy_if_events_arrive() {
+    let simulation = Simulation::new(for_two_hours_without_answers());
+    let settle = async {
+        loop {
+            sleep(Duration::from_secs(5)).await;
+            let unsettled: Vec<JobId> = {
+                let rows = simulation.world.ledger.rows();
+                let rows = rows.iter().filter(|(_, row)| row.state == State::Sending);
+                rows.map(|(id, _)| id.parse().unwrap()).collect()
+            };
+            for id in unsettled {
+                if simulation.world.sent().iter().any(|sent| sent == id.as_str()) {
+                    simulation.world.ledger.record(&id, &sent(&id), MIDNIGHT).await.unwrap();
+                }
+            }
+        }
+    };
+    tokio::select! {
+        _ = simulation.run_to_the_end("no answers, but events", 200, Duration::ZERO) => {}
+        () = settle => unreachable!("it never ends"),
+    }
+    let mut attempts = simulation.world.sent();
+    assert_eq!(attempts.len(), 200, "one attempt per job");
+    attempts.sort();
+    attempts.dedup();
+    assert_eq!(attempts.len(), 200);
+    assert!(simulation.world.letters().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_hours_without_answers_or_events_cost_at_most_six_copies() {
+    let simulation = Simulation::new(for_two_hours_without_answers());
+    simulation.run_to_the_end("no answers and no events", 200, Duration::ZERO).await;
+    let mut copies: BTreeMap<String, u32> = BTreeMap::new();
+    for job in simulation.world.sent() {
+        *copies.entry(job).or_insert(0) += 1;
+    }
+    assert_eq!(copies.len(), 200);
+    assert!(copies.values().all(|&copies| copies <= MAX_UNANSWERED), "{copies:?}");
+    let letters = simulation.world.letters();
+    assert!(letters.iter().all(|letter| letter.reason.code == "outcome_unknown"));
+    let known = simulation.accepted.lock().unwrap().len() + letters.len();
+    assert_eq!(known, 200, "no job is lost");
+}
+
+/// The provider's event about an email that it has accepted.
+fn sent(id: &JobId) -> Feedback {
+    Feedback {
+        job_id: Some(id.clone()),
+        ses_message_id: "m".to_owned(),
+        sent_at: MIDNIGHT,
+        at: MIDNIGHT,
+        recipients: Vec::new(),
+        event: Event::Sent,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_hold_of_thirteen_days_no_login_code_and_no_week_old_email_is_sent() {
+    let hold = 13 * DAY;
+    let weather = move |now, _| match now {
+        now if now < hold => Outcome::Held(HoldCause::AccountSuspended),
+        _ => accepted(),
+    };
+    let mut simulation = Simulation::new(weather);
+    simulation.obeys_holds = false;
+    let code = |n: usize| {
+        let job = job(&format!("code-{n}"));
+        let deadline = r#","deadline":"1970-01-01T00:10:00Z"}"#;
+        Received { body: job.body.replace('}', deadline), ..job }
+    };
+    simulation.queue.lock().unwrap().put((0..20).map(code));
+    let sent_late = async {
+        sleep(hold - DAY).await;
+        simulation.queue.lock().unwrap().put((0..20).map(|n| job(&format!("late-{n}"))));
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        _ = simulation.run_to_the_end("a hold of 13 days", 20, hold) => {}
+        () = sent_late => unreachable!("it never ends"),
+    }
+    let accepted = simulation.accepted.lock().unwrap();
+    assert_eq!(accepted.len(), 20);
+    assert!(accepted.keys().all(|job| job.starts_with("late-")), "{accepted:?}");
+    let letters = simulation.world.letters();
+    assert_eq!(letters.len(), 40, "codes, and emails that had waited for more than a week");
+    assert!(letters.iter().all(|letter| letter.reason.code == "expired"));
+    let rows = simulation.world.ledger.rows();
+    let failed = rows.iter().filter(|(_, row)| row.state == State::Failed).count();
+    assert_eq!(failed, 40);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_hold_of_six_days_every_job_is_sent_once() {
+    let weather = |now, _| match now {
+        now if now < 6 * DAY => Outcome::Held(HoldCause::AccountSuspended),
+        _ => accepted(),
+    };
+    let mut simulation = Simulation::new(weather);
+    simulation.obeys_holds = false;
+    simulation.run("six days' hold", 40, 6 * DAY).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_an_outage_that_does_not_end_every_job_is_a_dead_letter_within_a_week() {
+    let refusal = Outcome::Transient { code: "ServiceUnavailable".to_owned() };
+    let simulation = Simulation::new(move |_, _| refusal.clone());
+    let took = simulation.run_to_the_end("an endless outage", 50, Duration::ZERO).await;
+    // A message with more than 100 receives is hidden for half an hour at least.
+    assert!(took < 7 * DAY + Duration::from_mins(45), "{took:?}");
+    let letters = simulation.world.letters();
+    assert_eq!(letters.len(), 50);
+    for letter in letters {
+        assert_eq!(letter.reason.code, "expired");
+        assert!(letter.reason.text.ends_with("its last attempt failed: ServiceUnavailable"));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -136,6 +136,7 @@ pub(crate) fn message(sqs_message_id: &str, body: &str) -> Received {
         receipt_handle: format!("receipt-{sqs_message_id}"),
         body: body.to_owned(),
         receives: 1,
+        sent_at: None,
         first_received_at: None,
     }
 }
