@@ -89,6 +89,14 @@ fn plan_as_a_table_has_the_reasons_and_the_command_to_deploy() {
 }
 
 #[test]
+fn plan_that_a_new_table_would_throttle_warms_it() {
+    let ran = registrar(&["plan", "--limit", "100000"], b"");
+    assert_eq!(ran.code, 0);
+    assert!(ran.stdout.contains("needs up to 8334 write units per second"), "{}", ran.stdout);
+    assert!(ran.stdout.trim_end().ends_with(" EmailsTableWriteUnits=8334"), "{}", ran.stdout);
+}
+
+#[test]
 fn impossible_plan_fails_and_names_the_parameter() {
     let ran = registrar(&["plan", "--limit", "1"], b"");
     assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));

@@ -11,6 +11,9 @@
 //!                         +------- redrive (failed, unknown)
 //! ```
 //!
+//! A claim whose recipient is suppressed ends as `suppressed`. Such a job can be claimed again: whoever enqueues
+//! it again may have reached the recipient in the meantime.
+//!
 //! A worker claims a job by a conditional write before it asks for a permit, so a duplicate delivery,
 //! a resumed job or a redrive sends nothing twice. The entry keeps the digest of the email: another email
 //! under the same id is never granted a claim. Two things still can: a crash between the provider's
@@ -42,6 +45,8 @@ pub enum State {
     Failed,
     /// It may have been sent, and must not be sent twice; the dead-letter queue has it.
     Unknown,
+    /// Nothing was sent, because the recipient is suppressed. There is no dead letter.
+    Suppressed,
     /// The provider has accepted the email.
     Sent,
     /// The recipient's server has accepted it.
@@ -55,10 +60,11 @@ pub enum State {
 }
 
 impl State {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Sending,
         Self::Failed,
         Self::Unknown,
+        Self::Suppressed,
         Self::Sent,
         Self::Delivered,
         Self::Bounced,
@@ -72,6 +78,7 @@ impl State {
             Self::Sending => "sending",
             Self::Failed => "failed",
             Self::Unknown => "unknown",
+            Self::Suppressed => "suppressed",
             Self::Sent => "sent",
             Self::Delivered => "delivered",
             Self::Bounced => "bounced",
@@ -88,7 +95,7 @@ impl State {
     /// An answer or an event moves a job to a higher rank only, so their order does not matter.
     fn rank(self) -> u8 {
         match self {
-            Self::Sending | Self::Failed | Self::Unknown => 0,
+            Self::Sending | Self::Failed | Self::Unknown | Self::Suppressed => 0,
             Self::Sent => 1,
             Self::Delivered => 2,
             // A server can accept an email and refuse it later.
@@ -128,14 +135,14 @@ pub struct Entry {
     /// The provider's id of the email. Older entries have it as `message_id`.
     #[serde(default, alias = "message_id", skip_serializing_if = "Option::is_none")]
     pub ses_message_id: Option<String>,
-    /// When the job became `failed` or `unknown`.
+    /// When the job became `failed`, `unknown` or `suppressed`.
     #[serde(
         default,
         with = "time::serde::rfc3339::option",
         skip_serializing_if = "Option::is_none"
     )]
     pub failed_at: Option<OffsetDateTime>,
-    /// Why it became `failed` or `unknown`.
+    /// Why it became `failed`, `unknown` or `suppressed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// When the last recorded event happened: the delivery, the bounce, the complaint.
@@ -259,6 +266,15 @@ pub trait Ledger {
         reason: &Reason,
         at: OffsetDateTime,
     ) -> impl Future<Output = Result<(), Unavailable>> + Send;
+
+    /// Records that nothing was sent because the recipient is suppressed, if the claim is still in force.
+    /// Nothing else keeps the job, so after an `Err` the message must be returned to the queue.
+    fn mark_suppressed(
+        &self,
+        claim: &Claim,
+        reason: &Reason,
+        at: OffsetDateTime,
+    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
 }
 
 /// The result of reopening a job.
@@ -315,7 +331,7 @@ mod tests {
     #[test]
     fn an_event_moves_a_job_forward_and_never_back() {
         let outranked = |state: State| state.outranks().collect::<Vec<_>>();
-        let unsettled = [State::Sending, State::Failed, State::Unknown];
+        let unsettled = [State::Sending, State::Failed, State::Unknown, State::Suppressed];
         assert_eq!(outranked(State::Sent), unsettled);
         assert_eq!(outranked(State::Delivered), [&unsettled[..], &[State::Sent]].concat());
         assert!(outranked(State::Bounced).contains(&State::Delivered));

@@ -22,6 +22,16 @@ pub enum SuppressionCause {
     Complaint,
 }
 
+impl SuppressionCause {
+    /// The name in logs, and its stored form.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bounce => "bounce",
+            Self::Complaint => "complaint",
+        }
+    }
+}
+
 impl fmt::Display for SuppressionCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

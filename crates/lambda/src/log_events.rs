@@ -3,10 +3,14 @@
 //! Metric filters in template.yaml and `registrar audit` read these names, so each one is written here
 //! once. `tests/ties.rs` compares them with the template.
 
-/// One attempt to send an email ended.
+/// One attempt to send an email starts, or has ended.
 pub const SEND_ATTEMPT: &str = "send_attempt";
 /// The age of the oldest job in a batch, in `oldest_job_age_seconds`.
 pub const OLDEST_JOB: &str = "oldest_job";
+/// A job was not sent because its recipient is suppressed.
+pub const EMAIL_SUPPRESSED: &str = "email_suppressed";
+/// A job became a dead letter, for the reason `code`.
+pub const DEAD_LETTER_KEPT: &str = "dead_letter_kept";
 /// Sending is held. The worker logs it when it places a hold.
 pub const EMAIL_HELD: &str = "email_held";
 /// Whether sending is held: `held` is 1 or 0. hold-watch logs it at each run that can read the holds.
@@ -32,9 +36,11 @@ pub const ENROLLMENT_STUCK: &str = "enrollment_stuck";
 pub const REFUND_FAILED: &str = "refund_failed";
 
 /// Every name.
-pub const ALL: [&str; 13] = [
+pub const ALL: [&str; 15] = [
     SEND_ATTEMPT,
     OLDEST_JOB,
+    EMAIL_SUPPRESSED,
+    DEAD_LETTER_KEPT,
     EMAIL_HELD,
     HOLDS_CHECKED,
     HOLDS_UNATTENDED,

@@ -18,6 +18,7 @@ mod human;
 mod invalid;
 mod plan;
 mod reasons;
+mod table;
 mod worker_settings;
 
 pub use invalid::{Invalid, Parameter};

@@ -10,7 +10,9 @@
 //!   └ id of another email  │    │        └─────> ambiguous            give back, later than the claim ends;
 //!       dead letter,       │    └ expired             at most once, or too often: dead letter, unknown,
 //!       acknowledge        │        as below             acknowledge
-//!                          ├ expired, suppressed, cannot be written
+//!                          ├ suppressed
+//!                          │   suppressed, acknowledge
+//!                          ├ expired, cannot be written
 //!                          │   dead letter, failed, acknowledge
 //!                          └ attempts without an answer, and at most once, too often, or expired
 //!                              dead letter, unknown, acknowledge
@@ -28,14 +30,16 @@ use email::{
     mailer::{Mailer, Outcome},
     message::Message,
     retry::{self, MAX_UNANSWERED},
-    suppression::Suppressions,
+    suppression::{SuppressionCause, Suppressions},
 };
 use lambda::log_events;
 use pacer::driver::Permit;
+use sizing::SES_ATTEMPT_TIMEOUT;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     in_progress::{BatchInProgress, HELD_FOR, Verdict},
+    sent::{RETURN_ROOM, mark_sent},
     templates,
     worker::{Parts, Received, Worker},
 };
@@ -125,7 +129,7 @@ impl<P: Parts> Delivery<'_, P> {
         let job = self.job;
         match self.worker().suppressions.find(&job.to).await {
             Ok(None) => {}
-            Ok(Some(cause)) => return self.reject(&cause.into(), Used::NotTried).await,
+            Ok(Some(cause)) => return self.suppress(cause).await,
             Err(error) => {
                 tracing::error!(job_id = %job.id, %error, "a recipient could not be looked up; the job is given back");
                 return self.not_tried().await;
@@ -177,14 +181,17 @@ impl<P: Parts> Delivery<'_, P> {
     /// One permit, one attempt.
     async fn attempt(&self, email: &Message, permit: Permit<'_>) -> Outcome {
         let Self { job, batch, .. } = self;
-        let started_at = batch.invocation.at(permit.started_at());
+        // `registrar audit` reads both lines: times in microseconds since 1970. If the worker is killed during
+        // the attempt, it knows by the first one that the email may have been sent.
+        let started_at_us = microseconds(batch.invocation.at(permit.started_at()));
+        let timeout_ms = milliseconds(SES_ATTEMPT_TIMEOUT);
+        tracing::info!(event = log_events::SEND_ATTEMPT, job_id = %job.id, started_at_us, timeout_ms);
         let outcome = batch.worker.mailer.send(&job.id, &job.to, email).await;
         drop(permit);
-        // `registrar audit` reads this: times in microseconds since 1970.
         tracing::info!(
             event = log_events::SEND_ATTEMPT,
             job_id = %job.id,
-            started_at_us = microseconds(started_at),
+            started_at_us,
             ended_at_us = microseconds(self.now()),
             outcome = outcome.name(),
         );
@@ -197,9 +204,13 @@ impl<P: Parts> Delivery<'_, P> {
         match outcome {
             Outcome::Accepted { ses_message_id } => {
                 self.worker().breaker.borrow_mut().accepted();
-                let marked = self.worker().ledger.mark_sent(&job.id, &ses_message_id, self.now());
+                let (ledger, until) =
+                    (&self.worker().ledger, batch.invocation.before_end(RETURN_ROOM));
+                let marked = mark_sent(ledger, &job.id, &ses_message_id, self.now(), until);
                 if let Err(error) = marked.await {
                     tracing::error!(job_id = %job.id, ses_message_id, %error, "a sent email was not marked as sent");
+                    // There is no time left for a claim either.
+                    batch.out_of_permits();
                 }
                 // Even then: its redelivery could only send the email again.
                 Verdict::Acknowledge
@@ -287,6 +298,22 @@ impl<P: Parts> Delivery<'_, P> {
         }
     }
 
+    /// An outcome and not a dead letter: there is nothing to repair. SES would count the email and not deliver it.
+    async fn suppress(&self, cause: SuppressionCause) -> Verdict {
+        let job_id = &self.job.id;
+        let ledger = &self.worker().ledger;
+        match ledger.mark_suppressed(&self.claim, &cause.into(), self.now()).await {
+            Ok(()) => {
+                tracing::info!(event = log_events::EMAIL_SUPPRESSED, %job_id, cause = cause.name());
+                Verdict::Acknowledge
+            }
+            Err(error) => {
+                tracing::error!(%job_id, %error, "a job was not marked as suppressed; it is given back");
+                self.not_tried().await
+            }
+        }
+    }
+
     /// A job that can never be sent. The dead letter comes first: a crash before the ledger's write
     /// keeps it twice, never not at all.
     async fn reject(&self, reason: &Reason, used: Used<'_>) -> Verdict {
@@ -361,6 +388,10 @@ fn time_to(then: OffsetDateTime, now: OffsetDateTime) -> Duration {
 /// SES's response may have no code, and DynamoDB's texts are better not empty.
 fn code_or_none(code: &str) -> &str {
     if code.is_empty() { "no error code" } else { code }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn microseconds(at: OffsetDateTime) -> i64 {

@@ -7,7 +7,6 @@ use email::{
     job::JobId,
     retry,
 };
-
 use lambda::log_events;
 use time::OffsetDateTime;
 
@@ -120,7 +119,12 @@ impl<'a, P: Parts> BatchInProgress<'a, P> {
         let letter = DeadLetter { body, sqs_message_id, job_id, reason, attempts };
         match self.worker.dead_letters.keep(letter).await {
             Ok(()) => {
-                tracing::warn!(sqs_message_id, code = reason.code, "a job became a dead letter");
+                tracing::warn!(
+                    event = log_events::DEAD_LETTER_KEPT,
+                    job_id = job_id.map(JobId::as_str),
+                    sqs_message_id,
+                    code = reason.code,
+                );
                 Ok(())
             }
             Err(error) => {

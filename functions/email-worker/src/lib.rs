@@ -7,6 +7,7 @@ mod delivery;
 pub mod deployed;
 pub mod handler;
 mod in_progress;
+mod sent;
 pub mod ses;
 mod stop;
 pub mod suppression;

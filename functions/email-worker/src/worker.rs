@@ -76,6 +76,13 @@ impl Invocation {
         at + instant.saturating_duration_since(began)
     }
 
+    /// The moment that is this long before Lambda ends the invocation.
+    pub(crate) fn before_end(&self, room: Duration) -> Instant {
+        let (at, began) = self.began_at;
+        let lasts = Duration::try_from(self.deadline - at).unwrap_or_default();
+        began + lasts.saturating_sub(room)
+    }
+
     /// From 0 to 1, different per message and invocation, so that messages that failed together are not
     /// retried together.
     pub(crate) fn jitter(&self, message: &Received) -> f64 {

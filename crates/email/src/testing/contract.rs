@@ -80,6 +80,7 @@ pub async fn a_claim_that_has_ended_changes_nothing(
     ledger.release(&ended, Used::NotTried).await?;
     ledger.mark_failed(&ended, &reason, NOW).await?;
     ledger.mark_unknown(&ended, &reason, NOW).await?;
+    ledger.mark_suppressed(&ended, &reason, NOW).await?;
     assert_eq!(ledger.find(job).await?, before);
     assert!(ledger.announce(&current).await?);
     Ok(())
@@ -239,6 +240,29 @@ pub async fn an_id_belongs_to_one_email(
     ledger.mark_sent(job, "m-1", NOW).await?;
     assert_eq!(ledger.claim(&other(NOW)).await?, Claimed::IdReused, "after the first was sent");
     assert_eq!(ledger.claim(&claim(job, "again", NOW)).await?, Claimed::AlreadySent);
+    Ok(())
+}
+
+/// A suppressed job can be claimed again, by the same email only, and then has no reason.
+pub async fn a_suppressed_job_can_be_claimed_again(
+    ledger: &(impl Ledger + Reopen + Timeline),
+    job: &JobId,
+) -> Result<(), Unavailable> {
+    let first = claim(job, "first", NOW);
+    ledger.claim(&first).await?;
+    ledger.mark_suppressed(&first, &Reason::new("suppressed", "it bounced"), NOW).await?;
+    let entry = ledger.find(job).await?.expect("the job was claimed");
+    assert_eq!((entry.state, entry.reason.as_deref()), (State::Suppressed, Some("it bounced")));
+    assert_eq!(entry.failed_at, Some(NOW));
+
+    let other = claim_of("Something else", job, "other", NOW);
+    assert_eq!(ledger.claim(&other).await?, Claimed::IdReused);
+    assert_eq!(ledger.reopen(job, NOW).await?, Reopened::Ready);
+    assert_eq!(granted(&ledger.claim(&claim(job, "second", NOW)).await?), Some((2, false)));
+    ledger.mark_suppressed(&claim(job, "second", NOW), &Reason::new("suppressed", ""), NOW).await?;
+    assert_eq!(granted(&ledger.claim(&claim(job, "third", NOW)).await?), Some((3, false)));
+    let entry = ledger.find(job).await?.expect("the job was claimed");
+    assert_eq!((entry.state, entry.reason, entry.failed_at), (State::Sending, None, None));
     Ok(())
 }
 

@@ -97,7 +97,8 @@ impl Row {
 
     /// Whether no claim on the job is in force.
     fn is_free(&self, now: OffsetDateTime) -> bool {
-        self.state == State::Sending && self.claimed_until.is_some_and(|until| until <= now)
+        let is_over = self.claimed_until.is_some_and(|until| until <= now);
+        self.state == State::Suppressed || (self.state == State::Sending && is_over)
     }
 
     fn settle(&mut self, state: State) {
@@ -158,7 +159,9 @@ impl Rows {
                 if row.claim_token.as_ref() != Some(&claim.token) && !row.is_free(claim.at) {
                     return match row.state {
                         State::Failed | State::Unknown => Claimed::AlreadyFailed,
-                        State::Sending => Claimed::InProgress { until: row.end_of_claim() },
+                        State::Sending | State::Suppressed => {
+                            Claimed::InProgress { until: row.end_of_claim() }
+                        }
                         _ => Claimed::AlreadySent,
                     };
                 }
@@ -167,6 +170,7 @@ impl Rows {
             None => self.0.entry(claim.job_id.to_string()).or_insert(Row::new(State::Sending)),
         };
         row.state = State::Sending;
+        (row.reason, row.failed_at) = (None, None);
         row.claim_token = Some(claim.token.clone());
         row.content = Some(claim.content.clone());
         row.claimed_until = Some(milliseconds(claim.until));
@@ -218,7 +222,7 @@ impl Rows {
     pub fn give_up(&mut self, claim: &Claim, state: State, reason: &Reason, at: OffsetDateTime) {
         if let Some(row) = self.of_claim(claim) {
             row.settle(state);
-            row.unanswered -= i64::from(state == State::Failed);
+            row.unanswered -= i64::from(state != State::Unknown);
             (row.reason, row.failed_at) = (Some(reason.clone()), Some(at));
         }
     }
@@ -339,6 +343,16 @@ impl Ledger for MemoryLedger {
     ) -> Result<(), Unavailable> {
         let give_up = |rows: &mut Rows| rows.give_up(claim, State::Unknown, reason, at);
         self.call("mark_unknown", &claim.job_id, give_up).await
+    }
+
+    async fn mark_suppressed(
+        &self,
+        claim: &Claim,
+        reason: &Reason,
+        at: OffsetDateTime,
+    ) -> Result<(), Unavailable> {
+        let give_up = |rows: &mut Rows| rows.give_up(claim, State::Suppressed, reason, at);
+        self.call("mark_suppressed", &claim.job_id, give_up).await
     }
 }
 

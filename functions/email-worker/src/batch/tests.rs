@@ -13,7 +13,7 @@ use email::{
     ledger::State,
     mailer::Outcome,
     suppression::SuppressionCause,
-    testing::{Row, mailer::accepted},
+    testing::{Fate, MemorySuppressions, Row, mailer::accepted},
 };
 use proptest::prelude::*;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::{
     in_progress::HELD_FOR,
+    sent::RETURN_ROOM,
     testing::world::{MIDNIGHT, World, invocation, job, message, share, world},
 };
 
@@ -416,8 +417,28 @@ async fn suppressed_recipient_uses_no_permit() {
     world.suppressions.insert(&"ada@example.com".parse().unwrap(), SuppressionCause::Bounce);
     assert!(handle(&world, vec![job("a")]).await.is_empty());
     assert!(world.sent().is_empty());
-    assert_eq!(world.letters()[0].reason.code, "suppressed");
-    assert_eq!(world.row("a").state, State::Failed);
+    let row = world.row("a");
+    assert_eq!((row.state, row.reason.unwrap().code.as_str()), (State::Suppressed, "suppressed"));
+    assert!(world.letters().is_empty(), "it is not a dead letter, which would keep an alarm on");
+
+    // Whoever enqueues it again after the recipient was removed from the list reaches the recipient.
+    assert!(handle(&world, vec![job("a")]).await.is_empty());
+    assert!(world.sent().is_empty(), "still suppressed");
+    let world = World { suppressions: MemorySuppressions::default(), ..world };
+    assert!(handle(&world, vec![job("a")]).await.is_empty());
+    assert_eq!((world.sent(), world.row("a").state), (vec!["a".to_owned()], State::Sent));
+}
+
+#[tokio::test(start_paused = true)]
+async fn suppressed_job_is_acknowledged_only_once_the_ledger_has_it() {
+    let world = world();
+    world.suppressions.insert(&"ada@example.com".parse().unwrap(), SuppressionCause::Complaint);
+    world.ledger.calls.fail_operations(&["mark_suppressed"]);
+    assert_eq!(handle(&world, vec![job("a")]).await, ["m-a"]);
+    assert_eq!(world.row("a").attempts, 0);
+    world.ledger.calls.succeed();
+    assert!(handle(&world, vec![job("a")]).await.is_empty());
+    assert_eq!(world.row("a").state, State::Suppressed);
 }
 
 #[tokio::test(start_paused = true)]
@@ -606,6 +627,36 @@ async fn job_is_not_sent_without_a_claim() {
     let failures = handle(&world, vec![job("a"), job("b")]).await;
     assert_eq!(failures.len(), 2);
     assert!(world.sent().is_empty());
+}
+
+/// The ledger takes no end of a send for as long as the invocation lasts. What is left is neither claimed nor
+/// sent, and there is time to return it.
+#[tokio::test(start_paused = true)]
+async fn ledger_that_cannot_record_a_send_stops_the_batch_in_time() {
+    let lasts = Duration::from_mins(1);
+    for took in [Duration::ZERO, adapters::clients::CALL_TIMEOUT] {
+        let world = world();
+        let began = Instant::now();
+        world.ledger.calls.decide_by(move |call| match call.operation {
+            "mark_sent" => Fate::Fails,
+            _ => Fate::Succeeds,
+        });
+        world.ledger.calls.wait_for(move || tokio::time::sleep(took));
+        let mut invocation = invocation("r", share(), MIDNIGHT, lasts);
+        invocation.pacer = Driver::start(share(), began + Duration::from_secs(48));
+        let returned =
+            world.handle(&invocation, (0..100).map(|n| job(&n.to_string())).collect()).await;
+        let ended = began.elapsed();
+        assert!(ended + RETURN_ROOM <= lasts + took, "{ended:?}");
+        assert_eq!(world.sent().len() + returned.len(), 100, "each is sent or returned");
+        let claimed = world
+            .ledger
+            .rows()
+            .iter()
+            .filter(|(_, row)| row.claimed_until > Some(MIDNIGHT))
+            .count();
+        assert_eq!(claimed, world.sent().len(), "no claim stays on a job that was not sent");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -43,13 +43,15 @@ impl Ledger for EmailsTable {
                  content_digest = :content, \
                  last_attempt_at = :at, first_attempt_at = if_not_exists(first_attempt_at, :at), \
                  expires_at = :expires_at \
+                 REMOVE error_code, reason, failed_at \
                  ADD attempts :one, unanswered :one",
             )
             .condition_expression(
                 "(attribute_not_exists(content_digest) OR content_digest = :content) \
                  AND (attribute_not_exists(job_id) OR claim_token = :token \
-                 OR (#state = :sending AND claimed_until <= :now))",
+                 OR #state = :suppressed OR (#state = :sending AND claimed_until <= :now))",
             )
+            .expression_attribute_values(":suppressed", text("suppressed"))
             .expression_attribute_values(":content", text(&claim.content))
             .expression_attribute_values(":sending", text("sending"))
             .expression_attribute_values(":token", text(&claim.token))
@@ -167,6 +169,15 @@ impl Ledger for EmailsTable {
     ) -> Result<(), Unavailable> {
         self.give_up("marking an email as unknown", claim, State::Unknown, reason, at).await
     }
+
+    async fn mark_suppressed(
+        &self,
+        claim: &Claim,
+        reason: &Reason,
+        at: OffsetDateTime,
+    ) -> Result<(), Unavailable> {
+        self.give_up("marking an email as suppressed", claim, State::Suppressed, reason, at).await
+    }
 }
 
 impl EmailsTable {
@@ -178,8 +189,8 @@ impl EmailsTable {
         reason: &Reason,
         at: OffsetDateTime,
     ) -> Result<(), Unavailable> {
-        // A job fails for good after an answer, or without an attempt.
-        let answered = if state == State::Failed { -1 } else { 0 };
+        // A job fails for good after an answer, or without an attempt, and is suppressed without one.
+        let answered = if state == State::Unknown { 0 } else { -1 };
         let marked = self
             .update(&claim.job_id, at)
             .update_expression(
@@ -208,7 +219,9 @@ fn refused(claim: &Claim, found: Found) -> Result<Claimed, Unavailable> {
     }
     match found.state {
         State::Failed | State::Unknown => Ok(Claimed::AlreadyFailed),
-        State::Sending => Ok(Claimed::InProgress { until: end_of_claim(&found)? }),
+        State::Sending | State::Suppressed => {
+            Ok(Claimed::InProgress { until: end_of_claim(&found)? })
+        }
         State::Sent | State::Delivered | State::Bounced | State::Rejected | State::Complained => {
             Ok(Claimed::AlreadySent)
         }

@@ -28,7 +28,7 @@ impl Reopen for EmailsTable {
             )
             // A claim that expired may have left an announced attempt.
             .condition_expression(
-                "#state = :failed OR #state = :unknown \
+                "#state = :failed OR #state = :unknown OR #state = :suppressed \
                  OR (#state = :sending AND claimed_until <= :now)",
             )
             .expression_attribute_values(":now", milliseconds(now))
@@ -36,6 +36,7 @@ impl Reopen for EmailsTable {
             .expression_attribute_values(":sending", text("sending"))
             .expression_attribute_values(":failed", text("failed"))
             .expression_attribute_values(":unknown", text("unknown"))
+            .expression_attribute_values(":suppressed", text("suppressed"))
             .expression_attribute_values(":never", number(0))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()

@@ -202,7 +202,7 @@ async fn event_changes_only_states_that_it_outranks() {
             let from = values.iter().filter(|(name, _)| name.starts_with(":from_"));
             let mut from: Vec<_> = from.map(|(_, value)| value.as_s().unwrap()).collect();
             from.sort();
-            from == ["delivered", "failed", "sending", "sent", "unknown"]
+            from == ["delivered", "failed", "sending", "sent", "suppressed", "unknown"]
                 && values[":state"] == text("bounced")
                 && values[":detail"] == text("Permanent/General")
         })
@@ -236,6 +236,7 @@ async fn write_that_a_higher_state_refuses_is_not_an_error() {
     table(&refused()).mark_sent(&id, "m-1", NOW).await.unwrap();
     table(&refused()).mark_failed(&claim(), &reason, NOW).await.unwrap();
     table(&refused()).mark_unknown(&claim(), &reason, NOW).await.unwrap();
+    table(&refused()).mark_suppressed(&claim(), &reason, NOW).await.unwrap();
 }
 
 #[tokio::test]
