@@ -352,7 +352,7 @@ async fn job_whose_deadline_passes_while_it_waits_for_a_permit_is_not_sent() {
     let world = world();
     let before = (0..20).map(|n| job(&n.to_string()));
     let batch = before.chain([code("late", 60)]).collect();
-    let began = MIDNIGHT + Duration::from_mins(60) - Duration::from_secs(2);
+    let began = MIDNIGHT + Duration::from_hours(1) - Duration::from_secs(2);
     assert!(handle_at(&world, began, batch).await.is_empty());
     assert_eq!(world.sent().len(), 20);
     assert!(!world.sent().contains(&"late".to_owned()));
