@@ -108,6 +108,35 @@ fn impossible_plan_fails_and_names_the_parameter() {
 }
 
 #[test]
+fn check_of_given_parameters_says_what_they_do_and_what_they_waste() {
+    let ran = registrar(&["plan", "--check", "SendLimit=301"], b"");
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    assert!(ran.stdout.starts_with("at most 300 emails in any 60 s: 2 workers"), "{}", ran.stdout);
+
+    let ran = registrar(&["plan", "--check", "SendLimit=60"], b"");
+    assert_eq!(ran.code, 0);
+    assert!(ran.stdout.starts_with("note: WorkerBatchSize: of 100 messages"), "{}", ran.stdout);
+}
+
+#[test]
+fn check_refuses_parameters_with_which_nothing_can_be_sent_and_names_one() {
+    for (given, expected) in [
+        (&["SendLimit=2", "WorkerConcurrency=3"][..], "SendLimit: 2 cannot be shared by 3 slots"),
+        (&["SendLimit=2", "SendWindowSeconds=3600"], "WorkerTimeout: 60 s is shorter than one"),
+        (&["SendLimit=1"], "SendLimit: must be a whole number from 2 to"),
+        (&["SendLimit=299.5"], "SendLimit: must be a whole number from 2 to"),
+        (&["WorkerTimeout=45"], "WorkerTimeout: must be one of 30, 60,"),
+    ] {
+        let ran = registrar(&[&["plan", "--check"], given].concat(), b"");
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+        assert!(ran.stderr.starts_with(&format!("error: {expected}")), "{}", ran.stderr);
+    }
+    let ran = registrar(&["plan", "--check", "Speed=3"], b"");
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("the name must be SendLimit, "), "{}", ran.stderr);
+}
+
+#[test]
 fn audit_of_a_log_that_kept_the_limit_succeeds() {
     let path = file("kept.json", &worker_log(1000, 210_000));
     let ran = registrar(&["audit", path.to_str().unwrap(), "--limit", "300"], b"");

@@ -15,6 +15,8 @@ pub const DEAD_LETTER_KEPT: &str = "dead_letter_kept";
 pub const EMAIL_HELD: &str = "email_held";
 /// Whether sending is held: `held` is 1 or 0. hold-watch logs it at each run that can read the holds.
 pub const HOLDS_CHECKED: &str = "holds_checked";
+/// No email can be sent with the deployed parameters, or at the account's rate. The worker logs it for each batch.
+pub const SENDING_IMPOSSIBLE: &str = "sending_impossible";
 /// The holds could not be read, changed or enforced. The next run retries it.
 pub const HOLDS_UNATTENDED: &str = "holds_unattended";
 /// An SES event about an email was handled.
@@ -43,13 +45,14 @@ pub const BATCH: &str = "batch";
 pub const RESUMER_RUN: &str = "resumer_run";
 
 /// Every name.
-pub const ALL: [&str; 18] = [
+pub const ALL: [&str; 19] = [
     SEND_ATTEMPT,
     OLDEST_JOB,
     EMAIL_SUPPRESSED,
     DEAD_LETTER_KEPT,
     EMAIL_HELD,
     HOLDS_CHECKED,
+    SENDING_IMPOSSIBLE,
     HOLDS_UNATTENDED,
     EMAIL_FEEDBACK,
     EMAIL_FEEDBACK_FAILED,

@@ -18,7 +18,7 @@
 //!                              dead letter, unknown, acknowledge
 //! ```
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 use email::{
     dead_letter::{Attempts, EXPIRED, ID_REUSED, OUTCOME_UNKNOWN, Reason},
@@ -36,11 +36,14 @@ use lambda::log_events;
 use pacer::driver::Permit;
 use sizing::SES_ATTEMPT_TIMEOUT;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use tokio::time::timeout_at;
+use unavailable::Unavailable;
 
 use crate::{
     in_progress::{BatchInProgress, HELD_FOR, Verdict},
     measures,
-    sent::{RETURN_ROOM, mark_sent},
+    places::Place,
+    sent::mark_sent,
     templates,
     worker::{Parts, Received, Worker},
 };
@@ -51,11 +54,19 @@ const CLAIM_MARGIN: Duration = Duration::from_secs(30);
 /// The maximum delay of a job that another worker has claimed.
 const MAX_CLAIMED_DELAY: Duration = Duration::from_secs(20);
 
+/// What a job has of its batch.
+pub(crate) struct Turn<'a> {
+    /// The verdict for the case that the job is not settled in time.
+    pub(crate) so_far: &'a Cell<Verdict>,
+    pub(crate) place: Cell<Place<'a>>,
+}
+
 /// Takes a job as far as it goes.
-pub(crate) async fn deliver<P: Parts>(
-    batch: &BatchInProgress<'_, P>,
-    job: &Job,
-    message: &Received,
+pub(crate) async fn deliver<'a, P: Parts>(
+    batch: &'a BatchInProgress<'a, P>,
+    job: &'a Job,
+    message: &'a Received,
+    turn: Turn<'a>,
 ) -> Verdict {
     if let Some(delay) = batch.stopped() {
         return batch.left_over(message, delay);
@@ -70,11 +81,12 @@ pub(crate) async fn deliver<P: Parts>(
     };
     match batch.worker.ledger.claim(&claim).await {
         Ok(Claimed::Granted(grant)) => {
+            turn.so_far.set(Verdict::GiveBack(time_to(claim.until, now)));
             let guarantee = batch.worker.guarantees.of(&job.content);
             let waiting_since = waiting_since(message.sent_at, grant.waiting_since);
             batch.note_age(waiting_since);
             let deadline = deadline(job.deadline, waiting_since);
-            Delivery { batch, job, message, claim, grant, guarantee, deadline }.send().await
+            Delivery { batch, job, message, turn, claim, grant, guarantee, deadline }.send().await
         }
         Ok(Claimed::AlreadySent | Claimed::AlreadyFailed) => Verdict::Acknowledge,
         // Acknowledging it would lose an email in silence.
@@ -94,11 +106,20 @@ pub(crate) async fn deliver<P: Parts>(
     }
 }
 
+/// What is known of a recipient.
+enum Lookup {
+    Clear,
+    Suppressed(SuppressionCause),
+    /// SES is asked about enough recipients at the moment.
+    Later,
+}
+
 /// A job whose claim was granted.
 struct Delivery<'a, P: Parts> {
     batch: &'a BatchInProgress<'a, P>,
     job: &'a Job,
     message: &'a Received,
+    turn: Turn<'a>,
     claim: Claim,
     grant: Grant,
     guarantee: Guarantee,
@@ -128,9 +149,10 @@ impl<P: Parts> Delivery<'_, P> {
             return self.expire().await;
         }
         let job = self.job;
-        match self.worker().suppressions.find(&job.to).await {
-            Ok(None) => {}
-            Ok(Some(cause)) => return self.suppress(cause).await,
+        match self.suppressed().await {
+            Ok(Lookup::Clear) => {}
+            Ok(Lookup::Suppressed(cause)) => return self.suppress(cause).await,
+            Ok(Lookup::Later) => return self.not_tried().await,
             Err(error) => {
                 tracing::error!(job_id = %job.id, %error, "a recipient could not be looked up; the job is given back");
                 return self.not_tried().await;
@@ -162,6 +184,16 @@ impl<P: Parts> Delivery<'_, P> {
         self.settle(outcome).await
     }
 
+    /// Whether the recipient is suppressed. While SES is asked, another job has this one's place.
+    async fn suppressed(&self) -> Result<Lookup, Unavailable> {
+        let (to, suppressions) = (&self.job.to, &self.worker().suppressions);
+        let Some(cause) = suppressions.find(to).await? else { return Ok(Lookup::Clear) };
+        let Some(place) = self.batch.places.take_for_lookup() else { return Ok(Lookup::Later) };
+        self.turn.place.set(place);
+        let listed = suppressions.confirm(to).await?;
+        Ok(if listed { Lookup::Suppressed(cause) } else { Lookup::Clear })
+    }
+
     /// Whether the ledger knows that an attempt follows. Done after the wait for the permit, so that a
     /// worker that dies while it waits leaves nothing in doubt.
     async fn announce(&self) -> bool {
@@ -179,7 +211,7 @@ impl<P: Parts> Delivery<'_, P> {
         }
     }
 
-    /// One permit, one attempt.
+    /// One permit, one attempt. It ends in time for its outcome to be settled.
     async fn attempt(&self, email: &Message, permit: Permit<'_>) -> Outcome {
         let Self { job, batch, .. } = self;
         // `registrar audit` reads both lines: times in microseconds since 1970. If the worker is killed during
@@ -188,7 +220,9 @@ impl<P: Parts> Delivery<'_, P> {
         let started_at_us = microseconds(started_at);
         let timeout_ms = milliseconds(SES_ATTEMPT_TIMEOUT);
         tracing::info!(event = log_events::SEND_ATTEMPT, job_id = %job.id, started_at_us, timeout_ms);
-        let outcome = batch.worker.mailer.send(&job.id, &job.to, email).await;
+        let attempt = batch.worker.mailer.send(&job.id, &job.to, email);
+        let attempts_end = batch.invocation.closing.attempts_end;
+        let outcome = timeout_at(attempts_end, attempt).await.unwrap_or(Outcome::Ambiguous);
         drop(permit);
         let ended_at = self.now();
         tracing::info!(
@@ -208,16 +242,16 @@ impl<P: Parts> Delivery<'_, P> {
         let attempts = self.grant.attempts;
         match outcome {
             Outcome::Accepted { ses_message_id } => {
+                // Whatever becomes of the ledger's write: a redelivery could only send the email again.
+                self.turn.so_far.set(Verdict::Acknowledge);
                 self.worker().breaker.borrow_mut().accepted();
-                let (ledger, until) =
-                    (&self.worker().ledger, batch.invocation.before_end(RETURN_ROOM));
+                let (ledger, until) = (&self.worker().ledger, batch.invocation.closing.settled);
                 let marked = mark_sent(ledger, &job.id, &ses_message_id, self.now(), until);
                 if let Err(error) = marked.await {
                     tracing::error!(job_id = %job.id, ses_message_id, %error, "a sent email was not marked as sent");
                     // There is no time left for a claim either.
                     batch.out_of_permits();
                 }
-                // Even then: its redelivery could only send the email again.
                 Verdict::Acknowledge
             }
             Outcome::Throttled => {

@@ -7,11 +7,12 @@ use email::{
     job::JobId,
     retry,
 };
-use lambda::log_events;
+use lambda::{clock, log_events};
 use time::OffsetDateTime;
 
 use crate::{
     measures::dead_letter_kind,
+    places::Places,
     worker::{Invocation, Parts, Received, Worker},
 };
 
@@ -31,6 +32,7 @@ pub(crate) enum Verdict {
 pub(crate) struct BatchInProgress<'a, P: Parts> {
     pub(crate) worker: &'a Worker<P>,
     pub(crate) invocation: &'a Invocation,
+    pub(crate) places: Places,
     /// `Some` once the batch has stopped: the delay of the remaining messages.
     stopped: Cell<Option<Duration>>,
     /// The age of the oldest job so far.
@@ -39,7 +41,9 @@ pub(crate) struct BatchInProgress<'a, P: Parts> {
 
 impl<'a, P: Parts> BatchInProgress<'a, P> {
     pub(crate) fn new(worker: &'a Worker<P>, invocation: &'a Invocation) -> Self {
-        Self { worker, invocation, stopped: Cell::new(None), oldest: Cell::default() }
+        let outstanding = invocation.pacer.share().max_outstanding();
+        let places = Places::new(usize::try_from(outstanding).unwrap_or(usize::MAX));
+        Self { worker, invocation, places, stopped: Cell::new(None), oldest: Cell::default() }
     }
 
     /// Takes note of a job that has waited since then. SQS's own metric leaves out a message that was received three
@@ -64,8 +68,11 @@ impl<'a, P: Parts> BatchInProgress<'a, P> {
         self.stopped.set(Some(delay));
     }
 
-    /// The delay of the remaining messages, if the batch has stopped.
+    /// The delay of the remaining messages, if the batch has stopped or no attempt can start any more.
     pub(crate) fn stopped(&self) -> Option<Duration> {
+        if clock::instant() > self.invocation.closing.starts_end {
+            self.out_of_permits();
+        }
         self.stopped.get()
     }
 

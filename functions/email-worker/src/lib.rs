@@ -1,6 +1,7 @@
 //! The email worker: takes jobs from the SQS queue and sends them through SES, within the send limit.
 
 pub mod batch;
+pub mod closing;
 pub mod config;
 pub mod dead_letter_queue;
 mod delivery;
@@ -8,10 +9,13 @@ pub mod deployed;
 pub mod handler;
 mod in_progress;
 mod measures;
+pub mod pace;
+mod places;
 mod sent;
 pub mod ses;
 mod stop;
 pub mod suppression;
+mod surplus;
 pub mod templates;
 #[cfg(test)]
 mod testing;

@@ -10,9 +10,6 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 use unavailable::Unavailable;
 
-/// What an invocation keeps for its last step: to return messages to the queue, in two calls.
-pub(crate) const RETURN_ROOM: Duration = CALL_TIMEOUT.saturating_mul(2);
-
 /// The pause between two calls. A call has retried before it fails, so the outage lasts for seconds.
 const PAUSE: Duration = Duration::from_millis(500);
 

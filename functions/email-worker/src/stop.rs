@@ -9,7 +9,7 @@ use std::{pin::pin, time::Duration};
 use email::hold::{HoldRecord, Holds};
 use futures_util::future::{Either, select};
 use lambda::clock;
-use tokio::time::interval_at;
+use tokio::time::{MissedTickBehavior, interval_at};
 
 use crate::{
     in_progress::{BatchInProgress, HELD_FOR},
@@ -51,6 +51,8 @@ pub(crate) async fn during<P: Parts, T>(
 
 async fn until_held<P: Parts>(worker: &Worker<P>) {
     let mut checks = interval_at(clock::instant() + CHECK_EVERY, CHECK_EVERY);
+    // After a stall, one read is enough.
+    checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         checks.tick().await;
         if read(worker).await.is_some_and(|holds| holds.in_force()) {

@@ -13,13 +13,17 @@ use email::{
     hold::{Breaker, EventSource, HoldRecord},
     ledger::Ledger,
     mailer::Mailer,
+    retry,
     suppression::Suppressions,
 };
 use invocation::trace::TraceHeader;
 use lambda::clock;
-use pacer::driver::Driver;
+use pacer::{Share, driver::Driver};
+use sizing::sends_within;
 use time::OffsetDateTime;
 use tokio::time::Instant;
+
+use crate::closing::Closing;
 
 /// The adapters that a [`Worker`] is made of.
 pub trait Parts {
@@ -62,11 +66,31 @@ pub struct Invocation {
     /// The start, on the wall clock and on the monotonic clock.
     pub began_at: (OffsetDateTime, Instant),
     pub pacer: Driver,
+    /// When each step ends at the latest.
+    pub closing: Closing,
     /// When Lambda ends the invocation.
     pub deadline: OffsetDateTime,
 }
 
 impl Invocation {
+    /// An invocation that began at this time, on both clocks. No attempt outlives it: after the last start there is
+    /// time for the attempt's timeout and for settling it.
+    pub fn begin(
+        id: String,
+        share: Share,
+        began_at: (OffsetDateTime, Instant),
+        closing: Closing,
+        deadline: OffsetDateTime,
+    ) -> Self {
+        Self { id, began_at, pacer: Driver::start(share, closing.starts_end), closing, deadline }
+    }
+
+    /// The maximum number of emails that it can send.
+    pub(crate) fn max_sends(&self) -> u128 {
+        let room = self.closing.starts_end.saturating_duration_since(self.began_at.1);
+        sends_within(self.pacer.share().interval(), room)
+    }
+
     pub fn now(&self) -> OffsetDateTime {
         self.at(clock::instant())
     }
@@ -75,13 +99,6 @@ impl Invocation {
     pub fn at(&self, instant: Instant) -> OffsetDateTime {
         let (at, began) = self.began_at;
         at + instant.saturating_duration_since(began)
-    }
-
-    /// The moment that is this long before Lambda ends the invocation.
-    pub(crate) fn before_end(&self, room: Duration) -> Instant {
-        let (at, began) = self.began_at;
-        let lasts = Duration::try_from(self.deadline - at).unwrap_or_default();
-        began + lasts.saturating_sub(room)
     }
 
     /// From 0 to 1, different per message and invocation, so that messages that failed together are not
@@ -116,6 +133,17 @@ pub struct Postponed {
     pub sqs_message_id: String,
     pub receipt_handle: String,
     pub after: Duration,
+}
+
+impl Postponed {
+    /// The message, hidden for this time, or for longer if it was received often.
+    pub(crate) fn not_too_often(message: Received, after: Duration) -> Self {
+        Self {
+            after: retry::not_too_often(after, message.receives),
+            sqs_message_id: message.sqs_message_id,
+            receipt_handle: message.receipt_handle,
+        }
+    }
 }
 
 /// Returns messages to the queue.

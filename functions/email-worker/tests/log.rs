@@ -17,6 +17,7 @@ use email::{
 };
 use email_worker::{
     Worker,
+    closing::Closing,
     worker::{Invocation, Parts, Postpone, Postponed, Received},
 };
 use lambda::testing::{Fields, Log};
@@ -69,11 +70,14 @@ fn invocation() -> Invocation {
     )
     .unwrap();
     let began = Instant::now();
+    let lasts = Duration::from_mins(1);
+    let closing = Closing::of(began, lasts);
     Invocation {
         id: "r".to_owned(),
         began_at: (OffsetDateTime::UNIX_EPOCH, began),
-        pacer: Driver::start(share, began + Duration::from_secs(48)),
-        deadline: OffsetDateTime::UNIX_EPOCH + Duration::from_mins(1),
+        pacer: Driver::start(share, closing.starts_end),
+        closing,
+        deadline: OffsetDateTime::UNIX_EPOCH + lasts,
     }
 }
 

@@ -1,9 +1,6 @@
 //! The adapter against recorded responses of SES.
 
-use aws_sdk_sesv2::{
-    operation::{get_account::GetAccountOutput, send_email::SendEmailOutput},
-    types::SendQuota,
-};
+use aws_sdk_sesv2::operation::send_email::SendEmailOutput;
 use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
 use email::{
     dead_letter::Reason,
@@ -204,16 +201,4 @@ async fn a_connection_that_breaks_after_the_request_is_ambiguous() {
     let (read, listener) = server.join().unwrap();
     assert!(read > 0);
     assert!(listener.accept().is_err(), "the request was sent again");
-}
-
-#[tokio::test]
-async fn the_accounts_rate_is_what_ses_reports_if_it_reports_one() {
-    for (rate, expected) in [(14.0, Some(14.0)), (0.0, None), (-1.0, None)] {
-        let rule = mock!(Client::get_account).then_output(move || {
-            let quota = SendQuota::builder().max_send_rate(rate).build();
-            GetAccountOutput::builder().send_quota(quota).build()
-        });
-        let client = mock_client!(aws_sdk_sesv2, [&rule]);
-        assert_eq!(account_rate(&client).await, expected);
-    }
 }

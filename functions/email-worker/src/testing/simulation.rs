@@ -25,17 +25,17 @@ use email::{
     retry::{MAX_RECEIVES, MAX_UNANSWERED},
     testing::{MemoryProvider, mailer::accepted},
 };
-use pacer::{SendLimit, Share, Slack, Slots, Window};
+use pacer::SendLimit;
+use sizing::WorkerSettings;
+use time::OffsetDateTime;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::world::{MIDNIGHT, World, invocation, job, job_to_its_own_recipient, share, world};
+use super::world::{MIDNIGHT, World, invocation, job, job_to_its_own_recipient, settings, world};
 use crate::worker::{Postponed, Received};
 
 const DAY: Duration = Duration::from_hours(24);
-/// template.yaml's, for its default `WorkerTimeout`.
-const TIMEOUT: Duration = Duration::from_mins(1);
-const VISIBILITY_TIMEOUT: Duration = Duration::from_mins(6);
-const BATCH_SIZE: usize = 100;
+/// template.yaml's, as a multiple of `WorkerTimeout`.
+const VISIBILITY_TIMEOUTS: u32 = 6;
 
 /// An SQS queue, which delivers messages in no particular order.
 struct Queue {
@@ -56,6 +56,7 @@ struct Message {
     sent_at: Instant,
     visible_at: Instant,
     receives: u32,
+    first_received_at: Option<OffsetDateTime>,
 }
 
 impl Queue {
@@ -77,22 +78,29 @@ impl Queue {
             let id = self.put;
             self.put += 1;
             self.waiting.insert((visible_at, id));
-            let message = Message { job, sent_at: visible_at, visible_at, receives: 0 };
+            let message = Message {
+                job,
+                sent_at: visible_at,
+                visible_at,
+                receives: 0,
+                first_received_at: None,
+            };
             self.messages.insert(id, message);
         }
     }
 
-    fn receive(&mut self) -> Vec<(usize, Received)> {
+    fn receive(&mut self, settings: &WorkerSettings, at: OffsetDateTime) -> Vec<(usize, Received)> {
+        let batch_size = settings.batch_size as usize;
         let now = Instant::now();
         let visible: Vec<usize> =
             self.waiting.iter().take_while(|(at, _)| *at <= now).map(|&(_, id)| id).collect();
         // A random part of the visible messages: SQS keeps no order.
         self.draws.write_u8(0);
         let draw = usize::try_from(self.draws.finish() >> 32).unwrap_or(0);
-        let start = draw % (visible.len().saturating_sub(BATCH_SIZE) + 1);
+        let start = draw % (visible.len().saturating_sub(batch_size) + 1);
         let mut batch = Vec::new();
-        for &id in visible.iter().skip(start).take(BATCH_SIZE) {
-            self.hide(id, VISIBILITY_TIMEOUT);
+        for &id in visible.iter().skip(start).take(batch_size) {
+            self.hide(id, settings.timeout * VISIBILITY_TIMEOUTS);
             let Some(message) = self.messages.get_mut(&id) else { continue };
             message.receives += 1;
             self.max_receives = self.max_receives.max(message.receives);
@@ -105,6 +113,7 @@ impl Queue {
                 sqs_message_id: id.to_string(),
                 receives: message.receives,
                 sent_at: Some(MIDNIGHT + message.sent_at.duration_since(self.began)),
+                first_received_at: Some(*message.first_received_at.get_or_insert(at)),
                 ..message.job.clone()
             };
             batch.push((id, received));
@@ -134,7 +143,7 @@ impl Queue {
 struct Simulation {
     began: Instant,
     world: World,
-    share: Share,
+    settings: WorkerSettings,
     queue: Mutex<Queue>,
     accepted: Arc<Mutex<BTreeMap<String, u32>>>,
     invocations: AtomicU64,
@@ -161,7 +170,7 @@ impl Simulation {
         Self {
             began,
             world,
-            share: share(),
+            settings: settings(),
             queue: Mutex::new(Queue::new(began)),
             accepted,
             invocations: AtomicU64::new(0),
@@ -174,7 +183,7 @@ impl Simulation {
     async fn slot(&self) {
         loop {
             let off = self.obeys_holds && !self.world.event_source.is_on_now();
-            let batch = if off { Vec::new() } else { self.queue.lock().unwrap().receive() };
+            let batch = if off { Vec::new() } else { self.receive() };
             if batch.is_empty() {
                 let Some(next) = self.queue.lock().unwrap().next() else { return };
                 let soon = Instant::now() + Duration::from_secs(1);
@@ -186,12 +195,17 @@ impl Simulation {
         }
     }
 
+    fn receive(&self) -> Vec<(usize, Received)> {
+        let at = MIDNIGHT + self.began.elapsed();
+        self.queue.lock().unwrap().receive(&self.settings, at)
+    }
+
     async fn invoke(&self, ids: Vec<usize>, messages: Vec<Received>) {
         let number = self.invocations.fetch_add(1, Ordering::Relaxed);
         let now = MIDNIGHT + self.began.elapsed();
-        let room = sizing::SES_ATTEMPT_TIMEOUT + sizing::CLOSING_ROOM;
-        let lasts = TIMEOUT.saturating_sub(room);
-        let invocation = invocation(&format!("request-{number}"), self.share, now, lasts);
+        let share = self.settings.check().unwrap();
+        let id = format!("request-{number}");
+        let invocation = invocation(&id, share, now, self.settings.timeout);
         let failed = self.world.handle(&invocation, messages).await;
         let mut queue = self.queue.lock().unwrap();
         let postponed: Vec<Postponed> = {
@@ -229,13 +243,18 @@ impl Simulation {
     }
 
     /// Runs until the queue is empty, asserts that every job was sent once, and returns the simulated
-    /// duration.
-    async fn run(self, what: &str, jobs: usize, hold: Duration) -> Duration {
+    /// duration and the maximum receive count of a message.
+    async fn run(self, what: &str, jobs: usize, hold: Duration) -> (Duration, u32) {
         let ends = self.end_holds_after(hold);
         self.run_with(what, jobs, ends).await
     }
 
-    async fn run_with(&self, what: &str, jobs: usize, ends: impl Future<Output = ()>) -> Duration {
+    async fn run_with(
+        &self,
+        what: &str,
+        jobs: usize,
+        ends: impl Future<Output = ()>,
+    ) -> (Duration, u32) {
         let took = self.run_until_empty(what, jobs, ends).await;
         let letters = self.world.letters().len();
         assert!(letters <= self.max_letters, "{what}: {letters} dead letters");
@@ -247,7 +266,7 @@ impl Simulation {
 
     /// Runs until the queue is empty.
     async fn run_to_the_end(&self, what: &str, jobs: usize, hold: Duration) -> Duration {
-        self.run_until_empty(what, jobs, self.end_holds_after(hold)).await
+        self.run_until_empty(what, jobs, self.end_holds_after(hold)).await.0
     }
 
     async fn run_until_empty(
@@ -255,7 +274,7 @@ impl Simulation {
         what: &str,
         jobs: usize,
         ends: impl Future<Output = ()>,
-    ) -> Duration {
+    ) -> (Duration, u32) {
         let all = (0..jobs).map(|n| job_to_its_own_recipient(&format!("job-{n}")));
         self.queue.lock().unwrap().put(all);
         tokio::select! {
@@ -271,7 +290,7 @@ impl Simulation {
             queue.max_receives,
         );
         assert!(queue.dead.is_empty(), "{what}: {} became dead letters", queue.dead.len());
-        took
+        (took, queue.max_receives)
     }
 }
 
@@ -283,7 +302,7 @@ fn for_a_day(refusal: Outcome) -> impl Fn(Duration, u64) -> Outcome {
 #[tokio::test(start_paused = true)]
 async fn after_a_day_long_hold_every_job_is_sent_once() {
     let simulation = Simulation::new(for_a_day(Outcome::Held(HoldCause::DailyQuota)));
-    let took = simulation.run("a day's hold", 2_000, DAY).await;
+    let (took, _) = simulation.run("a day's hold", 2_000, DAY).await;
     assert!(took < DAY + Duration::from_mins(45), "{took:?}");
 }
 
@@ -301,7 +320,8 @@ async fn after_a_day_of_rejections_all_but_a_few_jobs_are_sent_once() {
     let mut simulation = Simulation::new(for_a_day(Outcome::Rejected(rejection)));
     // 28 probations in 24 hours: after 5, 10, 20 and 40 minutes, and then each hour.
     simulation.max_letters = MAX_REJECTIONS - 1 + 28 * (MAX_REJECTIONS_ON_PROBATION - 1);
-    let took = simulation.run_with("a day's rejections", 2_000, simulation.watch_holds()).await;
+    let ends = simulation.watch_holds();
+    let (took, _) = simulation.run_with("a day's rejections", 2_000, ends).await;
     assert!(took < DAY + Duration::from_hours(2), "{took:?}");
 }
 
@@ -317,7 +337,7 @@ async fn after_a_day_long_hold_without_a_report_every_job_is_sent_once() {
 #[tokio::test(start_paused = true)]
 async fn after_a_day_long_outage_every_job_is_sent_once() {
     let refusal = Outcome::Transient { code: "ServiceUnavailable".to_owned() };
-    let took = Simulation::new(for_a_day(refusal)).run("a day's outage", 500, DAY).await;
+    let (took, _) = Simulation::new(for_a_day(refusal)).run("a day's outage", 500, DAY).await;
     assert!(took < DAY + Duration::from_hours(3), "{took:?}");
 }
 
@@ -416,7 +436,7 @@ async fn after_a_hold_of_thirteen_days_no_login_code_and_no_week_old_email_is_se
     };
     simulation.queue.lock().unwrap().put((0..20).map(code));
     let sent_late = async {
-        sleep(hold - DAY).await;
+        sleep(12 * DAY).await;
         simulation.queue.lock().unwrap().put((0..20).map(|n| job(&format!("late-{n}"))));
         std::future::pending::<()>().await;
     };
@@ -464,13 +484,22 @@ async fn after_an_outage_that_does_not_end_every_job_is_a_dead_letter_within_a_w
 #[tokio::test(start_paused = true)]
 async fn after_a_flood_every_job_is_sent_once() {
     let mut simulation = Simulation::new(|_, _| accepted());
-    // An account with one email per second: most of each batch is returned without an attempt.
-    simulation.share = Share::new(
-        SendLimit::new(60).unwrap(),
-        Window::from_secs(60).unwrap(),
-        Slots::new(2).unwrap(),
-        Slack::from_millis(250).unwrap(),
-    )
-    .unwrap();
-    simulation.run("a flood", 20_000, Duration::ZERO).await;
+    // Most of each batch is returned without an attempt: the limit was lowered, and nothing else.
+    simulation.settings.limit = SendLimit::new(60).unwrap();
+    let (took, receives) = simulation.run("a flood", 20_000, Duration::ZERO).await;
+    assert!(took < Duration::from_secs(20_000 * 11 / 10), "{took:?}");
+    assert!(receives < 50, "{receives}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_batches_a_thousand_times_too_large_every_job_is_sent_once() {
+    let mut simulation = Simulation::new(|_, _| accepted());
+    // Two per minute: an invocation sends one, and returns 999.
+    simulation.settings.limit = SendLimit::new(2).unwrap();
+    simulation.settings.batch_size = 1_000;
+    simulation.settings.timeout = Duration::from_secs(90);
+    let (took, receives) = simulation.run("far too large batches", 1_500, Duration::ZERO).await;
+    // One email per interval and slot, and the time until the next one is visible.
+    assert!(took < Duration::from_mins(66 * 1_500 / 60 / 2), "{took:?}");
+    assert!(receives < 50, "{receives}");
 }
