@@ -2,13 +2,16 @@
 //!
 //! ```text
 //! job ──claim──> claimed ──permit──> attempt ──> accepted             sent, acknowledge
-//!   ├ sent, failed already │    │        ├─────> rejected             dead letter, failed, acknowledge
+//!   ├ sent already         │    │        ├─────> rejected             dead letter, failed, acknowledge
 //!   │   acknowledge        │    │        ├─────> transient, unknown   give back, later
 //!   ├ claimed by another   │    │        ├─────> throttled            give all back, later
 //!   │   give back          │    │        ├─────> held                 hold, give all back, later
-//!   └ id of another email  │    │        └─────> ambiguous            give back, later than the claim ends;
-//!       dead letter,       │    └ expired             at most once, or too often: dead letter, unknown,
-//!       acknowledge        │        as below             acknowledge
+//!   ├ failed already,      │    │        └─────> ambiguous            give back, later than the claim ends;
+//!   │   another's id       │    └ expired             at most once, or too often: dead letter, unknown,
+//!   │   dead letter again, │        as below             acknowledge
+//!   │   acknowledge        │
+//!   └ letter moved back    │
+//!       reopen, claim      │
 //!                          ├ expired, suppressed, cannot be written
 //!                          │   dead letter, failed, acknowledge
 //!                          └ attempts without an answer, and at most once, too often, or expired
@@ -23,7 +26,7 @@ use email::{
     guarantee::Guarantee,
     hold::{self, HoldCause},
     job::{Content, Job},
-    ledger::{Claim, Claimed, Grant, Ledger, Used},
+    ledger::{Claim, Claimed, Grant, Ledger, Reopen, Used},
     mailer::{Mailer, Outcome},
     message::Message,
     retry::{self, MAX_UNANSWERED},
@@ -33,7 +36,10 @@ use lambda::log_events;
 use pacer::driver::Permit;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
+use unavailable::Unavailable;
+
 use crate::{
+    finished::{is_redriven, keep_again, report_refused},
     in_progress::{BatchInProgress, HELD_FOR, Verdict},
     templates,
     worker::{Parts, Received, Worker},
@@ -58,23 +64,28 @@ pub(crate) async fn deliver<P: Parts>(
     let claim = Claim {
         job_id: job.id.clone(),
         token: format!("{}/{}", batch.invocation.id, message.sqs_message_id),
+        sqs_message_id: message.sqs_message_id.clone(),
         content: job.digest(),
         at: now,
         until: batch.invocation.deadline + CLAIM_MARGIN,
     };
-    match batch.worker.ledger.claim(&claim).await {
+    let guarantee = batch.worker.guarantees.of(&job.content);
+    match claimed(batch.worker, &claim, message, guarantee).await {
         Ok(Claimed::Granted(grant)) => {
-            let guarantee = batch.worker.guarantees.of(&job.content);
             let waiting_since = waiting_since(message.sent_at, grant.waiting_since);
             batch.note_age(waiting_since);
             let deadline = deadline(job.deadline, waiting_since);
             Delivery { batch, job, message, claim, grant, guarantee, deadline }.send().await
         }
-        Ok(Claimed::AlreadySent | Claimed::AlreadyFailed) => Verdict::Acknowledge,
+        Ok(Claimed::AlreadySent) => Verdict::Acknowledge,
+        Ok(Claimed::AlreadyFailed(finished)) => {
+            keep_again(batch, &job.id, message, &finished).await
+        }
         // Acknowledging it would lose an email in silence.
         Ok(Claimed::IdReused) => {
             let text = "another email has this id; enqueue this one under an id of its own";
             let reason = Reason::new(ID_REUSED, text);
+            report_refused(&job.id, ID_REUSED);
             batch.keep_unclaimed(message, Some(&job.id), &reason).await
         }
         // Most claims are released long before they end by themselves.
@@ -85,6 +96,25 @@ pub(crate) async fn deliver<P: Parts>(
             tracing::error!(job_id = %job.id, %error, "a job could not be claimed; it is given back");
             batch.untried(message)
         }
+    }
+}
+
+/// Claims the job. A dead letter that was moved back to the queue is opened first.
+async fn claimed<P: Parts>(
+    worker: &Worker<P>,
+    claim: &Claim,
+    message: &Received,
+    guarantee: Guarantee,
+) -> Result<Claimed, Unavailable> {
+    let claimed = worker.ledger.claim(claim).await?;
+    match &claimed {
+        Claimed::AlreadyFailed(finished) if is_redriven(message, finished, guarantee) => {
+            tracing::info!(job_id = %claim.job_id, "a dead letter was moved back to the queue; its job is opened");
+            // After a crash here, the job is open, and the redelivery claims it.
+            worker.ledger.reopen(&claim.job_id, claim.at).await?;
+            worker.ledger.claim(claim).await
+        }
+        _ => Ok(claimed),
     }
 }
 

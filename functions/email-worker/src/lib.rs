@@ -5,6 +5,7 @@ pub mod config;
 pub mod dead_letter_queue;
 mod delivery;
 pub mod deployed;
+mod finished;
 pub mod handler;
 mod in_progress;
 pub mod ses;

@@ -10,7 +10,7 @@ use email::{
     dead_letter::DeadLetters,
     guarantee::Guarantees,
     hold::{EventSource, HoldRecord},
-    ledger::Ledger,
+    ledger::{Ledger, Reopen},
     mailer::Mailer,
     suppression::Suppressions,
 };
@@ -21,8 +21,8 @@ use tokio::time::Instant;
 
 /// The adapters that a [`Worker`] is made of.
 pub trait Parts {
-    /// Grants claims.
-    type Ledger: Ledger;
+    /// Grants claims, and reopens jobs whose dead letters were moved back.
+    type Ledger: Ledger + Reopen;
     /// Knows the suppressed recipients.
     type Suppressions: Suppressions;
     /// Sends emails.
@@ -95,6 +95,8 @@ pub struct Received {
     pub sent_at: Option<OffsetDateTime>,
     /// `None` if the queue does not report it.
     pub first_received_at: Option<OffsetDateTime>,
+    /// The error code of the dead letter that this message was before somebody moved it back to the queue.
+    pub was_letter: Option<String>,
 }
 
 /// A message to return to the queue.

@@ -364,7 +364,7 @@ async fn after_a_hold_of_thirteen_days_no_login_code_and_no_week_old_email_is_se
     };
     simulation.queue.lock().unwrap().put((0..20).map(code));
     let sent_late = async {
-        sleep(hold - DAY).await;
+        sleep(12 * DAY).await;
         simulation.queue.lock().unwrap().put((0..20).map(|n| job(&format!("late-{n}"))));
         std::future::pending::<()>().await;
     };
