@@ -49,13 +49,15 @@ impl Backlog {
         backlog
     }
 
-    /// The same backlog with four messages that can never be sent: two are not jobs, and two name an unknown template.
+    /// The same backlog with four messages that can never be sent: two are not jobs, and two have expired.
     #[must_use]
     pub fn with_poison(mut self) -> Self {
         for _ in 0..2 {
             self.add(Expected::DeadLetter("malformed_job"), |id, _| format!("not a job: {id}"));
-            self.add(Expected::DeadLetter("unknown_template"), |id, to| {
-                json!({"v": 1, "id": id, "to": to, "template": "novel", "data": {}}).to_string()
+            self.add(Expected::DeadLetter("expired"), |id, to| {
+                let deadline = "2026-11-25T04:22:30Z";
+                json!({"v": 1, "id": id, "to": to, "subject": "A code", "text": id, "deadline": deadline})
+                    .to_string()
             });
         }
         // One per request of `enqueue`.

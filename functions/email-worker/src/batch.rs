@@ -143,7 +143,10 @@ async fn guarded<P: Parts>(
     let step = AssertUnwindSafe(async {
         match &email.parsed {
             Ok(job) => deliver(batch, job, first).await,
-            Err(reason) => batch.keep_unclaimed(first, None, reason).await,
+            Err(reason) => match batch.wait_for_release(first, reason) {
+                Some(delay) => Verdict::GiveBack(delay),
+                None => batch.keep_unclaimed(first, None, reason).await,
+            },
         }
     });
     let verdict = step.catch_unwind().await.unwrap_or_else(|panic| {

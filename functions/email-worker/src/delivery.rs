@@ -12,7 +12,7 @@
 //!   │   acknowledge        │
 //!   └ letter moved back    │
 //!       reopen, claim      │
-//!                          ├ expired, suppressed, cannot be written
+//!                          ├ expired, suppressed, cannot be written by any release
 //!                          │   dead letter, failed, acknowledge
 //!                          └ attempts without an answer, and at most once, too often, or expired
 //!                              dead letter, unknown, acknowledge
@@ -168,7 +168,7 @@ impl<P: Parts> Delivery<'_, P> {
                     rendered = email;
                     &rendered
                 }
-                Err(reason) => return self.reject(&reason, Used::NotTried).await,
+                Err(reason) => return self.cannot_be_written(&reason).await,
             },
         };
         let Ok(permit) = self.batch.invocation.pacer.permit().await else {
@@ -287,6 +287,15 @@ impl<P: Parts> Delivery<'_, P> {
         };
         let reason = Reason::new(EXPIRED, format!("its deadline {deadline} has passed; {last}"));
         self.reject(&reason, Used::NotTried).await
+    }
+
+    /// A job that this release has no template for. Another release may have one.
+    async fn cannot_be_written(&self, reason: &Reason) -> Verdict {
+        let Some(delay) = self.batch.wait_for_release(self.message, reason) else {
+            return self.reject(reason, Used::NotTried).await;
+        };
+        self.release(Used::NotTried).await;
+        self.until_deadline(Verdict::GiveBack(delay))
     }
 
     /// After a known failure of an attempt.

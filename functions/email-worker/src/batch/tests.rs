@@ -194,6 +194,77 @@ async fn job_that_cannot_be_rendered_is_a_dead_letter_and_uses_no_permit() {
     assert!(world.sent().is_empty());
 }
 
+/// The jobs of an earlier release, as its producers wrote them.
+fn released_jobs(file: &std::path::Path) -> Vec<Received> {
+    let jobs = std::fs::read_to_string(file).unwrap();
+    let jobs = jobs.lines().enumerate();
+    jobs.map(|(n, body)| message(&format!("m-{n}"), body)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_of_every_earlier_release_are_sent() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("jobs");
+    let mut releases = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let file = file.unwrap().path();
+        let jobs = released_jobs(&file);
+        let world = world();
+        assert!(handle(&world, jobs.clone()).await.is_empty(), "{file:?}");
+        assert_eq!(world.sent().len(), jobs.len(), "{file:?}");
+        assert!(world.letters().is_empty(), "{file:?}");
+        releases += 1;
+    }
+    assert!(releases > 0);
+}
+
+/// Jobs that a later release may be able to send, with the reasons that this one cannot.
+fn later_jobs() -> [(&'static str, Received); 4] {
+    let job = |n: u8, rest: &str| {
+        let body = format!(r#"{{"id":"new-{n}","to":"ada@example.com",{rest}}}"#);
+        Received { first_received_at: Some(MIDNIGHT), ..message(&format!("m-{n}"), &body) }
+    };
+    [
+        ("unknown_version", job(1, r#""v":2,"channel":"push","message":{"title":"Hi"}"#)),
+        ("unknown_template", job(2, r#""v":1,"template":"novel","data":{"x":1}"#)),
+        (
+            "invalid_data",
+            job(3, r#""v":1,"template":"enrollment-refund","data":{"student":{"name":"Ada"}}"#),
+        ),
+        ("unknown_version", job(4, r#""v":1.5,"subject":"s","text":"t""#)),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn job_of_a_later_release_waits_for_half_an_hour_before_it_is_a_dead_letter() {
+    for (code, first) in later_jobs() {
+        let world = world();
+        let (mut now, mut receives) = (MIDNIGHT, 1);
+        while handle_at(&world, now, vec![Received { receives, ..first.clone() }]).await.len() == 1
+        {
+            assert!(world.letters().is_empty(), "{code} at {now}");
+            // A new worker may claim it at once.
+            assert!(world.ledger.rows().iter().all(|(_, row)| row.attempts == 0), "{code}");
+            now += world.delays()[&first.sqs_message_id];
+            receives += 1;
+        }
+        let waited = (now - MIDNIGHT).whole_seconds();
+        assert!((29 * 60 + 59..=30 * 60).contains(&waited), "{code}: {waited} s");
+        assert!(receives < 12, "{code}: {receives}");
+        assert_eq!(world.letters()[0].reason.code, code);
+        assert!(world.sent().is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn job_that_no_release_can_send_is_a_dead_letter_at_once() {
+    for body in ["this is not a job", "[]", "{}", r#"{"v":1,"to":"ada@example.com"}"#] {
+        let world = world();
+        let first = Received { first_received_at: Some(MIDNIGHT), ..message("m", body) };
+        assert!(handle_at(&world, MIDNIGHT, vec![first]).await.is_empty(), "{body}");
+        assert_eq!(world.letters()[0].reason.code, "malformed_job");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn job_that_another_worker_has_claimed_is_returned_until_that_claim_ends_for_20_s_at_most() {
     let now = MIDNIGHT + Duration::from_hours(1);
