@@ -169,6 +169,8 @@ pub struct Claim {
     /// Unique per claim. If the client repeats a write because its answer was lost, the repetition finds
     /// its own token and is not mistaken for another worker's.
     pub token: String,
+    /// The queue's id of the message that the job came in.
+    pub sqs_message_id: String,
     /// The email that is to be sent under this id.
     pub content: ContentDigest,
     pub at: OffsetDateTime,
@@ -192,8 +194,8 @@ pub enum Claimed {
     Granted(Grant),
     /// The provider has accepted the email; there is nothing to do.
     AlreadySent,
-    /// It is kept as a dead letter; there is nothing to do.
-    AlreadyFailed,
+    /// It became a dead letter.
+    AlreadyFailed(Finished),
     /// Another claim is in force.
     InProgress {
         /// When that claim ends by itself.
@@ -202,6 +204,18 @@ pub enum Claimed {
     /// The id belongs to another email, whatever became of that one. An entry from before digests were
     /// kept belongs to any email.
     IdReused,
+}
+
+/// A job that became a dead letter. Whether the letter still exists is unknown: it may have been purged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// [`State::Failed`] or [`State::Unknown`].
+    pub state: State,
+    /// The code of the dead letter's reason. `None` in an entry of an earlier version.
+    pub code: Option<String>,
+    /// The message that the job came in when its dead letter was stored. A redelivery of this one message changes
+    /// nothing. `None` in an entry of an earlier version.
+    pub sqs_message_id: Option<String>,
 }
 
 /// A claim that was granted.

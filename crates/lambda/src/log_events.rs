@@ -5,6 +5,9 @@
 
 /// One attempt to send an email starts, or has ended.
 pub const SEND_ATTEMPT: &str = "send_attempt";
+/// A job is not sent because of what the ledger has under its id: another email, or an earlier dead letter. It is kept
+/// as a dead letter.
+pub const JOB_REFUSED: &str = "job_refused";
 /// The age of the oldest job in a batch, in `oldest_job_age_seconds`.
 pub const OLDEST_JOB: &str = "oldest_job";
 /// A job was not sent because its recipient is suppressed.
@@ -38,8 +41,9 @@ pub const ENROLLMENT_STUCK: &str = "enrollment_stuck";
 pub const REFUND_FAILED: &str = "refund_failed";
 
 /// Every name.
-pub const ALL: [&str; 16] = [
+pub const ALL: [&str; 17] = [
     SEND_ATTEMPT,
+    JOB_REFUSED,
     OLDEST_JOB,
     EMAIL_SUPPRESSED,
     DEAD_LETTER_KEPT,

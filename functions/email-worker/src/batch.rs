@@ -182,7 +182,10 @@ async fn guarded<P: Parts>(
         let place = Cell::new(batch.places.take().await);
         match &email.parsed {
             Ok(job) => deliver(batch, job, first, Turn { so_far: &so_far, place }).await,
-            Err(reason) => batch.keep_unclaimed(first, None, reason).await,
+            Err(reason) => match batch.wait_for_release(first, reason) {
+                Some(delay) => Verdict::GiveBack(delay),
+                None => batch.keep_unclaimed(first, None, reason).await,
+            },
         }
     });
     let settled = batch.invocation.closing.settled;

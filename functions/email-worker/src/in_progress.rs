@@ -99,6 +99,23 @@ impl<'a, P: Parts> BatchInProgress<'a, P> {
         Verdict::GiveBack(delay.mul_f64(1.0 + self.invocation.jitter(message) / 4.0))
     }
 
+    /// The delay of a job that cannot be sent for this reason, while another release of the worker may still send it.
+    pub(crate) fn wait_for_release(&self, message: &Received, reason: &Reason) -> Option<Duration> {
+        // If the queue reports no times, the wait could not end.
+        let since = message.first_received_at.or(message.sent_at)?;
+        if !reason.may_be_of_another_release() {
+            return None;
+        }
+        let waited = Duration::try_from(self.invocation.now() - since).unwrap_or_default();
+        let jitter = self.invocation.jitter(message);
+        let delay = retry::delay_for_release(message.receives, jitter, waited)?;
+        tracing::warn!(
+            code = reason.code,
+            "a job that this release cannot send waits for another one"
+        );
+        Some(delay)
+    }
+
     /// A message without a claim that can never be sent becomes a dead letter at once.
     pub(crate) async fn keep_unclaimed(
         &self,

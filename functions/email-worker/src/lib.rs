@@ -6,6 +6,7 @@ pub mod config;
 pub mod dead_letter_queue;
 mod delivery;
 pub mod deployed;
+mod finished;
 pub mod handler;
 mod in_progress;
 pub mod pace;

@@ -70,6 +70,7 @@ mod tests {
             body: String::new(),
             receives,
             sent_at: None,
+            was_letter: None,
             first_received_at: first.map(|at| OffsetDateTime::from_unix_timestamp(at).unwrap()),
         }
     }

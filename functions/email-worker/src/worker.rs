@@ -11,7 +11,7 @@ use email::{
     dead_letter::DeadLetters,
     guarantee::Guarantees,
     hold::{Breaker, EventSource, HoldRecord},
-    ledger::Ledger,
+    ledger::{Ledger, Reopen},
     mailer::Mailer,
     retry,
     suppression::Suppressions,
@@ -26,8 +26,8 @@ use crate::closing::Closing;
 
 /// The adapters that a [`Worker`] is made of.
 pub trait Parts {
-    /// Grants claims.
-    type Ledger: Ledger;
+    /// Grants claims, and reopens jobs whose dead letters were moved back.
+    type Ledger: Ledger + Reopen;
     /// Knows the suppressed recipients.
     type Suppressions: Suppressions;
     /// Sends emails.
@@ -122,6 +122,8 @@ pub struct Received {
     pub sent_at: Option<OffsetDateTime>,
     /// `None` if the queue does not report it.
     pub first_received_at: Option<OffsetDateTime>,
+    /// The error code of the dead letter that this message was before somebody moved it back to the queue.
+    pub was_letter: Option<String>,
 }
 
 /// A message to return to the queue.

@@ -177,6 +177,7 @@ pub(crate) fn message(sqs_message_id: &str, body: &str) -> Received {
         receives: 1,
         sent_at: None,
         first_received_at: None,
+        was_letter: None,
     }
 }
 
