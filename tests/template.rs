@@ -426,6 +426,28 @@ fn email_queue_refuses_a_job_that_could_not_be_kept_as_a_dead_letter() {
 }
 
 #[test]
+fn age_alarms_read_the_workers_measure_and_report_before_a_job_expires() {
+    use email::{deadline::MAX_WAIT, retry::MAX_DELAY};
+
+    let template = template();
+    let metric = property(&template, "OldestJobMetric", "MetricTransformations");
+    assert_eq!(metric[0]["MetricValue"], "$.fields.oldest_job_age_seconds");
+    let number = |alarm: &str, name: &str| property(&template, alarm, name).as_u64().unwrap();
+    for (worker, queue) in
+        [("EmailAgeAlarm", "EmailQueueAgeAlarm"), ("EmailExpiryAlarm", "EmailQueueExpiryAlarm")]
+    {
+        assert_eq!(property(&template, worker, "MetricName"), &metric[0]["MetricName"]);
+        assert_eq!(property(&template, worker, "DatapointsToAlarm"), 1);
+        // A job that is retried is received rarely: one value counts until the next is due.
+        let remembers = number(worker, "Period") * number(worker, "EvaluationPeriods");
+        assert!(remembers > MAX_DELAY.as_secs() && remembers <= 86_400, "{worker}");
+        assert_eq!(property(&template, queue, "MetricName"), "ApproximateAgeOfOldestMessage");
+        assert_eq!(number(worker, "Threshold"), number(queue, "Threshold"));
+        assert!(number(worker, "Threshold") < MAX_WAIT.as_secs(), "{worker}");
+    }
+}
+
+#[test]
 fn message_outlasts_a_day_long_outage_and_every_hold() {
     use std::time::Duration;
 

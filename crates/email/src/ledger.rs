@@ -1,14 +1,15 @@
 //! The delivery ledger: the claim on each job, and the state of its email.
 //!
 //! ```text
-//!             claim                    accepted            events, in any order
-//!  (no entry) -----> sending(until) ----------------> sent ----------> delivered, bounced,
-//!                     |   ^   |   |      hopeless              +-----> rejected, complained
-//!             release |   |   |   +---------------> failed     |
-//!             or end  v   |   |  no answer, and at most        |
-//!                     (claim over)  once or too often > unknown +
-//!                         ^                             |
-//!                         +------- redrive (failed, unknown)
+//!             claim                 accepted, or `send` event    events, in any order
+//!  (no entry) -----> sending(until) -----------------------> sent ------> delivered, bounced,
+//!                     |   ^   |   |   hopeless, expired              |    rejected, complained
+//!             release |   |   |   +------------------------> failed -+
+//!             or end  v   |   |       no answer: at most once,       |
+//!                     (claim over)    or six times --------> unknown +
+//!                         ^                                  |
+//!                         +----------------------------------+
+//!                          redrive (failed, unknown), or a letter that is moved back
 //! ```
 //!
 //! A claim whose recipient is suppressed ends as `suppressed`. Such a job can be claimed again: whoever enqueues
