@@ -12,6 +12,7 @@ use email::{
     dead_letter::Reason,
     hold::HoldRecord,
     job::{Job, JobId},
+    mailer::Mailer,
     retry,
 };
 use futures_util::{FutureExt, StreamExt, stream};
@@ -33,6 +34,7 @@ impl<P: Parts> Worker<P> {
     /// Handles a batch, and returns the SQS message ids of the batch item failures. These messages are
     /// returned to the queue, each hidden until its retry is due. Lambda deletes all others.
     pub async fn handle(&self, invocation: &Invocation, messages: Vec<Received>) -> Vec<String> {
+        self.mailer.leave_connections();
         let batch = BatchInProgress::new(self, invocation);
         if self.is_held().await {
             batch.stop(HELD_FOR);

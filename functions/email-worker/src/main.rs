@@ -10,7 +10,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let config = Config::read(&Environment::process())?;
     let sdk = adapters::clients::load_config().await;
     let mail = ses::client(&sdk);
-    let share = config.share(ses::account_rate(&mail).await)?;
+    let share = config.share(ses::account_rate(&mail.client).await)?;
     tracing::info!(
         limit = share.total(),
         window_seconds = share.window().get().as_secs_f64(),

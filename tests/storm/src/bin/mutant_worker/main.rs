@@ -40,11 +40,11 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let mutation = Mutation::from_env()?;
     let config = Config::read(&Environment::process())?;
     let sdk = adapters::clients::load_config().await;
-    let mail = match mutation {
-        Mutation::SdkRetries => aws_sdk_sesv2::Client::new(&sdk),
-        _ => ses::client(&sdk),
-    };
-    let share = config.share(ses::account_rate(&mail).await)?;
+    let mut mail = ses::client(&sdk);
+    if mutation == Mutation::SdkRetries {
+        mail.client = aws_sdk_sesv2::Client::new(&sdk);
+    }
+    let share = config.share(ses::account_rate(&mail.client).await)?;
     let deployed = Worker::<Deployed>::new(&sdk, mail, config);
     let worker = Worker {
         ledger: deployed.ledger,
