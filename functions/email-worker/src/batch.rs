@@ -11,6 +11,7 @@ use std::{cell::Cell, collections::HashMap, panic::AssertUnwindSafe};
 use email::{
     dead_letter::Reason,
     job::{Job, JobId},
+    mailer::Mailer,
 };
 use futures_util::{FutureExt, StreamExt, future::join, stream::FuturesUnordered};
 use lambda::{batch::panic_text, clock, log_events};
@@ -31,6 +32,7 @@ impl<P: Parts> Worker<P> {
     /// Handles a batch, and returns the SQS message ids of the batch item failures. These messages are
     /// returned to the queue, each hidden until its retry is due. Lambda deletes all others.
     pub async fn handle(&self, invocation: &Invocation, messages: Vec<Received>) -> Vec<String> {
+        self.mailer.leave_connections();
         let batch = BatchInProgress::new(self, invocation);
         messages.iter().filter_map(|message| message.sent_at).for_each(|at| batch.note_age(at));
         stop::before(&batch).await;

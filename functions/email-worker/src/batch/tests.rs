@@ -86,6 +86,15 @@ async fn batch_is_sent_at_the_pace_of_the_share() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn each_invocation_leaves_the_connections_of_the_one_before() {
+    let world = world();
+    for invocation in 1..4 {
+        handle(&world, vec![job("a")]).await;
+        assert_eq!(world.mailer.renewals(), invocation);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn malformed_job_becomes_a_dead_letter_and_the_others_are_sent() {
     let world = world();
     let batch = vec![job("a"), message("m-poison", "{"), job("b")];
