@@ -214,6 +214,7 @@ impl<P: Parts> Delivery<'_, P> {
     async fn settle(&self, outcome: Outcome) -> Verdict {
         let Self { batch, job, message, claim, .. } = self;
         let attempts = self.grant.attempts;
+        batch.note(&outcome);
         match outcome {
             Outcome::Accepted { ses_message_id } => {
                 // Whatever becomes of the ledger's write: a redelivery could only send the email again.

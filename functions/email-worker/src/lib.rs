@@ -7,6 +7,7 @@ pub mod dead_letter_queue;
 mod delivery;
 pub mod deployed;
 pub mod handler;
+mod in_flight;
 mod in_progress;
 pub mod pace;
 mod places;
