@@ -219,6 +219,20 @@ fn visibility_timeout_is_six_times_each_allowed_worker_timeout() {
 }
 
 #[test]
+fn feedback_keeps_up_with_the_largest_plan() {
+    // docs/pacing.md, "Cost". SES publishes a send, a delivery and a bounce or complaint of an email.
+    let (emails_per_minute, events_per_email) = (100_000, 3);
+    // One or two writes, one after the other, of usually less than 10 ms; the events of a batch at the same time.
+    let batch_takes_ms = 100;
+    let template = template();
+    let scaling = property(&template, "EmailFeedbackEventSource", "ScalingConfig");
+    let concurrency = scaling["MaximumConcurrency"].as_u64().unwrap();
+    let batch = property(&template, "EmailFeedbackEventSource", "BatchSize").as_u64().unwrap();
+    let handled_per_minute = concurrency * batch * 60_000 / batch_takes_ms;
+    assert!(handled_per_minute >= emails_per_minute * events_per_email, "{handled_per_minute}");
+}
+
+#[test]
 fn batch_size_above_ten_gets_a_batching_window() {
     let template = template();
     let window = property(&template, "EmailEventSource", "MaximumBatchingWindowInSeconds");

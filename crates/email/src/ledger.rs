@@ -156,6 +156,10 @@ pub struct Entry {
     /// The last event in the provider's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feedback: Option<String>,
+    /// The claim under which an attempt was [announced](Ledger::announce) and not settled: the email may have been
+    /// sent, and must not be sent twice. Not part of the timeline.
+    #[serde(default, skip_serializing)]
+    pub announced: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

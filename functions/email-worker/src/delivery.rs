@@ -261,6 +261,7 @@ impl<P: Parts> Delivery<'_, P> {
     async fn settle(&self, outcome: Outcome) -> Verdict {
         let Self { batch, job, .. } = self;
         let attempts = self.grant.attempts;
+        batch.note(&outcome);
         match outcome {
             Outcome::Accepted { ses_message_id } => {
                 // Whatever becomes of the ledger's write: a redelivery could only send the email again.
@@ -363,6 +364,9 @@ impl<P: Parts> Delivery<'_, P> {
             Verdict::Acknowledge => Verdict::Acknowledge,
             Verdict::GiveBack(after) => {
                 Verdict::GiveBack(after.min(time_to(self.deadline, self.now())))
+            }
+            Verdict::LeftOver(after) => {
+                Verdict::LeftOver(after.min(time_to(self.deadline, self.now())))
             }
         }
     }

@@ -8,6 +8,7 @@ mod delivery;
 pub mod deployed;
 mod finished;
 pub mod handler;
+mod in_flight;
 mod in_progress;
 pub mod pace;
 mod places;

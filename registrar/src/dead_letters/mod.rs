@@ -29,7 +29,7 @@ use crate::{
 use self::{
     output::Output,
     queue::DeadLetterQueue,
-    selection::Selector,
+    selection::{Selection, Selector},
     sqs::{SqsDeadLetterQueue, SqsEmailQueue},
     sweep::Sweep,
 };
@@ -64,6 +64,9 @@ enum Command {
     Redrive {
         #[command(flatten)]
         selector: Selector,
+        /// With --all: also emails that may have been sent, and may then be sent a second time
+        #[arg(long, requires = "all")]
+        even_if_sent: bool,
         /// Make the changes
         #[arg(long)]
         apply: bool,
@@ -111,10 +114,11 @@ pub(crate) async fn run(
     match &args.command {
         Command::List(args) => list::run(args, &sweep, &out, err).await,
         Command::Show { id } => show::run(id, &sweep, &stack.ledger()?, &out, err).await,
-        Command::Redrive { selector, apply } => {
+        Command::Redrive { selector, even_if_sent, apply } => {
             let emails = SqsEmailQueue::new(stack.sqs(), stack.email_queue_url()?);
             let ledger = stack.ledger()?;
-            let selection = selector.selection();
+            let selection =
+                if *even_if_sent { Selection::AllEvenIfSent } else { selector.selection() };
             redrive::run(&selection, *apply, &sweep, (&ledger, &emails), &out, err).await
         }
         Command::Purge { selector, apply } => {

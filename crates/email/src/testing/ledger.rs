@@ -124,6 +124,7 @@ impl Row {
             reason: self.reason.as_ref().map(|reason| reason.text.clone()),
             feedback_at: self.feedback_at,
             feedback: self.feedback.clone(),
+            announced: self.announced.clone(),
         })
     }
 }

@@ -25,7 +25,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::{
-    in_progress::HELD_FOR,
+    in_progress::{HELD_FOR, MAX_FAILURES_IN_A_ROW},
     places::{CLAIMS_AHEAD, MAX_LOOKUPS},
     testing::world::{MIDNIGHT, RatesInTurn, World, invocation, job, message, share, world},
 };
@@ -343,7 +343,8 @@ async fn refusal_of_all_sending_holds_once_and_nothing_is_attempted_until_the_re
     assert_eq!(world.event_source.turns(), [false]);
     let machine = world.holds.now().machine.unwrap();
     assert_eq!(machine.cause, HoldCause::SendingPaused);
-    assert!(world.delays().values().all(|&delay| delay >= HELD_FOR));
+    let soonest = HELD_FOR.saturating_sub(Duration::from_secs(1));
+    assert!(world.delays().values().all(|&delay| delay >= soonest));
 
     world.holds.set(Holds::default());
     assert!(handle(&world, vec![job("1")]).await.is_empty());
@@ -963,6 +964,47 @@ async fn batch_of_which_nothing_can_be_sent_is_returned_for_a_quarter_of_an_hour
     assert_eq!(world.cannot_send(&why, closing, batch).await, ["m-a", "b"]);
     assert!(world.sent().is_empty() && world.ledger.rows().is_empty());
     assert!(world.delays().values().all(|delay| *delay == HELD_FOR));
+}
+
+#[tokio::test(start_paused = true)]
+async fn batch_stops_when_attempts_fail_one_after_the_other() {
+    for outcome in [transient(), Outcome::Ambiguous] {
+        let world = world().deciding(move |_| outcome.clone());
+        let batch = (0..40).map(|n| job(&n.to_string())).collect();
+        assert_eq!(handle(&world, batch).await.len(), 40);
+        let attempts = u32::try_from(world.sent().len()).unwrap();
+        assert_eq!(attempts, MAX_FAILURES_IN_A_ROW, "the provider is down");
+        let tried = world.ledger.rows().iter().filter(|(_, row)| row.attempts > 0).count();
+        assert_eq!(tried, world.sent().len());
+    }
+    // A single failure now and then stops nothing.
+    let seen = Mutex::new(0);
+    let world = world().deciding(move |_| {
+        let mut seen = seen.lock().unwrap();
+        *seen += 1;
+        if *seen % 5 == 0 { accepted() } else { transient() }
+    });
+    handle(&world, (0..40).map(|n| job(&n.to_string())).collect()).await;
+    assert_eq!(world.sent().len(), 40);
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttled_batch_of_a_large_plan_is_held_back_and_not_hidden_beside_the_next_one() {
+    let world = world().answering("0", Outcome::Throttled);
+    let settings = sizing::WorkerSettings {
+        limit: pacer::SendLimit::new(100_000).unwrap(),
+        slots: pacer::Slots::new(67).unwrap(),
+        ..crate::testing::world::settings()
+    };
+    let batch: Vec<_> = (0..991).map(|n| job(&n.to_string())).collect();
+    let (began, now) = (Instant::now(), MIDNIGHT + Duration::from_hours(1));
+    let share = settings.check().unwrap();
+    let invocation = invocation("request", share, now, Duration::from_mins(1));
+    world.handle(&invocation, batch).await;
+    let held_back = began.elapsed();
+    assert!(held_back >= retry::FIRST_DELAY && held_back < Duration::from_secs(41));
+    let hidden = world.delays().values().filter(|delay| !delay.is_zero()).count();
+    assert!(hidden <= 1 + CLAIMS_AHEAD + 7, "only what has a back-off of its own: {hidden}");
 }
 
 #[tokio::test(start_paused = true)]
