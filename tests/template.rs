@@ -284,6 +284,7 @@ fn enrollment_roles_grant_what_their_functions_call_and_no_more() {
         ("dynamodb:GetItem", "CoursesTable"),
         ("dynamodb:GetItem", "EnrollmentsTable"),
         ("dynamodb:PutItem", "EnrollmentsTable"),
+        ("dynamodb:UpdateItem", "EnrollmentsTable"),
         ("dynamodb:GetItem", "EmailsTable"),
         ("sqs:SendMessage", "EmailQueue"),
         ("logs:CreateLogStream", "ResumerLogGroup"),
@@ -405,6 +406,28 @@ fn each_schedule_may_invoke_its_own_function_only() {
         let run = expected(&[("lambda:InvokeFunction", &format!("{function}Function"))]);
         assert_eq!(role_actions(&template, &format!("{function}ScheduleRole")), run);
     }
+}
+
+/// EventBridge Scheduler invokes asynchronously; Lambda would keep a run that is throttled for 6 hours, and
+/// repeat one that fails twice (Lambda Developer Guide, "Configuring error handling settings for
+/// asynchronous invocations").
+#[test]
+fn scheduled_runs_do_not_pile_up() {
+    let template = template();
+    let scheduled: Vec<_> = resources(&template, "AWS::Serverless::Function")
+        .filter(|(_, function)| function["Events"]["Schedule"]["Type"] == "ScheduleV2")
+        .collect();
+    assert!(scheduled.len() >= 2, "{scheduled:?}");
+    for (name, function) in scheduled {
+        let retries = &function["Events"]["Schedule"]["Properties"]["RetryPolicy"];
+        for config in [&function["EventInvokeConfig"], retries] {
+            assert_eq!(config["MaximumRetryAttempts"], 0, "{name}");
+            assert_eq!(config["MaximumEventAgeInSeconds"], 60, "{name}");
+        }
+    }
+    let reserved = property(&template, "ResumerFunction", "ReservedConcurrentExecutions");
+    assert_eq!(reserved["Fn::If"][0], "ReservesConcurrency");
+    assert_eq!(reserved["Fn::If"][1], 1);
 }
 
 #[test]
@@ -554,6 +577,8 @@ fn email_operator_policy_grants_what_the_commands_call_and_no_more() {
         ("dynamodb:UpdateItem", arn("EmailsTable")),
         ("dynamodb:GetItem", arn("HoldsTable")),
         ("dynamodb:PutItem", arn("HoldsTable")),
+        ("dynamodb:GetItem", arn("EnrollmentsTable")),
+        ("dynamodb:Query", r#"{"Fn::Sub":"${EnrollmentsTable.Arn}/index/resume"}"#.to_owned()),
         ("lambda:ListEventSourceMappings", r#""*""#.to_owned()),
         (
             "lambda:UpdateEventSourceMapping",

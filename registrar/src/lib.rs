@@ -1,6 +1,7 @@
 //! The operator's command line: choose the parameters of a deployment (`plan`), check from the log that
-//! its sends kept the limit (`audit`), handle the emails that could not be sent (`dead-letters`), and
-//! stop and resume all sending (`hold`, `release`, `holds`).
+//! its sends kept the limit (`audit`), handle the emails that could not be sent (`dead-letters`), find the
+//! enrollments that need a person (`enrollment`), and stop and resume all sending (`hold`, `release`,
+//! `holds`).
 //!
 //! `plan` and `audit` do not use AWS. The other commands work on a deployed stack, which they find by its
 //! name. The AWS SDK finds region, credentials and endpoints.
@@ -12,6 +13,7 @@ mod audit;
 mod aws_call;
 mod clock;
 mod dead_letters;
+mod enrollments;
 mod holds;
 mod outcome;
 mod plan;
@@ -48,6 +50,7 @@ enum Command {
     Plan(plan::Args),
     Audit(audit::Args),
     DeadLetters(dead_letters::Args),
+    Enrollment(enrollments::Args),
     Hold(holds::HoldArgs),
     Release(holds::ReleaseArgs),
     Holds(holds::ShowArgs),
@@ -71,6 +74,7 @@ pub fn run_in(
         Command::Plan(args) => plan::run(args, out),
         Command::Audit(args) => audit::run(args, stdin, out),
         Command::DeadLetters(args) => block_on(dead_letters::run(args, session, out, err)),
+        Command::Enrollment(args) => block_on(enrollments::run(args, session, out, err)),
         Command::Hold(args) => block_on(holds::hold(args, session, out)),
         Command::Release(args) => block_on(holds::release(args, session, out)),
         Command::Holds(args) => block_on(holds::show(args, session, out)),

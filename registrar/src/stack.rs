@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use adapters::{
     clients,
     event_source::WorkerEventSource,
-    tables::{EmailsTable, HoldsTable},
+    tables::{EmailsTable, HoldsTable, ResumeIndex},
 };
 use aws_config::SdkConfig;
 use aws_sdk_cloudformation::{Client, error::ProvideErrorMetadata};
@@ -86,6 +86,11 @@ impl Stack {
 
     pub(crate) fn holds(&self) -> Result<HoldsTable, StackError> {
         Ok(HoldsTable::new(clients::dynamodb(&self.sdk), self.output("HoldsTableName")?))
+    }
+
+    pub(crate) fn resume_index(&self) -> Result<ResumeIndex, StackError> {
+        let table = self.output("EnrollmentsTableName")?;
+        Ok(ResumeIndex::new(clients::dynamodb(&self.sdk), table))
     }
 
     pub(crate) fn event_source(&self) -> Result<WorkerEventSource, StackError> {

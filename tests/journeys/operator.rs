@@ -97,6 +97,25 @@ async fn dead_letter_is_sent_if_it_is_moved_back_and_kept_again_if_only_its_body
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
+async fn enrollment_that_cannot_be_read_is_put_off_and_listed() {
+    let stack = DeployedStack::shared().await;
+    let student_id = unique_id("student");
+    stack.put_unreadable_enrollment(&student_id).await;
+    // This run finds it, or one of another journey did before.
+    let report = stack.run_resumer().await;
+    assert!(report["enrollments"]["unreadable"].is_u64(), "{report}");
+    registrar(&stack, &["enrollment", "list", "--stuck"])
+        .await
+        .expect(0, &[&student_id, "unreadable"])
+        .expect_without("@");
+    registrar(&stack, &["enrollment", "list", "--overdue", "--json"])
+        .await
+        .expect(0, &[&student_id, r#""state":"unreadable""#]);
+    stack.delete_unreadable_enrollment(&student_id).await;
+}
+
+#[tokio::test]
+#[ignore = "needs a deployed stack: make journeys"]
 async fn dead_letter_that_is_not_a_job_cannot_be_redriven_and_can_be_purged() {
     let stack = DeployedStack::exclusive().await;
     let poison = format!("not a job: {}", unique_id("poison"));

@@ -37,11 +37,15 @@ pub const PAYMENT_ORPHANED: &str = "payment_orphaned";
 pub const REFUND_NOT_SETTLED: &str = "refund_not_settled";
 /// An enrollment's payment cannot be settled: an operator must look at it.
 pub const ENROLLMENT_STUCK: &str = "enrollment_stuck";
+/// An item in the resumer's index is not an enrollment that the code can read. It is put off by an hour.
+pub const ENROLLMENT_UNREADABLE: &str = "enrollment_unreadable";
+/// Enrollments have been overdue for over an hour; one line per run of the resumer.
+pub const ENROLLMENTS_OVERDUE: &str = "enrollments_overdue";
 /// Stripe reported that a refund of ours failed.
 pub const REFUND_FAILED: &str = "refund_failed";
 
 /// Every name.
-pub const ALL: [&str; 17] = [
+pub const ALL: [&str; 19] = [
     SEND_ATTEMPT,
     JOB_REFUSED,
     OLDEST_JOB,
@@ -58,5 +62,7 @@ pub const ALL: [&str; 17] = [
     PAYMENT_ORPHANED,
     REFUND_NOT_SETTLED,
     ENROLLMENT_STUCK,
+    ENROLLMENT_UNREADABLE,
+    ENROLLMENTS_OVERDUE,
     REFUND_FAILED,
 ];

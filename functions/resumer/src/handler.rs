@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use enrollment::{Adapters, Ports, ports::FindOverdue};
+use enrollment::{
+    Adapters, Ports,
+    unfinished::{FindOverdue, PutOff, ReadOverdue},
+};
 use lambda::clock;
 use lambda_runtime::LambdaEvent;
 use serde_json::{Value, json};
 
-use crate::sweep::{MAX_STEP_DURATION, TIMEOUT, sweep};
+use crate::sweep::{LAST_PART, TIMEOUT, sweep};
 
 /// Handles one event. Returns the run's report.
 ///
@@ -19,12 +22,12 @@ pub async fn handle<A>(
     event: LambdaEvent<Value>,
 ) -> Result<Value, lambda_runtime::Error>
 where
-    A: Adapters<Enrollments: FindOverdue>,
+    A: Adapters<Enrollments: FindOverdue + ReadOverdue + PutOff>,
 {
     let (now, started_at) = (clock::now(), clock::instant());
     let deadline = lambda::deadline(event.context.deadline, now, TIMEOUT);
     let left = Duration::try_from(deadline - now).unwrap_or_default();
-    let report = sweep(ports, now, started_at + left.saturating_sub(MAX_STEP_DURATION)).await;
+    let report = sweep(ports, now, started_at + left.saturating_sub(LAST_PART)).await;
     tracing::info!(?report, "a run is over");
     Ok(json!({"enrollments": report}))
 }

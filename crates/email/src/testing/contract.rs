@@ -177,7 +177,10 @@ pub async fn attempts_without_an_answer_are_counted(
         at = claim.until;
     }
     assert_eq!(claims, [Some(0), Some(1), Some(1), Some(2), Some(2)]);
-    let counted = async || Ok(ledger.find(one).await?.expect("the job was claimed").unanswered);
+    let counted = async || {
+        let entry = ledger.find(one).await?.expect("the job was claimed");
+        Ok::<_, Unavailable>(entry.unanswered)
+    };
     assert_eq!(counted().await?, 3, "with the attempt in progress");
     let last = claim(one, "last", at);
     ledger.claim(&last).await?;
