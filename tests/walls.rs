@@ -72,7 +72,7 @@ const WALLS: [(&str, &[&str]); 10] = [
     ("email-worker", &["registrar-enrollment", "registrar-stripe", "lambda_http"]),
     ("email-feedback", &["registrar-enrollment", "registrar-stripe", "send-pacer", "lambda_http"]),
     ("hold-watch", &["registrar-enrollment", "registrar-stripe", "send-pacer", "lambda_http"]),
-    ("registrar", &["registrar-enrollment", "registrar-stripe", "lambda_"]),
+    ("registrar", &["lambda_"]),
 ];
 
 fn cargo(arguments: &[&str]) -> String {

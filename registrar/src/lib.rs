@@ -1,24 +1,32 @@
 //! The operator's command line: choose the parameters of a deployment (`plan`), check from the log that
-//! its sends kept the limit (`audit`), handle the emails that could not be sent (`dead-letters`), and
-//! stop and resume all sending (`hold`, `release`, `holds`).
+//! its sends kept the limit (`audit`), see how it is (`status`) and why an email or an enrollment waits
+//! (`why`, `timeline`), handle the emails that could not be sent (`dead-letters`), and stop and resume all
+//! sending (`hold`, `release`, `holds`).
 //!
 //! `plan` and `audit` do not use AWS. The other commands work on a deployed stack, which they find by its
 //! name. The AWS SDK finds region, credentials and endpoints.
 //!
-//! Exit codes: 0 for success; 1 if the limit was not kept, or if dead letters were left; 2 if the input
-//! is invalid, or if a call to AWS fails.
+//! Exit codes: 0 for success; 1 if the limit was not kept, if dead letters were left, or if something needs a
+//! person; 2 if the input is invalid, or if a call to AWS fails.
 
+mod account;
 mod audit;
 mod aws_call;
 mod clock;
 mod dead_letters;
+mod doctor;
 mod holds;
+mod http;
 mod outcome;
 mod plan;
 mod records;
+mod sending;
+mod ses_list;
 mod session;
 mod stack;
+mod status;
 mod text;
+mod why;
 
 use std::{
     fmt,
@@ -35,9 +43,17 @@ pub use crate::{
     session::Session,
 };
 
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; nobody has to act
+  1  the limit was not kept (audit), dead letters were left (dead-letters), or something needs a person (status, why, doctor)
+  2  the input is invalid, or a call to AWS failed
+
+Region, credentials and endpoints come from where every AWS tool takes them: AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL, ...";
+
 /// Operate a deployment of Registrar
 #[derive(Debug, Parser)]
-#[command(name = "registrar", version)]
+#[command(name = "registrar", version, after_help = EXIT_CODES)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -51,6 +67,10 @@ enum Command {
     Hold(holds::HoldArgs),
     Release(holds::ReleaseArgs),
     Holds(holds::ShowArgs),
+    Status(status::Args),
+    Why(why::WhyArgs),
+    Timeline(why::TimelineArgs),
+    Doctor(doctor::Args),
 }
 
 /// Runs a command in the process's own session.
@@ -74,10 +94,14 @@ pub fn run_in(
         Command::Hold(args) => block_on(holds::hold(args, session, out)),
         Command::Release(args) => block_on(holds::release(args, session, out)),
         Command::Holds(args) => block_on(holds::show(args, session, out)),
+        Command::Status(args) => block_on(status::run(args, session, out, err)),
+        Command::Why(args) => block_on(why::why(args, session, out, err)),
+        Command::Doctor(args) => block_on(doctor::run(args, session, out)),
+        Command::Timeline(args) => block_on(why::timeline(args, session, out, err)),
     };
     match result.and_then(|outcome| Ok(stdout.flush().map(|()| outcome)?)) {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
-        Ok(Outcome::LimitBroken | Outcome::LettersLeft) => ExitCode::from(1),
+        Ok(Outcome::LimitBroken | Outcome::LettersLeft | Outcome::NeedsPerson) => ExitCode::from(1),
         // The reader, such as `head`, has read all that it wants.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS

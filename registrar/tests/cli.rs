@@ -197,7 +197,15 @@ fn hold_without_a_valid_reason_is_rejected() {
 
 #[test]
 fn missing_region_or_credentials_are_reported() {
-    for command in [&["holds"][..], &["release"], &["dead-letters", "list"]] {
+    for command in [
+        &["holds"][..],
+        &["release"],
+        &["dead-letters", "list"],
+        &["status"],
+        &["why", "job-1"],
+        &["timeline", "s-1", "rust-101"],
+        &["doctor"],
+    ] {
         let ran = registrar(command, b"");
         assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
         assert!(ran.stderr.starts_with("error: no AWS region is set"), "{}", ran.stderr);
@@ -207,4 +215,22 @@ fn missing_region_or_credentials_are_reported() {
         assert!(ran.stderr.starts_with("error: finding the stack failed: "), "{}", ran.stderr);
         assert!(ran.stderr.contains("credential"), "{}", ran.stderr);
     }
+}
+
+#[test]
+fn subject_that_cannot_be_looked_up_is_rejected() {
+    for command in ["why", "timeline"] {
+        let ran = registrar(&[command, "not a job"], b"");
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+        assert!(ran.stderr.contains("the job's id is not valid"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn doctor_takes_parameters_only_before_a_deployment() {
+    let ran = registrar(&["doctor", "SendLimit=300"], b"");
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("--before-deploy"), "{}", ran.stderr);
+    let ran = registrar(&["doctor", "--before-deploy", "SendLimit"], b"");
+    assert!(ran.stderr.contains("is not NAME=VALUE"), "{}", ran.stderr);
 }

@@ -7,6 +7,7 @@ mod enrollments;
 mod holds;
 mod item;
 mod ledger;
+mod progress;
 mod suppressions;
 
 #[cfg(feature = "enrollment")]
@@ -15,4 +16,5 @@ pub use courses::CoursesTable;
 pub use enrollments::EnrollmentsTable;
 pub use holds::HoldsTable;
 pub use ledger::EmailsTable;
-pub use suppressions::SuppressionsTable;
+pub use progress::{Progress, ProgressTable};
+pub use suppressions::{Suppressed, SuppressionsTable};

@@ -25,6 +25,19 @@ struct Item {
     cause: SuppressionCause,
 }
 
+/// A suppressed recipient, as operators see it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Suppressed {
+    /// The digest of the address: the table has no addresses.
+    pub recipient: String,
+    pub cause: SuppressionCause,
+    #[serde(with = "time::serde::rfc3339")]
+    pub since: OffsetDateTime,
+    /// An operator's reason, if an operator added the recipient.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
 /// SHA-256 of the address in lower case, as SES compares them.
 fn digest(recipient: &EmailAddress) -> String {
     hex::encode(Sha256::digest(recipient.as_str().to_ascii_lowercase()))
@@ -33,6 +46,29 @@ fn digest(recipient: &EmailAddress) -> String {
 impl SuppressionsTable {
     pub fn new(client: Client, name: String) -> Self {
         Self { client, name }
+    }
+
+    /// The key of a recipient's item.
+    pub fn key(recipient: &EmailAddress) -> String {
+        digest(recipient)
+    }
+
+    /// A recipient's item. Needs `dynamodb:GetItem`.
+    pub async fn record(
+        &self,
+        recipient: &EmailAddress,
+    ) -> Result<Option<Suppressed>, Unavailable> {
+        const READ: &str = "reading a suppression";
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .key("recipient", text(digest(recipient)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| Unavailable::new(READ, error))?;
+        found.item.map(|item| read(READ, item)).transpose()
     }
 
     /// Removes a recipient that the provider no longer suppresses.
