@@ -482,6 +482,12 @@ fn email_operator_policy_grants_what_the_commands_call_and_no_more() {
         ("dynamodb:UpdateItem", arn("EmailsTable")),
         ("dynamodb:GetItem", arn("HoldsTable")),
         ("dynamodb:PutItem", arn("HoldsTable")),
+        ("dynamodb:DeleteItem", arn("SuppressionsTable")),
+        ("dynamodb:PutItem", arn("SuppressionsTable")),
+        ("dynamodb:Scan", arn("SuppressionsTable")),
+        ("ses:DeleteSuppressedDestination", r#""*""#.to_owned()),
+        ("ses:ListSuppressedDestinations", r#""*""#.to_owned()),
+        ("ses:PutSuppressedDestination", r#""*""#.to_owned()),
         ("lambda:ListEventSourceMappings", r#""*""#.to_owned()),
         (
             "lambda:UpdateEventSourceMapping",

@@ -25,6 +25,7 @@ mod ses_list;
 mod session;
 mod stack;
 mod status;
+mod suppressions;
 mod text;
 mod why;
 
@@ -64,6 +65,7 @@ enum Command {
     Plan(plan::Args),
     Audit(audit::Args),
     DeadLetters(dead_letters::Args),
+    Suppressions(suppressions::Args),
     Hold(holds::HoldArgs),
     Release(holds::ReleaseArgs),
     Holds(holds::ShowArgs),
@@ -91,6 +93,7 @@ pub fn run_in(
         Command::Plan(args) => plan::run(args, out),
         Command::Audit(args) => audit::run(args, stdin, out),
         Command::DeadLetters(args) => block_on(dead_letters::run(args, session, out, err)),
+        Command::Suppressions(args) => block_on(suppressions::run(args, session, out)),
         Command::Hold(args) => block_on(holds::hold(args, session, out)),
         Command::Release(args) => block_on(holds::release(args, session, out)),
         Command::Holds(args) => block_on(holds::show(args, session, out)),

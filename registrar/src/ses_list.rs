@@ -6,8 +6,13 @@ use std::time::SystemTime;
 
 use aws_config::SdkConfig;
 use aws_sdk_sesv2::{
-    Client, operation::get_suppressed_destination::GetSuppressedDestinationError,
-    primitives::DateTime, types::SuppressionListReason,
+    Client,
+    operation::{
+        delete_suppressed_destination::DeleteSuppressedDestinationError,
+        get_suppressed_destination::GetSuppressedDestinationError,
+    },
+    primitives::DateTime,
+    types::SuppressionListReason,
 };
 use email::{EmailAddress, suppression::SuppressionCause};
 use time::OffsetDateTime;
@@ -62,6 +67,60 @@ impl SesList {
             Err(error) => Err(CallFailed::new(OPERATION, error)),
         }
     }
+
+    /// The whole list. Needs `ses:ListSuppressedDestinations`.
+    pub(crate) async fn all(&self) -> Result<Vec<Listed>, CallFailed> {
+        const OPERATION: &str = "reading SES's suppression list";
+        let mut listed = Vec::new();
+        let request = self.client.list_suppressed_destinations();
+        let mut pages = request.into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| CallFailed::new(OPERATION, error))?;
+            listed.extend(
+                page.suppressed_destination_summaries.unwrap_or_default().into_iter().map(|each| {
+                    Listed {
+                        cause: cause(&each.reason),
+                        since: time(&each.last_update_time),
+                        address: each.email_address,
+                    }
+                }),
+            );
+        }
+        Ok(listed)
+    }
+
+    /// Needs `ses:PutSuppressedDestination`.
+    pub(crate) async fn add(
+        &self,
+        recipient: &EmailAddress,
+        cause: SuppressionCause,
+    ) -> Result<(), CallFailed> {
+        let reason = match cause {
+            SuppressionCause::Bounce => SuppressionListReason::Bounce,
+            SuppressionCause::Complaint => SuppressionListReason::Complaint,
+        };
+        let request = self.client.put_suppressed_destination();
+        let put = request.email_address(recipient.for_provider()).reason(reason).send().await;
+        put.map_err(|error| CallFailed::new("adding to SES's suppression list", error))?;
+        Ok(())
+    }
+
+    /// Whether the recipient was on the list. Needs `ses:DeleteSuppressedDestination`.
+    pub(crate) async fn remove(&self, recipient: &EmailAddress) -> Result<bool, CallFailed> {
+        const OPERATION: &str = "removing from SES's suppression list";
+        let request = self.client.delete_suppressed_destination();
+        match request.email_address(recipient.for_provider()).send().await {
+            Ok(_) => Ok(true),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(DeleteSuppressedDestinationError::is_not_found_exception) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(CallFailed::new(OPERATION, error)),
+        }
+    }
 }
 
 /// SES has no other reasons (SES API v2 Reference, `SuppressedDestination`).
@@ -79,10 +138,13 @@ fn time(at: &DateTime) -> OffsetDateTime {
 #[cfg(test)]
 mod tests {
     use aws_sdk_sesv2::{
-        operation::get_suppressed_destination::GetSuppressedDestinationOutput,
-        types::{SuppressedDestination, error::NotFoundException},
+        operation::{
+            get_suppressed_destination::GetSuppressedDestinationOutput,
+            list_suppressed_destinations::ListSuppressedDestinationsOutput,
+        },
+        types::{SuppressedDestination, SuppressedDestinationSummary, error::NotFoundException},
     };
-    use aws_smithy_mocks::{mock, mock_client};
+    use aws_smithy_mocks::{RuleMode, mock, mock_client};
 
     use super::*;
 
@@ -116,5 +178,29 @@ mod tests {
         });
         let list = SesList::with_client(mock_client!(aws_sdk_sesv2, [&none]));
         assert_eq!(list.find(&ada()).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn list_is_read_page_by_page() {
+        let page =
+            |token: Option<&'static str>, next: Option<&'static str>, address: &'static str| {
+                mock!(Client::list_suppressed_destinations)
+                    .match_requests(move |request| request.next_token() == token)
+                    .then_output(move || {
+                        let entry = SuppressedDestinationSummary::builder()
+                            .email_address(address)
+                            .reason(SuppressionListReason::Bounce)
+                            .last_update_time(DateTime::from_secs(60));
+                        ListSuppressedDestinationsOutput::builder()
+                            .suppressed_destination_summaries(entry.build().unwrap())
+                            .set_next_token(next.map(str::to_owned))
+                            .build()
+                    })
+            };
+        let (first, second) = (page(None, Some("2"), "a@x.org"), page(Some("2"), None, "b@x.org"));
+        let client = mock_client!(aws_sdk_sesv2, RuleMode::MatchAny, [&first, &second]);
+        let listed = SesList::with_client(client).all().await.unwrap();
+        let addresses: Vec<_> = listed.iter().map(|each| each.address.as_str()).collect();
+        assert_eq!(addresses, ["a@x.org", "b@x.org"]);
     }
 }

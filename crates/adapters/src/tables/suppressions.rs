@@ -5,12 +5,12 @@ use email::{
     EmailAddress,
     suppression::{Suppress, SuppressionCause, Suppressions},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use unavailable::Unavailable;
 
-use super::item::{read, text, timestamp};
+use super::item::{read, text, timestamp, write};
 
 /// The suppressed recipients, by a digest of the address. The table has no addresses. Reading needs
 /// `dynamodb:GetItem`, adding needs `dynamodb:PutItem`, removing needs `dynamodb:DeleteItem`.
@@ -26,7 +26,7 @@ struct Item {
 }
 
 /// A suppressed recipient, as operators see it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Suppressed {
     /// The digest of the address: the table has no addresses.
     pub recipient: String,
@@ -34,7 +34,7 @@ pub struct Suppressed {
     #[serde(with = "time::serde::rfc3339")]
     pub since: OffsetDateTime,
     /// An operator's reason, if an operator added the recipient.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
@@ -69,6 +69,38 @@ impl SuppressionsTable {
             .await
             .map_err(|error| Unavailable::new(READ, error))?;
         found.item.map(|item| read(READ, item)).transpose()
+    }
+
+    /// Every item. Needs `dynamodb:Scan`.
+    pub async fn all(&self) -> Result<Vec<Suppressed>, Unavailable> {
+        const READ: &str = "reading the suppressions";
+        let mut all = Vec::new();
+        let mut items = self.client.scan().table_name(&self.name).into_paginator().items().send();
+        while let Some(item) = items.next().await {
+            all.push(read(READ, item.map_err(|error| Unavailable::new(READ, error))?)?);
+        }
+        Ok(all)
+    }
+
+    /// Adds a recipient for an operator, whose reason replaces what is there. Needs `dynamodb:PutItem`.
+    pub async fn add(
+        &self,
+        recipient: &EmailAddress,
+        cause: SuppressionCause,
+        reason: &str,
+        at: OffsetDateTime,
+    ) -> Result<(), Unavailable> {
+        const ADD: &str = "adding a suppression";
+        let key = digest(recipient);
+        let item = Suppressed { recipient: key, cause, since: at, reason: Some(reason.to_owned()) };
+        self.client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(write(ADD, item)?))
+            .send()
+            .await
+            .map_err(|error| Unavailable::new(ADD, error))?;
+        Ok(())
     }
 
     /// Removes a recipient that the provider no longer suppresses.
@@ -189,5 +221,36 @@ mod tests {
             assert_eq!(table.find(&address("ada@example.com")).await.unwrap(), Some(cause));
             assert_eq!(table.find(&address("bob@example.com")).await.unwrap(), None);
         }
+    }
+
+    #[tokio::test]
+    async fn operators_suppression_is_read_with_its_reason_by_the_worker_and_the_operator() {
+        let written = std::sync::Arc::new(std::sync::Mutex::new(None));
+        let writing = written.clone();
+        let put = mock!(Client::put_item)
+            .match_requests(move |request| {
+                *writing.lock().unwrap() = request.item().cloned();
+                true
+            })
+            .then_output(|| PutItemOutput::builder().build());
+        let table = SuppressionsTable::new(mock_client!(aws_sdk_dynamodb, [&put]), "s".to_owned());
+        let (ada, at) = (address("ada@example.com"), OffsetDateTime::UNIX_EPOCH);
+        table.add(&ada, SuppressionCause::Complaint, "asked for it", at).await.unwrap();
+
+        let item = written.lock().unwrap().clone().unwrap();
+        let table = || {
+            let item = item.clone();
+            let get = mock!(Client::get_item)
+                .then_output(move || GetItemOutput::builder().set_item(Some(item.clone())).build());
+            SuppressionsTable::new(mock_client!(aws_sdk_dynamodb, [&get]), "s".to_owned())
+        };
+        let expected = Suppressed {
+            recipient: SuppressionsTable::key(&address("Ada@example.com")),
+            cause: SuppressionCause::Complaint,
+            since: at,
+            reason: Some("asked for it".to_owned()),
+        };
+        assert_eq!(table().record(&ada).await.unwrap(), Some(expected));
+        assert_eq!(table().find(&ada).await.unwrap(), Some(SuppressionCause::Complaint));
     }
 }
