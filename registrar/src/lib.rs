@@ -1,10 +1,11 @@
 //! The operator's command line: choose the parameters of a deployment (`plan`), check from the log that
-//! its sends kept the limit (`audit`), see how it is (`status`) and why an email or an enrollment waits
-//! (`why`, `timeline`), handle the emails that could not be sent (`dead-letters`), and stop and resume all
-//! sending (`hold`, `release`, `holds`).
+//! its sends kept the limit (`audit`), see how the stack is (`status`, `doctor`) and why an email or an
+//! enrollment waits (`why`, `timeline`), handle the emails that could not be sent (`dead-letters`) and the
+//! recipients who get none (`suppressions`), and stop and resume all sending (`hold`, `release`, `holds`).
 //!
-//! `plan` and `audit` do not use AWS. The other commands work on a deployed stack, which they find by its
-//! name. The AWS SDK finds region, credentials and endpoints.
+//! `plan`, `audit` and `completion` do not use AWS, and `doctor --before-deploy` needs no stack. The other
+//! commands work on a deployed stack, which they find by its name. The AWS SDK finds region, credentials and
+//! endpoints.
 //!
 //! Exit codes: 0 for success; 1 if the limit was not kept, if dead letters were left, or if something needs a
 //! person; 2 if the input is invalid, or if a call to AWS fails.
@@ -17,6 +18,7 @@ mod dead_letters;
 mod doctor;
 mod holds;
 mod http;
+mod manual;
 mod outcome;
 mod plan;
 mod records;
@@ -35,7 +37,8 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use tokio::runtime;
 
 pub(crate) use crate::outcome::{Failure, Outcome};
@@ -73,6 +76,15 @@ enum Command {
     Why(why::WhyArgs),
     Timeline(why::TimelineArgs),
     Doctor(doctor::Args),
+    /// Print a script for your shell that completes commands and options
+    ///
+    /// For bash: `registrar completion bash > ~/.local/share/bash-completion/completions/registrar`.
+    Completion {
+        shell: Shell,
+    },
+    /// Print this help for docs/cli.md
+    #[command(hide = true)]
+    Manual,
 }
 
 /// Runs a command in the process's own session.
@@ -100,6 +112,11 @@ pub fn run_in(
         Command::Status(args) => block_on(status::run(args, session, out, err)),
         Command::Why(args) => block_on(why::why(args, session, out, err)),
         Command::Doctor(args) => block_on(doctor::run(args, session, out)),
+        Command::Completion { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "registrar", out);
+            Ok(Outcome::Fine)
+        }
+        Command::Manual => manual::write(Cli::command(), out),
         Command::Timeline(args) => block_on(why::timeline(args, session, out, err)),
     };
     match result.and_then(|outcome| Ok(stdout.flush().map(|()| outcome)?)) {
@@ -127,8 +144,6 @@ fn report(stderr: &mut impl Write, failure: &impl fmt::Display) {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -218,6 +218,30 @@ fn missing_region_or_credentials_are_reported() {
 }
 
 #[test]
+fn completion_for_each_shell_names_the_commands() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let ran = registrar(&["completion", shell], b"");
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+        for command in ["status", "dead-letters", "redrive"] {
+            assert!(ran.stdout.contains(command), "{shell}: no {command}");
+        }
+    }
+}
+
+#[test]
+fn manual_in_the_docs_is_the_help_of_every_command() {
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cli.md");
+    let environment = [("REGISTRAR_STACK_NAME", "mine"), ("COLUMNS", "40")];
+    let ran = registrar_in(&environment, &["manual"], b"");
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    let docs = fs::read_to_string(docs).unwrap_or_default();
+    assert!(
+        docs == ran.stdout,
+        "docs/cli.md is not the help of the commands: cargo run -p registrar -- manual > docs/cli.md"
+    );
+}
+
+#[test]
 fn subject_that_cannot_be_looked_up_is_rejected() {
     for command in ["why", "timeline"] {
         let ran = registrar(&[command, "not a job"], b"");
