@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 PORT ?= 4566
+STUDENTS ?= 1000
 
 LOCAL := $(PYTHON) -m local
 SAM := PATH="$(CURDIR)/.venv/sam/bin:$$PATH" sam
@@ -13,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run watch stop test fmt format lint unit validate journeys quirks bench build deploy clean tools python
+.PHONY: help run watch crowd stop test fmt format lint unit validate journeys quirks bench build deploy clean tools python
 
 help: ## Show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -23,6 +24,9 @@ run: python ## Start the whole stack on a local AWS, with a sample enrollment an
 
 watch: tools ## Serve the functions on 127.0.0.1:9000 beside `make run`, rebuilt on edits (PORT=4566)
 	PATH="$(CURDIR)/.venv/sam/bin:$$PATH" cargo lambda watch -A 127.0.0.1 --env-file .local/up-$(PORT)/functions.env
+
+crowd: python ## Enroll many students beside `make run`, and report the backlog until it drains (STUDENTS=1000, PORT=4566)
+	@$(LOCAL) crowd --port $(PORT) --students $(STUDENTS)
 
 stop: python ## Stop `make run`
 	@$(LOCAL) down

@@ -47,8 +47,13 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(command=_validate)
 
     command = commands.add_parser("up", help="start a local AWS with the stack on it, and stay until stopped")
-    command.add_argument("--port", type=int, default=4566)
+    command.add_argument("--port", type=int, default=environment.DEFAULT_PORT)
     command.set_defaults(command=_up)
+
+    command = commands.add_parser("crowd", help="enroll many students beside `up`, and watch the backlog")
+    command.add_argument("--port", type=int, default=environment.DEFAULT_PORT)
+    command.add_argument("--students", type=int, default=1000)
+    command.set_defaults(command=_crowd)
 
     command = commands.add_parser("down", help="stop what `up` started")
     command.set_defaults(command=_down)
@@ -131,11 +136,21 @@ def _up(arguments: argparse.Namespace) -> int:
         sample.enroll_student(stack)
         mailbox = sample.Mailbox(emulator)
         mailbox.wait()
-        print(sample.instructions(stack, stripe.url(payments)), flush=True)
+        print(sample.instructions(stack, stripe.url(payments), arguments.port), flush=True)
         while emulator.process.poll() is None:
             mailbox.print_new()
             time.sleep(1)
         raise Problem("the local AWS stopped unexpectedly")
+
+
+def _crowd(arguments: argparse.Namespace) -> int:
+    _continue_with_tools()
+    from local import crowd
+
+    stack = crowd.stack_on(arguments.port)
+    crowd.enroll(stack, arguments.students)
+    crowd.watch(crowd.Backlog(stack))
+    return 0
 
 
 def _down(_arguments: argparse.Namespace) -> int:

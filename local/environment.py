@@ -15,6 +15,7 @@ from local import quirks
 from local.paths import SAM_BIN, SCRATCH
 
 REGION = "us-east-1"
+DEFAULT_PORT = 4566
 # The emulator's name for the account's root.
 ROOT_KEY, ROOT_SECRET = "test", "test"
 

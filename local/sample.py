@@ -14,10 +14,13 @@ from botocore.credentials import Credentials as BotoCredentials
 
 from local.console import Problem, step
 from local.emulator import Emulator
+from local.environment import DEFAULT_PORT
 from local.paths import HERE
 from local.stack import Credentials, Stack
 
 EMAIL_SECONDS = 60
+# Emails that are shown in full per poll. More are only counted.
+MAX_SHOWN = 3
 _STUDENT = {
     "student_id": "student-1",
     "course_id": "rust-on-lambda",
@@ -43,12 +46,12 @@ def load_catalogue(stack: Stack) -> None:
     courses = json.loads((HERE / "catalogue.json").read_text())
     with step(f"loading a sample catalogue of {len(courses)} courses"):
         for course_id, course in courses.items():
-            _call(stack, stack.operator, "PUT", f"/courses/{course_id}", course)
+            call(stack, stack.operator, "PUT", f"/courses/{course_id}", course)
 
 
 def enroll_student(stack: Stack) -> None:
     with step(f"enrolling {_STUDENT['name']} in {_STUDENT['course_id']}"):
-        _call(stack, stack.caller, "POST", "/enrollments", _STUDENT)
+        call(stack, stack.caller, "POST", "/enrollments", _STUDENT)
 
 
 class Mailbox:
@@ -68,9 +71,12 @@ class Mailbox:
 
     def print_new(self) -> bool:
         new = [email for email in self._emulator.emails() if email["MessageId"] not in self._seen]
-        for email in new:
-            self._seen.add(email["MessageId"])
-            print(_as_text(email), flush=True)
+        self._seen.update(email["MessageId"] for email in new)
+        if len(new) > MAX_SHOWN:
+            print(f"  | {len(new)} emails; {len(self._seen)} so far", flush=True)
+        else:
+            for email in new:
+                print(_as_text(email), flush=True)
         return bool(new)
 
 
@@ -80,7 +86,7 @@ def _as_text(email: dict[str, Any]) -> str:
     return "\n".join(["", *(f"  | {line}".rstrip() for line in lines), ""])
 
 
-def instructions(stack: Stack, stripe_url: str) -> str:
+def instructions(stack: Stack, stripe_url: str, port: int) -> str:
     root = stack.root
     signed = f'--aws-sigv4 "aws:amz:{stack.region}:execute-api" --user {root.access_key_id}:{root.secret_access_key}'
     return f"""\
@@ -94,12 +100,16 @@ Buy a course with a test card (pm_card_chargeDeclined is declined; docs/api.md h
 
 curl {signed} -H 'content-type: application/json' -d '{json.dumps(_BUYER)}' {stack.api_url}/enrollments
 
+Enroll a thousand students, and watch their emails leave under the limit:
+
+make crowd{"" if port == DEFAULT_PORT else f" PORT={port}"}
+
 Stripe's stand-in: {stripe_url}
 
 Emails are shown here as they are sent. Ctrl-C here, or `make stop` in another terminal, stops everything."""
 
 
-def _call(stack: Stack, who: Credentials, method: str, path: str, body: object) -> None:
+def call(stack: Stack, who: Credentials, method: str, path: str, body: object) -> None:
     """Sends a signed request that must succeed."""
     payload = json.dumps(body).encode()
     request = AWSRequest(method, stack.api_url + path, data=payload, headers={"content-type": "application/json"})

@@ -45,6 +45,13 @@ class Stack:
     # The environment variables of all functions together.
     function_environment: dict[str, str]
 
+    @classmethod
+    def read(cls, file: Path) -> Stack:
+        """What `write` wrote."""
+        fields = json.loads(file.read_text())
+        users = {name: Credentials(**fields[name]) for name in ("root", "caller", "operator", "email_operator")}
+        return cls(**{**fields, **users})
+
     def write(self, file: Path) -> None:
         file.write_text(json.dumps(asdict(self), indent=2))
 

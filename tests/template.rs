@@ -364,7 +364,8 @@ fn hold_watch_role_grants_what_its_function_calls_and_no_more() {
         (identity, identities),
     ] = asked.try_into().unwrap();
     assert_eq!(alarms, "cloudwatch:DescribeAlarms");
-    assert_eq!(rates, format!("[{},{}]", arn("BounceRateAlarm"), arn("ComplaintRateAlarm")));
+    let read = ["BounceRateAlarm", "BounceCountAlarm", "ComplaintRateAlarm", "ComplaintCountAlarm"];
+    assert_eq!(rates, format!("[{}]", read.map(arn).join(",")));
     assert_eq!((account, any.as_str()), ("ses:GetAccount", r#""*""#));
     assert_eq!(configuration_set, "ses:GetConfigurationSet");
     assert!(
@@ -459,6 +460,41 @@ fn rate_thresholds_hold_before_ses_reviews_the_account() {
         assert!(default < review && default > review / 2.0, "{parameter}");
         assert!(is_ref(property(&template, alarm, "Threshold"), parameter), "{alarm}");
         assert_eq!(property(&template, alarm, "MetricName"), metric);
+    }
+}
+
+#[test]
+fn rate_of_a_single_event_holds_nothing() {
+    let template = template();
+    assert!(template["Parameters"]["MinEventsToHold"]["Default"].as_u64().unwrap() >= 5);
+    let published = property(&template, "EmailCountsDestination", "EventDestination");
+    let dimension = &published["CloudWatchDestination"]["DimensionConfigurations"][0];
+    for (alarm, event) in [("BounceCountAlarm", "Bounce"), ("ComplaintCountAlarm", "Complaint")] {
+        assert!(is_ref(property(&template, alarm, "Threshold"), "MinEventsToHold"), "{alarm}");
+        assert_eq!(property(&template, alarm, "MetricName"), event);
+        let types = each(&published["MatchingEventTypes"]);
+        assert!(types.iter().any(|of_type| *of_type == &event.to_lowercase()), "{event}");
+        let counted = &property(&template, alarm, "Dimensions")[0];
+        assert_eq!(counted["Name"], dimension["DimensionName"]);
+        assert!(is_ref(&counted["Value"], "EmailConfigurationSet"), "{alarm}");
+    }
+}
+
+#[test]
+fn alarm_of_a_hold_is_ended_only_by_a_run_that_has_read_the_holds() {
+    let template = template();
+    assert_eq!(property(&template, "EmailHeldAlarm", "TreatMissingData"), "ignore");
+    assert_eq!(property(&template, "EmailHeldAlarm", "Statistic"), "Maximum");
+    for (filter, event, value) in [
+        ("WorkerHeldMetric", "email_held", "1"),
+        ("HoldWatchHeldMetric", "holds_checked", "$.fields.held"),
+    ] {
+        let pattern = property(&template, filter, "FilterPattern").as_str().unwrap();
+        assert!(pattern.contains(event), "{filter}");
+        let metric = &property(&template, filter, "MetricTransformations")[0];
+        assert_eq!(metric["MetricValue"], value, "{filter}");
+        // It would be published for a line that says nothing about the holds.
+        assert!(metric["DefaultValue"].is_null(), "{filter}");
     }
 }
 
@@ -576,11 +612,11 @@ fn only_ses_events_of_this_stacks_emails_reach_the_feedback_queue() {
     ));
     let published: BTreeSet<_> =
         each(&destination["MatchingEventTypes"]).into_iter().filter_map(Value::as_str).collect();
-    assert!(published.into_iter().eq(["bounce", "complaint", "delivery", "reject"]));
+    assert!(published.into_iter().eq(["bounce", "complaint", "delivery", "reject", "send"]));
 
     let pattern = property(&template, "EmailFeedbackRule", "EventPattern");
     assert!(each(&pattern["source"]).into_iter().eq(["aws.ses"]));
-    assert_eq!(each(&pattern["detail-type"]).len(), 4);
+    assert_eq!(each(&pattern["detail-type"]).len(), 5);
     let sets = each(&pattern["detail"]["mail"]["tags"]["ses:configuration-set"]);
     assert!(matches!(sets[..], [set] if is_ref(set, "EmailConfigurationSet")));
     let targets = property(&template, "EmailFeedbackRule", "Targets");
@@ -595,9 +631,26 @@ fn only_ses_events_of_this_stacks_emails_reach_the_feedback_queue() {
     let [allowed] = allowed[..] else { panic!("{} statements allow something", allowed.len()) };
     assert_eq!(allowed["Principal"]["Service"], "events.amazonaws.com");
     assert_eq!(allowed["Action"], "sqs:SendMessage");
-    assert!(is_attribute(&allowed["Resource"], "EmailFeedbackQueue.Arn"));
+    assert_eq!(allowed["Resource"], "*", "the queues that have this policy");
     let source = &allowed["Condition"]["ArnEquals"]["aws:SourceArn"];
     assert!(is_attribute(source, "EmailFeedbackRule.Arn"));
+}
+
+#[test]
+fn event_that_does_not_reach_the_feedback_queue_is_kept_and_alarmed() {
+    let template = template();
+    let targets = property(&template, "EmailFeedbackRule", "Targets");
+    let kept = &targets[0]["DeadLetterConfig"]["Arn"];
+    assert!(is_attribute(kept, "EmailFeedbackRuleDeadLetterQueue.Arn"));
+    // EventBridge User Guide, "Using dead-letter queues": a standard queue, to which its policy lets the rule send.
+    let queue = &template["Resources"]["EmailFeedbackRuleDeadLetterQueue"]["Properties"];
+    assert!(queue["FifoQueue"].is_null());
+    let queues = property(&template, "EmailFeedbackQueuePolicy", "Queues");
+    assert!(
+        each(queues).into_iter().any(|queue| is_ref(queue, "EmailFeedbackRuleDeadLetterQueue"))
+    );
+    let alarm = property(&template, "EmailFeedbackRuleDeadLetterAlarm", "Dimensions");
+    assert!(is_attribute(&alarm[0]["Value"], "EmailFeedbackRuleDeadLetterQueue.QueueName"));
 }
 
 #[test]
@@ -649,6 +702,9 @@ fn in_order(template: &Value) -> Vec<(&str, &str, &Value)> {
         .collect()
 }
 
+/// The metrics without an alarm.
+const GRAPHED: [&str; 3] = ["EmailsSent", "EmailsSuppressed", "DeadLetters"];
+
 #[test]
 fn each_metric_filter_stands_directly_before_its_alarm() {
     let template = template();
@@ -661,6 +717,12 @@ fn each_metric_filter_stands_directly_before_its_alarm() {
     {
         filters += 1;
         let metric = &filter["MetricTransformations"][0];
+        if GRAPHED.iter().any(|name| metric["MetricName"] == *name) {
+            // CloudWatch Logs User Guide, "Creating metrics from log events using filters".
+            let has_dimensions = !metric["Dimensions"].is_null();
+            assert_eq!(metric["DefaultValue"].is_null(), has_dimensions, "{name}");
+            continue;
+        }
         // Two filters of one metric stand before one alarm.
         let (_, of_type, alarm) = resources[index + 1..]
             .iter()
@@ -695,6 +757,75 @@ fn each_function_with_a_schedule_has_an_alarm_for_runs_that_do_not_happen() {
         assert!(reports_absence, "no alarm reports that {function} is not invoked");
     }
     assert_eq!(scheduled, 2);
+}
+
+/// The line of Lambda's system log about an initialisation (Telemetry API schema, "platform.initReport").
+fn init_report(status: &str) -> serde_json::Value {
+    serde_json::json!({
+        "time": "2026-11-25T12:00:00.000Z",
+        "type": "platform.initReport",
+        "record": {
+            "initializationType": "on-demand", "phase": "init", "status": status,
+            "errorType": "Runtime.ExitError", "metrics": {"durationMs": 12.5},
+        },
+    })
+}
+
+#[test]
+fn each_function_has_alarms_on_errors_throttles_and_failed_initialisations() {
+    let template = template();
+    let alarms: Vec<_> = resources(&template, "AWS::CloudWatch::Alarm").collect();
+    let counts_any = |alarm: &Value| {
+        alarm["Statistic"] == "Sum"
+            && alarm["ComparisonOperator"] == "GreaterThanThreshold"
+            && alarm["Threshold"] == 0
+    };
+    let mut functions = 0;
+    for (function, properties) in resources(&template, "AWS::Serverless::Function") {
+        functions += 1;
+        let alarm = |metric: &str| {
+            let is_its = |alarm: &Value| {
+                is_ref(&alarm["Dimensions"][0]["Value"], function)
+                    && alarm["Namespace"] == "AWS/Lambda"
+                    && alarm["MetricName"] == metric
+            };
+            alarms.iter().find(|(_, alarm)| is_its(alarm) && counts_any(alarm)).map(|(_, a)| *a)
+        };
+        for metric in ["Errors", "Throttles"] {
+            assert!(alarm(metric).is_some(), "{function} has no alarm on {metric}");
+        }
+
+        let log_group = properties["LoggingConfig"]["LogGroup"]["Ref"].as_str().unwrap();
+        let metric = format!("{}InitFailures", function.strip_suffix("Function").unwrap());
+        for (status, count) in [("error", 1), ("failure", 1), ("timeout", 1), ("success", 0)] {
+            let counted = lambda::testing::count(log_group, &[init_report(status)]);
+            assert_eq!(counted.get(&metric).copied().unwrap_or_default(), count, "{function}");
+        }
+        let is_its = |alarm: &Value| alarm["MetricName"] == *metric && counts_any(alarm);
+        assert!(
+            alarms.iter().any(|(_, alarm)| is_its(alarm)),
+            "{function} has no alarm on {metric}"
+        );
+    }
+    assert_eq!(functions, 5);
+}
+
+/// Lambda dates an error when its invocation began (Developer Guide, "Types of metrics for Lambda functions"). So
+/// an alarm must look back further than an invocation lasts.
+#[test]
+fn error_of_the_longest_invocation_is_still_seen() {
+    let template = template();
+    let timeouts = template["Parameters"]["WorkerTimeout"]["AllowedValues"].as_sequence().unwrap();
+    let longest = timeouts.iter().filter_map(Value::as_u64).max().unwrap();
+    for (name, alarm) in resources(&template, "AWS::CloudWatch::Alarm") {
+        if alarm["MetricName"] == "Errors" && alarm["Namespace"] == "AWS/Lambda" {
+            let function = alarm["Dimensions"][0]["Value"]["Ref"].as_str().unwrap();
+            let timeout = property(&template, function, "Timeout").as_u64().unwrap_or(longest);
+            let looks_back =
+                alarm["Period"].as_u64().unwrap() * alarm["EvaluationPeriods"].as_u64().unwrap();
+            assert!(looks_back >= 2 * timeout, "{name}");
+        }
+    }
 }
 
 #[test]

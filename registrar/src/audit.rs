@@ -23,7 +23,8 @@ const READ_BUFFER_BYTES: usize = 256 * 1024;
 /// an envelope: the output of `aws logs filter-log-events`, a CloudWatch Logs subscription, Firehose, or
 /// Lambda's `awslogs`, also compressed with gzip; or CSV with one time per line (RFC 3339, or seconds,
 /// milliseconds or microseconds since 1970), or with two times, the start and the end of an attempt.
-/// Each attempt is counted at the worst time between its start and its end.
+/// Each attempt is counted at the worst time between its start and its end. If the log has no end of it,
+/// because its worker was killed, it is counted until its timeout.
 /// The exit code is 1 if a window may contain more sends than the limit, and 2 if the input is invalid or
 /// mentions a send that cannot be read.
 #[derive(Debug, clap::Args)]
@@ -71,6 +72,9 @@ fn write_report(
     let (limit, worst) = (args.limit, audit.worst);
     let seconds = args.window.get().as_secs();
     writeln!(out, "sends             {} ({})", audit.arrivals, records.format)?;
+    if records.unended > 0 {
+        writeln!(out, "without an end    {}, counted until their timeout", records.unended)?;
+    }
     if records.skipped > 0 {
         writeln!(out, "other lines       {}", records.skipped)?;
     }

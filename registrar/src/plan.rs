@@ -1,22 +1,30 @@
-//! `registrar plan`: the deployment parameters for a limit.
+//! `registrar plan`: the deployment parameters for a limit, or a check of given ones.
 
-use std::{io::Write, time::Duration};
+use std::{io::Write, str::FromStr, time::Duration};
 
 use clap::ValueEnum;
 use pacer::{SendLimit, Window};
-use sizing::{Choice, Plan};
+use sizing::{Choice, Parameter, Plan, UnknownParameter, WorkerSettings};
 
 use crate::{Failure, Outcome};
 
 /// The maximum length of the table's lines.
 const MAX_WIDTH: usize = 100;
 
-/// Choose the deployment parameters for a limit, each with its reason
+/// Choose the deployment parameters for a limit, each with its reason, or check given ones
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Maximum number of sends in any window
-    #[arg(long, value_name = "N")]
-    limit: SendLimit,
+    #[arg(long, value_name = "N", required_unless_present = "check")]
+    limit: Option<SendLimit>,
+    /// Check these parameters instead, with the template's defaults for the others
+    #[arg(
+        long,
+        value_name = "NAME=VALUE",
+        num_args = 1..,
+        conflicts_with_all = ["limit", "window", "latency_ms", "format"],
+    )]
+    check: Vec<Given>,
     /// Length of the window, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "60")]
     window: Window,
@@ -34,8 +42,26 @@ enum Format {
     Parameters,
 }
 
+/// One parameter, as `sam deploy --parameter-overrides` takes it.
+#[derive(Debug, Clone)]
+struct Given {
+    parameter: Parameter,
+    value: String,
+}
+
+impl FromStr for Given {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, value) = text.split_once('=').ok_or("must be NAME=VALUE")?;
+        let parameter = name.parse().map_err(|why: UnknownParameter| format!("the name {why}"))?;
+        Ok(Self { parameter, value: value.to_owned() })
+    }
+}
+
 pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Outcome, Failure> {
-    let plan = Plan::new(args.limit, args.window, Duration::from_millis(args.latency_ms))?;
+    let Some(limit) = args.limit else { return check(&args.check, out) };
+    let plan = Plan::new(limit, args.window, Duration::from_millis(args.latency_ms))?;
     let parameters = plan.parameter_overrides();
     match args.format {
         Format::Parameters => writeln!(out, "{parameters}")?,
@@ -44,6 +70,28 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Outcome, Failure>
             writeln!(out, "\nsam deploy --parameter-overrides {parameters}")?;
         }
     }
+    Ok(Outcome::Fine)
+}
+
+/// Fails if nothing could be sent with these parameters. What only wastes something is a note.
+fn check(given: &[Given], out: &mut impl Write) -> Result<Outcome, Failure> {
+    let mut settings = WorkerSettings::defaults()?;
+    for Given { parameter, value } in given {
+        settings = settings.with(*parameter, value)?;
+    }
+    let share = settings.check()?;
+    for advice in settings.advice(share) {
+        writeln!(out, "note: {advice}")?;
+    }
+    writeln!(
+        out,
+        "at most {} emails in any {} s: {} workers, each one email every {:?}, at most {} per invocation",
+        share.total(),
+        settings.window.get().as_secs(),
+        settings.slots,
+        share.interval(),
+        settings.sends_per_invocation(share),
+    )?;
     Ok(Outcome::Fine)
 }
 

@@ -89,6 +89,14 @@ fn plan_as_a_table_has_the_reasons_and_the_command_to_deploy() {
 }
 
 #[test]
+fn plan_that_a_new_table_would_throttle_warms_it() {
+    let ran = registrar(&["plan", "--limit", "100000"], b"");
+    assert_eq!(ran.code, 0);
+    assert!(ran.stdout.contains("needs up to 8334 write units per second"), "{}", ran.stdout);
+    assert!(ran.stdout.trim_end().ends_with(" EmailsTableWriteUnits=8334"), "{}", ran.stdout);
+}
+
+#[test]
 fn impossible_plan_fails_and_names_the_parameter() {
     let ran = registrar(&["plan", "--limit", "1"], b"");
     assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
@@ -97,6 +105,35 @@ fn impossible_plan_fails_and_names_the_parameter() {
     let ran = registrar(&["plan", "--limit", "0"], b"");
     assert_eq!(ran.code, 2);
     assert!(ran.stderr.contains("limit: must be at least 1"), "{}", ran.stderr);
+}
+
+#[test]
+fn check_of_given_parameters_says_what_they_do_and_what_they_waste() {
+    let ran = registrar(&["plan", "--check", "SendLimit=301"], b"");
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    assert!(ran.stdout.starts_with("at most 300 emails in any 60 s: 2 workers"), "{}", ran.stdout);
+
+    let ran = registrar(&["plan", "--check", "SendLimit=60"], b"");
+    assert_eq!(ran.code, 0);
+    assert!(ran.stdout.starts_with("note: WorkerBatchSize: of 100 messages"), "{}", ran.stdout);
+}
+
+#[test]
+fn check_refuses_parameters_with_which_nothing_can_be_sent_and_names_one() {
+    for (given, expected) in [
+        (&["SendLimit=2", "WorkerConcurrency=3"][..], "SendLimit: 2 cannot be shared by 3 slots"),
+        (&["SendLimit=2", "SendWindowSeconds=3600"], "WorkerTimeout: 60 s is shorter than one"),
+        (&["SendLimit=1"], "SendLimit: must be a whole number from 2 to"),
+        (&["SendLimit=299.5"], "SendLimit: must be a whole number from 2 to"),
+        (&["WorkerTimeout=45"], "WorkerTimeout: must be one of 30, 60,"),
+    ] {
+        let ran = registrar(&[&["plan", "--check"], given].concat(), b"");
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+        assert!(ran.stderr.starts_with(&format!("error: {expected}")), "{}", ran.stderr);
+    }
+    let ran = registrar(&["plan", "--check", "Speed=3"], b"");
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("the name must be SendLimit, "), "{}", ran.stderr);
 }
 
 #[test]

@@ -22,8 +22,8 @@ use journeys::{
 use tokio::time::sleep;
 
 /// The worker's timeout, in seconds. It is the shortest that leaves room for ten emails, the timeout of an attempt, and
-/// two seconds to close. A claim ends 30 s after the deadline of its invocation.
-const TIMEOUT: u64 = 15;
+/// 9.5 s to close. A claim ends 30 s after the deadline of its invocation.
+const TIMEOUT: u64 = 23;
 
 /// A visibility timeout that does not end during a journey.
 const LONG_VISIBILITY_TIMEOUT: Duration = Duration::from_mins(6);
@@ -91,9 +91,9 @@ async fn wait_for_caught(what: &str, rule: &Rule) -> Exchange {
     eventually(what, async || rule.caught().into_iter().next()).await
 }
 
-/// SES is down in every way: it refuses connections, gives no response, cuts connections, and responds with garbage and
-/// with status 500. It is up again when every job has been attempted once. Jobs that were certainly not sent are
-/// retried after half a minute, and others after the end of their claims.
+/// SES is down in every way: it refuses connections, is unavailable, gives no response, cuts connections, and responds
+/// with garbage and with status 500. It is up again when every job has been attempted once. Jobs that were certainly not
+/// sent are retried after half a minute, and others after the end of their claims.
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
 async fn backlog_during_an_outage_of_ses_is_sent_after_it() {
@@ -105,6 +105,7 @@ async fn backlog_during_an_outage_of_ses_is_sent_after_it() {
             send().up_to(2).silence();
             send().up_to(6).cut();
             send().up_to(6).garbage();
+            send().up_to(6).error(503, "ServiceUnavailable", "SES is unavailable.");
             send().error(500, "InternalFailure", "SES is down.");
             backlog.enqueue(stack).await;
             wait_until_postponed(stack, backlog, 8).await;

@@ -9,7 +9,7 @@ use journeys::{
 };
 use serde_json::{Value, json};
 
-const KINDS: [&str; 4] = ["delivered", "bounced", "complained", "rejected"];
+const KINDS: [&str; 5] = ["sent", "delivered", "bounced", "complained", "rejected"];
 
 /// Enrolls a student, waits for the email, and returns the ids of the course and of the email's job.
 async fn enroll_and_send(stack: &DeployedStack, student: &Student) -> (String, String) {

@@ -3,14 +3,17 @@
 
 use std::{
     panic::{AssertUnwindSafe, resume_unwind},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use futures_util::FutureExt;
 use journeys::{
-    DeployedStack, eventually,
+    DeployedStack,
+    backlog::Backlog,
+    emulator::QueuedMessage,
+    eventually,
     faults::{
-        Faults,
+        Exchange, Faults,
         Service::{Lambda, Ses},
     },
     operator::registrar,
@@ -96,6 +99,8 @@ async fn hold_during_an_outage_of_lambda_is_recorded_and_an_operators_hold_outla
     let stack = DeployedStack::exclusive().await;
     let faults = Faults::in_front_of(&stack.description.endpoint);
     faults.rule(Ses, "SendEmail").error(400, "AccountSuspendedException", "Suspended.");
+    let suspended = json!({"SendingEnabled": true, "EnforcementStatus": "SHUTDOWN"});
+    faults.rule(Ses, "GetAccount").respond(200, suspended);
     let lambda = ["ListEventSourceMappings", "UpdateEventSourceMapping"];
     for operation in lambda {
         faults.rule(Lambda, operation).error(500, "ServiceException", "down");
@@ -113,6 +118,8 @@ async fn hold_during_an_outage_of_lambda_is_recorded_and_an_operators_hold_outla
         stack.enqueue(waiting.0.clone()).await;
         stack.wait_until_job_is_postponed(&waiting.1, Duration::from_mins(20)).await;
         assert_eq!(faults.sends().len(), 1, "only the first job was attempted");
+        // SES's report is recorded, so that its end ends the hold.
+        assert_eq!(stack.run_hold_watch().await["emails_held"], true);
 
         registrar(&stack, &["hold", "--reason", "looking into it"]).await.expect(0, &[]);
         faults.lift_all();
@@ -129,18 +136,25 @@ async fn hold_during_an_outage_of_lambda_is_recorded_and_an_operators_hold_outla
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
-async fn bounce_or_complaint_alarm_holds_sending_until_it_ends_or_an_operator_releases() {
+async fn high_rate_of_enough_events_holds_sending_until_it_ends_or_an_operator_releases() {
     let stack = DeployedStack::exclusive().await;
     let alarm = |name: &str| stack.description.function_environment[name].clone();
     let (bounces, complaints) = (alarm("BOUNCE_RATE_ALARM"), alarm("COMPLAINT_RATE_ALARM"));
+    let (many_bounces, many_complaints) =
+        (alarm("BOUNCE_COUNT_ALARM"), alarm("COMPLAINT_COUNT_ALARM"));
 
     let alarms = async {
         stack.set_alarm_state(&bounces, "ALARM").await;
+        assert_eq!(stack.run_hold_watch().await["emails_held"], false, "one bounce is not enough");
+        stack.set_alarm_state(&many_bounces, "ALARM").await;
         assert_eq!(stack.run_hold_watch().await["emails_held"], true);
         registrar(&stack, &["holds"]).await.expect(0, &["bounce rate", "event source  off"]);
+        stack.set_alarm_state(&many_bounces, "OK").await;
+        assert_eq!(stack.run_hold_watch().await["emails_held"], true, "the rate is as high");
         stack.set_alarm_state(&bounces, "OK").await;
         assert_eq!(stack.run_hold_watch().await["emails_held"], false);
 
+        stack.set_alarm_state(&many_complaints, "ALARM").await;
         stack.set_alarm_state(&complaints, "ALARM").await;
         assert_eq!(stack.run_hold_watch().await["emails_held"], true);
         registrar(&stack, &["release"]).await.expect(0, &["complaint rate"]);
@@ -149,8 +163,95 @@ async fn bounce_or_complaint_alarm_holds_sending_until_it_ends_or_an_operator_re
         registrar(&stack, &["holds"]).await.expect(0, &["nothing is held", "event source  on"]);
     };
     let outcome = AssertUnwindSafe(alarms).catch_unwind().await;
-    for alarm in [&bounces, &complaints] {
+    for alarm in [&bounces, &many_bounces, &complaints, &many_complaints] {
         stack.set_alarm_state(alarm, "OK").await;
     }
     with_release(&stack, async { outcome.unwrap_or_else(|panic| resume_unwind(panic)) }).await;
+}
+
+/// How long a worker may still start attempts after a hold: until it reads the record again, and the time limit of that
+/// read. And how long an attempt takes to arrive.
+const STOPS_WITHIN: Duration = Duration::from_secs(5 + 3 + 2);
+
+/// Waits until no worker has a job of this backlog, and one at least was given back for a hold. Returns the number of
+/// jobs on the queue.
+async fn wait_until_given_back(stack: &DeployedStack, backlog: &Backlog) -> usize {
+    // Longer than the queue's visibility timeout, which hides a job that a worker has.
+    let given_back = |hidden: Duration| hidden > Duration::from_mins(10);
+    eventually("the end of the batches", async || {
+        let queued = stack.queued_messages(&backlog.tag).await;
+        let hidden: Vec<_> = queued.iter().filter_map(QueuedMessage::hidden_for).collect();
+        let done = !hidden.is_empty() && hidden.into_iter().all(given_back);
+        done.then_some(queued.len())
+    })
+    .await
+}
+
+#[tokio::test]
+#[ignore = "needs a deployed stack: make journeys"]
+async fn hold_during_a_batch_stops_it_within_seconds() {
+    let stack = DeployedStack::exclusive().await;
+    let faults = Faults::in_front_of(&stack.description.endpoint);
+    let backlog = Backlog::of(20);
+    // One email in 2 seconds per worker: a batch of ten takes 20.
+    let slowly = [("SEND_LIMIT", "60"), ("WORKER_BATCH_SIZE", "10")];
+    let worker = stack.output("EmailWorkerFunctionName");
+    let sends = || {
+        let mut sends = faults.sends();
+        sends.retain(|send| send.mentions(&backlog.tag));
+        sends
+    };
+
+    with_faults(&stack, &faults, async || {
+        stack
+            .with_environment(worker, &slowly, async || {
+                backlog.enqueue(&stack).await;
+                eventually("the first email", async || sends().first().map(|_| ())).await;
+                registrar(&stack, &["hold", "--reason", "wrong text"])
+                    .await
+                    .expect(0, &["wrong text", "within seconds"]);
+                let held_at = SystemTime::now();
+                let left = wait_until_given_back(&stack, &backlog).await;
+                let sent = sends();
+                assert_eq!(sent.len() + left, backlog.jobs.len());
+                let last = sent.iter().map(|send| send.at).max().unwrap();
+                assert!(last < held_at + STOPS_WITHIN, "an attempt {last:?} after {held_at:?}");
+                assert!(sent.iter().all(Exchange::was_done), "each attempt was settled");
+            })
+            .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs a deployed stack: make journeys"]
+async fn provider_that_rejects_every_email_is_held_after_a_few_dead_letters() {
+    let stack = DeployedStack::exclusive().await;
+    let faults = Faults::in_front_of(&stack.description.endpoint);
+    faults.rule(Ses, "SendEmail").error(400, "MessageRejected", "The sender is broken.");
+    let backlog = Backlog::of(40);
+    let after = job();
+
+    with_faults(&stack, &faults, async || {
+        backlog.enqueue(&stack).await;
+        eventually("a hold", async || {
+            let holds = registrar(&stack, &["holds"]).await;
+            holds.out.contains("rejects one email after the other").then_some(())
+        })
+        .await;
+        let left = wait_until_given_back(&stack, &backlog).await;
+        let letters = stack.take_dead_letters(&backlog.tag).await;
+        assert_eq!(letters.len() + left, backlog.jobs.len());
+        // Two workers, each with nine before its breaker opens.
+        assert!(letters.len() <= 2 * 9, "{} dead letters", letters.len());
+        assert!(letters.iter().all(|letter| letter.attribute("error_code") == "MessageRejected"));
+        // SES reports no obstacle, and the hold does not end at once for that.
+        assert_eq!(stack.run_hold_watch().await["emails_held"], true);
+
+        faults.lift_all();
+        registrar(&stack, &["release"]).await.expect(0, &["rejects one email after the other"]);
+        stack.enqueue(after.0.clone()).await;
+        stack.wait_for_email_to(&after.1).await;
+    })
+    .await;
 }

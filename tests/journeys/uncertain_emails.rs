@@ -10,7 +10,7 @@ use serde_json::json;
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
-async fn job_for_a_bounced_recipient_is_a_dead_letter_until_ses_removes_the_suppression() {
+async fn job_for_a_bounced_recipient_is_suppressed_until_ses_removes_the_suppression() {
     let stack = DeployedStack::exclusive().await;
     let faults = Faults::in_front_of(&stack.description.endpoint);
     let student = Student::named("Nobody There");
@@ -18,6 +18,7 @@ async fn job_for_a_bounced_recipient_is_a_dead_letter_until_ses_removes_the_supp
         json!({"v": 1, "id": id, "to": student.email, "subject": "Again", "text": "Hello."})
             .to_string()
     };
+    let course = stack.create_free_course("Nobody There").await;
     stack.put_feedback(&[feedback_event("bounced", &unique_id("job"), &student)]).await;
     stack.wait_until_feedback_is_handled(&student.email).await;
     let listed = json!({"SuppressedDestination": {
@@ -28,12 +29,12 @@ async fn job_for_a_bounced_recipient_is_a_dead_letter_until_ses_removes_the_supp
     let worker = stack.output("EmailWorkerFunctionName");
     stack
         .with_environment(worker, &faults.environment(), async || {
-            let suppressed = unique_id("job");
-            stack.enqueue(job(&suppressed)).await;
-            let letter = stack.take_dead_letter(&suppressed).await;
-            assert_eq!(letter.attribute("error_code"), "suppressed");
-            assert_eq!(letter.attribute("attempts"), "1");
-            assert!(!letter.attribute("first_attempt_at").is_empty());
+            let response = stack.enroll(&student, &course).await;
+            assert_eq!(response.status, 201, "{:?}", response.body);
+            let email = stack.wait_for_email_state(&student, &course, "suppressed").await;
+            assert!(email["reason"].as_str().unwrap().contains("bounced"), "{email}");
+            assert!(!email["failed_at"].is_null());
+            stack.wait_until_not_queued(&student.email).await;
             assert!(faults.sends().is_empty(), "the suppressed job used a permit");
 
             // The local AWS lists no address. So it responds like SES after the address was removed from the list.
@@ -57,6 +58,10 @@ async fn at_most_once_email_whose_response_was_lost_is_unknown_until_a_feedback_
     let course = stack.create_free_course("At Most Once").await;
     let student = Student::named("Ada Lovelace");
     faults.rule(Ses, "SendEmail").mentioning(&student.email).after().cut();
+    // An error of the server is not a refusal either.
+    let other = Student::named("Grace Hopper");
+    let send = faults.rule(Ses, "SendEmail").mentioning(&other.email).after();
+    send.error(500, "InternalFailure", "SES has failed.");
 
     let worker = stack.output("EmailWorkerFunctionName");
     let mut environment = faults.environment();
@@ -66,6 +71,8 @@ async fn at_most_once_email_whose_response_was_lost_is_unknown_until_a_feedback_
             let response = stack.enroll(&student, &course).await;
             assert_eq!(response.status, 201, "{:?}", response.body);
             stack.wait_for_email_state(&student, &course, "unknown").await;
+            assert_eq!(stack.enroll(&other, &course).await.status, 201);
+            stack.wait_for_email_state(&other, &course, "unknown").await;
             response
         })
         .await;
@@ -73,8 +80,11 @@ async fn at_most_once_email_whose_response_was_lost_is_unknown_until_a_feedback_
     let letter = stack.take_dead_letter(&student.email).await;
     assert_eq!(letter.attribute("error_code"), "outcome_unknown");
     stack.only_email_to(&student.email).await;
+    let letter = stack.take_dead_letter(&other.email).await;
+    assert_eq!(letter.attribute("error_code"), "outcome_unknown");
+    stack.only_email_to(&other.email).await;
     let job = response.body["data"]["enrollment"]["id"].as_str().expect("it has an id");
     stack.put_feedback(&[feedback_event("delivered", job, &student)]).await;
     stack.wait_for_email_state(&student, &course, "delivered").await;
-    assert_eq!(faults.sends().len(), 1);
+    assert_eq!(faults.sends().len(), 2);
 }

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{DeployedStack, Student, eventually};
 
-/// The event in the sample of this kind in events/: `delivered`, `bounced`, `complained` or `rejected`.
+/// The event in the sample of this kind in events/: `delivered`, `bounced`, `complained`, `rejected` or `sent`.
 pub fn sample_event(kind: &str) -> Value {
     let path = format!("{}/../events/feedback-{kind}.json", env!("CARGO_MANIFEST_DIR"));
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));

@@ -58,6 +58,7 @@ mod tests {
                 text: "Hello".to_owned(),
                 html: None,
             }),
+            deadline: None,
         }
     }
 

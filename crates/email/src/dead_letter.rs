@@ -26,12 +26,14 @@ pub mod attribute {
     pub const ATTEMPTS: &str = "attempts";
 }
 
-/// The code of a dead letter whose email may have been sent. Its template is sent at most once, so only an
-/// operator can decide to send it again.
+/// The code of a dead letter whose email may have been sent, once or several times. Only an operator can decide
+/// to send it again.
 pub const OUTCOME_UNKNOWN: &str = "outcome_unknown";
 /// The code of a dead letter that SQS itself moved: every worker that received it died.
 pub const TOO_MANY_RECEIVES: &str = "too_many_receives";
 
+/// The code of a dead letter whose [deadline](crate::deadline) has passed: it was not sent.
+pub const EXPIRED: &str = "expired";
 /// The code of a dead letter with another email under an id that the ledger has seen: it was not sent.
 pub const ID_REUSED: &str = "id_reused";
 /// The code of a dead letter whose body is larger than [`MAX_JOB_BYTES`](crate::job::MAX_JOB_BYTES).
@@ -41,7 +43,7 @@ pub const JOB_TOO_LARGE: &str = "job_too_large";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
     /// The kind of reason, for machines: `malformed_job`, [`JOB_TOO_LARGE`], [`ID_REUSED`],
-    /// `unknown_template`, `invalid_data`, `suppressed`, [`OUTCOME_UNKNOWN`], or the provider's own error code.
+    /// `unknown_template`, `invalid_data`, `suppressed`, [`EXPIRED`], [`OUTCOME_UNKNOWN`], or the provider's own error code.
     pub code: String,
     /// The reason in words, for people.
     pub text: String,

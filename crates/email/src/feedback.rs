@@ -34,6 +34,8 @@ pub const REPLY: &str = "Transient/General";
 /// What happened to an email.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
+    /// The provider accepted the email. It settles an attempt without an answer.
+    Sent,
     /// The recipient's server accepted the email.
     Delivered,
     /// The recipient's server refused the email.
@@ -59,6 +61,7 @@ impl Event {
     /// The state of the job after the event.
     pub fn state(&self) -> State {
         match self {
+            Self::Sent => State::Sent,
             Self::Delivered => State::Delivered,
             Self::Bounced { .. } => State::Bounced,
             Self::Rejected { .. } => State::Rejected,
@@ -69,7 +72,7 @@ impl Event {
     /// The provider's words, if it has any.
     pub fn detail(&self) -> Option<&str> {
         match self {
-            Self::Delivered => None,
+            Self::Sent | Self::Delivered => None,
             Self::Bounced { detail, .. }
             | Self::Rejected { detail }
             | Self::Complained { detail } => Some(detail),

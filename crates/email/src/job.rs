@@ -3,6 +3,7 @@
 //! ```json
 //! {"v":1, "id":"0198…", "to":"ada@example.com", "template":"enrollment-confirmation", "data":{…}}
 //! {"v":1, "id":"0198…", "to":"ada@example.com", "subject":"Hello", "text":"…", "html":"…"}
+//! {"v":1, "id":"0198…", "to":"ada@example.com", "subject":"Your code", "text":"…", "deadline":"2026-11-25T04:22:30Z"}
 //! ```
 //!
 //! Any service of the platform may enqueue. `id` is the idempotency key: a job that is enqueued twice is
@@ -14,6 +15,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
+use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
 use crate::{
     address::{EmailAddress, InvalidEmailAddress},
@@ -110,6 +112,8 @@ pub struct Job {
     /// The provider counts recipients: a job with two would be two sends.
     pub to: EmailAddress,
     pub content: Content,
+    /// It is not sent after this. `None` for the [default](crate::deadline).
+    pub deadline: Option<OffsetDateTime>,
 }
 
 /// The content of a job's email.
@@ -164,6 +168,8 @@ pub enum MalformedJob {
         /// The character and its kind.
         why: UnwantedCharacter,
     },
+    #[error("`deadline` is not a time in RFC 3339, such as 2026-11-25T04:22:30Z")]
+    Deadline,
     #[error("neither `template` nor `subject` is present")]
     NoContent,
     #[error("both `template` and `subject` are present")]
@@ -192,10 +198,11 @@ impl Job {
         }
         let id = required(&mut fields, "id")?.parse()?;
         let to = required(&mut fields, "to")?.parse()?;
-        Ok(Self { id, to, content: Content::parse(&mut fields)? })
+        let deadline = optional(&mut fields, "deadline")?.as_deref().map(moment).transpose()?;
+        Ok(Self { id, to, content: Content::parse(&mut fields)?, deadline })
     }
 
-    /// The digest of its email.
+    /// The digest of its email. The deadline is not part of it.
     pub fn digest(&self) -> ContentDigest {
         let mut digest = Sha256::new();
         add(&mut digest, self.to.as_str());
@@ -219,8 +226,8 @@ impl Job {
 
     /// The body from which [`Job::parse`] reads the same job, in characters that the queue carries.
     pub fn to_body(&self) -> String {
-        let Self { id, to, content } = self;
-        match content {
+        let Self { id, to, content, deadline } = self;
+        let mut body = match content {
             Content::Template { name, data } => {
                 json!({"v": 1, "id": id, "to": to, "template": name, "data": data})
             }
@@ -230,11 +237,12 @@ impl Job {
             Content::Message(Message { subject, text, html: Some(html) }) => {
                 json!({"v": 1, "id": id, "to": to, "subject": subject.as_str(), "text": text, "html": html})
             }
+        };
+        if let Some(deadline) = deadline.and_then(|at| at.format(&Rfc3339).ok()) {
+            body["deadline"] = deadline.into();
         }
-        .to_string()
         // JSON does not require these two to be escaped; the others that the queue does not carry it does.
-        .replace('\u{fffe}', "\\ufffe")
-        .replace('\u{ffff}', "\\uffff")
+        body.to_string().replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
     }
 }
 
@@ -281,6 +289,13 @@ impl Content {
             (Some(_), Some(_)) => Err(MalformedJob::TwoContents),
         }
     }
+}
+
+/// A time whose year RFC 3339 can write in UTC as well.
+fn moment(text: &str) -> Result<OffsetDateTime, MalformedJob> {
+    let at = OffsetDateTime::parse(text, &Rfc3339).ok();
+    let utc = at.and_then(|at| at.checked_to_offset(UtcOffset::UTC));
+    utc.filter(|at| (0..=9999).contains(&at.year())).ok_or(MalformedJob::Deadline)
 }
 
 /// A body's text, which may have many lines.
@@ -379,6 +394,18 @@ mod tests {
                 r#"{"v":1,"id":"a","to":"ada@example.com","template":"t","data":{"x":["\ufffe"]}}"#,
                 "`data` has a character that the email queue cannot carry (U+FFFE)",
             ),
+            (
+                r#"{"v":1,"id":"a","to":"ada@example.com","subject":"s","text":"","deadline":1}"#,
+                "`deadline` is not a string",
+            ),
+            (
+                r#"{"v":1,"id":"a","to":"ada@example.com","subject":"s","text":"","deadline":"tomorrow"}"#,
+                "`deadline` is not a time in RFC 3339, such as 2026-11-25T04:22:30Z",
+            ),
+            (
+                r#"{"v":1,"id":"a","to":"ada@example.com","subject":"s","text":"","deadline":"9999-12-31T23:59:59-01:00"}"#,
+                "`deadline` is not a time in RFC 3339, such as 2026-11-25T04:22:30Z",
+            ),
             (r#"{"v":"1"}"#, "`v` is not 1, the only known version of the contract"),
             (r#"{"v":1.5}"#, "`v` is not 1, the only known version of the contract"),
             (&" ".repeat(MAX_JOB_BYTES + 1), "the body is larger than 1040384 bytes"),
@@ -397,6 +424,19 @@ mod tests {
         for body in [job("1.0"), job("1e0"), job("10e-1"), format!("\u{feff}{}", job("1"))] {
             assert_eq!(Job::parse(&body).as_ref(), Ok(&expected), "{body}");
         }
+    }
+
+    #[test]
+    fn deadline_is_read_in_any_offset_and_is_not_part_of_the_email() {
+        let job = |deadline: &str| {
+            let rest = r#""id":"a","to":"ada@example.com","subject":"s","text":"t""#;
+            Job::parse(&format!(r#"{{"v":1,{rest},"deadline":{deadline}}}"#)).unwrap()
+        };
+        let one = job(r#""2026-11-25T04:22:30Z""#);
+        assert_eq!(one, job(r#""2026-11-25T05:22:30.000+01:00""#));
+        assert_eq!(one.deadline.unwrap().unix_timestamp(), 1_795_580_550);
+        assert_eq!(job("null").deadline, None);
+        assert_eq!(one.digest(), job("null").digest());
     }
 
     #[test]
@@ -439,7 +479,12 @@ mod tests {
         let text = "\0\u{1f}\u{7f}\u{fffe}\u{ffff}\\\u{ffff}".to_owned();
         let subject = "s".parse().unwrap();
         let content = Content::Message(Message { subject, text: text.clone(), html: None });
-        let job = Job { id: "a".parse().unwrap(), to: "ada@example.com".parse().unwrap(), content };
+        let job = Job {
+            id: "a".parse().unwrap(),
+            to: "ada@example.com".parse().unwrap(),
+            content,
+            deadline: None,
+        };
         let body = job.to_body();
         assert_eq!(check_carried(&body), Ok(()));
         assert_eq!(serde_json::from_str::<Value>(&body).unwrap()["text"], text);
@@ -461,7 +506,9 @@ mod tests {
             text in "[\\t\\r\\n -~é\u{fffd}😀]*",
             html in proptest::option::of("[\\n -~é]*"),
             templated: bool,
+            deadline in proptest::option::of(0_i64..250_000_000_000),
         ) {
+            let deadline = deadline.map(|at| OffsetDateTime::from_unix_timestamp(at).unwrap());
             let content = if templated {
                 let data = Map::from_iter([("text".to_owned(), Value::from(text))]);
                 Content::Template { name: subject, data }
@@ -469,7 +516,7 @@ mod tests {
                 Content::Message(Message { subject: subject.parse().unwrap(), text, html })
             };
             let to = format!("{local}@example.com").parse().unwrap();
-            let job = Job { id: id.parse().unwrap(), to, content };
+            let job = Job { id: id.parse().unwrap(), to, content, deadline };
             prop_assert_eq!(Job::parse(&job.to_body()), Ok(job));
         }
     }

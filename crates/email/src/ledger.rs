@@ -5,17 +5,21 @@
 //!  (no entry) -----> sending(until) ----------------> sent ----------> delivered, bounced,
 //!                     |   ^   |   |      hopeless              +-----> rejected, complained
 //!             release |   |   |   +---------------> failed     |
-//!             or end  v   |   |     no answer, and             |
-//!                     (claim over)  at most once  -> unknown --+
+//!             or end  v   |   |  no answer, and at most        |
+//!                     (claim over)  once or too often > unknown +
 //!                         ^                             |
 //!                         +------- redrive (failed, unknown)
 //! ```
 //!
+//! A claim whose recipient is suppressed ends as `suppressed`. Such a job can be claimed again: whoever enqueues
+//! it again may have reached the recipient in the meantime.
+//!
 //! A worker claims a job by a conditional write before it asks for a permit, so a duplicate delivery,
 //! a resumed job or a redrive sends nothing twice. The entry keeps the digest of the email: another email
 //! under the same id is never granted a claim. Two things still can: a crash between the provider's
-//! answer and the ledger's write, and a lost answer. A job that is sent at most once is then `unknown`
-//! until an event or an operator settles it.
+//! answer and the ledger's write, and a lost answer. The ledger counts such attempts. A job that is sent at
+//! most once is then `unknown` until an event or an operator settles it, and every other job after
+//! [`MAX_UNANSWERED`](crate::retry::MAX_UNANSWERED) of them.
 
 use std::{future::Future, time::Duration};
 
@@ -41,6 +45,8 @@ pub enum State {
     Failed,
     /// It may have been sent, and must not be sent twice; the dead-letter queue has it.
     Unknown,
+    /// Nothing was sent, because the recipient is suppressed. There is no dead letter.
+    Suppressed,
     /// The provider has accepted the email.
     Sent,
     /// The recipient's server has accepted it.
@@ -54,10 +60,11 @@ pub enum State {
 }
 
 impl State {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Sending,
         Self::Failed,
         Self::Unknown,
+        Self::Suppressed,
         Self::Sent,
         Self::Delivered,
         Self::Bounced,
@@ -71,6 +78,7 @@ impl State {
             Self::Sending => "sending",
             Self::Failed => "failed",
             Self::Unknown => "unknown",
+            Self::Suppressed => "suppressed",
             Self::Sent => "sent",
             Self::Delivered => "delivered",
             Self::Bounced => "bounced",
@@ -87,7 +95,7 @@ impl State {
     /// An answer or an event moves a job to a higher rank only, so their order does not matter.
     fn rank(self) -> u8 {
         match self {
-            Self::Sending | Self::Failed | Self::Unknown => 0,
+            Self::Sending | Self::Failed | Self::Unknown | Self::Suppressed => 0,
             Self::Sent => 1,
             Self::Delivered => 2,
             // A server can accept an email and refuse it later.
@@ -108,6 +116,9 @@ pub struct Entry {
     pub state: State,
     /// Including the attempt in progress.
     pub attempts: u32,
+    /// Of these, the ones without a known outcome, including the attempt in progress.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unanswered: u32,
     /// When it was first claimed.
     #[serde(with = "time::serde::rfc3339")]
     pub first_attempt_at: OffsetDateTime,
@@ -124,14 +135,14 @@ pub struct Entry {
     /// The provider's id of the email. Older entries have it as `message_id`.
     #[serde(default, alias = "message_id", skip_serializing_if = "Option::is_none")]
     pub ses_message_id: Option<String>,
-    /// When the job became `failed` or `unknown`.
+    /// When the job became `failed`, `unknown` or `suppressed`.
     #[serde(
         default,
         with = "time::serde::rfc3339::option",
         skip_serializing_if = "Option::is_none"
     )]
     pub failed_at: Option<OffsetDateTime>,
-    /// Why it became `failed` or `unknown`.
+    /// Why it became `failed`, `unknown` or `suppressed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// When the last recorded event happened: the delivery, the bounce, the complaint.
@@ -144,6 +155,11 @@ pub struct Entry {
     /// The last event in the provider's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feedback: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A worker's request for a claim.
@@ -162,9 +178,9 @@ pub struct Claim {
 
 /// Whether a released claim was used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Used {
-    /// An attempt was made and failed: it counts.
-    Attempted,
+pub enum Used<'a> {
+    /// An attempt was made, and its failure is known: it counts. The ledger keeps the failure's code.
+    Attempted(&'a str),
     /// No attempt was made: the claim does not count as one.
     NotTried,
 }
@@ -189,11 +205,18 @@ pub enum Claimed {
 }
 
 /// A claim that was granted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     /// Including this one; from 1.
     pub attempts: u32,
     pub first_attempt_at: OffsetDateTime,
+    /// The first attempt, or the last time that the job was reopened.
+    pub waiting_since: OffsetDateTime,
+    /// The code of the last attempt that is known to have failed.
+    pub last_failure: Option<String>,
+    /// The number of earlier claims that ended by themselves: the provider gave no answer, or their worker died.
+    /// Each may have sent the email.
+    pub unanswered: u32,
     /// An [announced](Ledger::announce) attempt has never been settled: the email may have been sent.
     pub unsettled: bool,
 }
@@ -214,7 +237,7 @@ pub trait Ledger {
     fn release(
         &self,
         claim: &Claim,
-        used: Used,
+        used: Used<'_>,
     ) -> impl Future<Output = Result<(), Unavailable>> + Send;
 
     /// Records that the provider accepted the email, unless an event has reported more already. After an
@@ -243,6 +266,15 @@ pub trait Ledger {
         reason: &Reason,
         at: OffsetDateTime,
     ) -> impl Future<Output = Result<(), Unavailable>> + Send;
+
+    /// Records that nothing was sent because the recipient is suppressed, if the claim is still in force.
+    /// Nothing else keeps the job, so after an `Err` the message must be returned to the queue.
+    fn mark_suppressed(
+        &self,
+        claim: &Claim,
+        reason: &Reason,
+        at: OffsetDateTime,
+    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
 }
 
 /// The result of reopening a job.
@@ -261,7 +293,7 @@ pub enum Reopened {
 
 /// Reopens failed jobs for a redrive.
 pub trait Reopen {
-    /// Lets a `failed` or `unknown` job be claimed again. Reopen it before it goes to the queue again, or
+    /// Lets a `failed` or `unknown` job be claimed again, and lets it wait as long as a new one. Reopen it before it goes to the queue again, or
     /// a worker takes it for finished. After an `Err` the job may or may not be open; retrying is safe.
     fn reopen(
         &self,
@@ -299,7 +331,7 @@ mod tests {
     #[test]
     fn an_event_moves_a_job_forward_and_never_back() {
         let outranked = |state: State| state.outranks().collect::<Vec<_>>();
-        let unsettled = [State::Sending, State::Failed, State::Unknown];
+        let unsettled = [State::Sending, State::Failed, State::Unknown, State::Suppressed];
         assert_eq!(outranked(State::Sent), unsettled);
         assert_eq!(outranked(State::Delivered), [&unsettled[..], &[State::Sent]].concat());
         assert!(outranked(State::Bounced).contains(&State::Delivered));

@@ -8,6 +8,7 @@
 
 pub mod address;
 pub mod dead_letter;
+pub mod deadline;
 pub mod feedback;
 pub mod guarantee;
 pub mod hold;

@@ -29,10 +29,13 @@ pub enum Outcome {
         /// The error's code.
         code: String,
     },
-    /// The request may have been written, and there was no response: the email may have been sent.
+    /// The request may have been written, and there was no response, or none that says what became of it: the
+    /// email may have been sent.
     Ambiguous,
     /// The provider will never send this email.
     Rejected(Reason),
+    /// As [`Outcome::Rejected`], and certainly because of this recipient. It says nothing about other emails.
+    BadRecipient(Reason),
 }
 
 impl Outcome {
@@ -45,7 +48,7 @@ impl Outcome {
             Self::Transient { .. } => "transient",
             Self::Unknown { .. } => "unknown",
             Self::Ambiguous => "ambiguous",
-            Self::Rejected(_) => "rejected",
+            Self::Rejected(_) | Self::BadRecipient(_) => "rejected",
         }
     }
 }

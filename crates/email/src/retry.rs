@@ -2,8 +2,8 @@
 //!
 //! The queue counts every receive of a message, whether or not an attempt followed, and moves the message to
 //! the dead-letter queue after [`MAX_RECEIVES`]. So a message with many receives must be received rarely.
-//! With [`not_too_often`], a message that workers always return reaches the end of its [`QUEUE_RETENTION`]
-//! before it reaches [`MAX_RECEIVES`]. Only a message that kills its workers reaches [`MAX_RECEIVES`].
+//! With [`not_too_often`], a message that workers always return reaches its [deadline](crate::deadline), and even
+//! the end of its [`QUEUE_RETENTION`], before it reaches [`MAX_RECEIVES`]. Only a message that kills its workers reaches [`MAX_RECEIVES`].
 
 use std::time::Duration;
 
@@ -11,6 +11,13 @@ use std::time::Duration;
 pub const FIRST_DELAY: Duration = Duration::from_secs(30);
 /// The maximum delay. SQS allows up to 12 hours of visibility timeout in total.
 pub const MAX_DELAY: Duration = Duration::from_hours(2);
+
+/// The maximum number of attempts without a known outcome. After it the job is parked: each of them may have sent
+/// the email.
+///
+/// The provider's `send` event usually settles the first one. Without events, six attempts take about an hour. An
+/// outage of any length costs a recipient at most six copies.
+pub const MAX_UNANSWERED: u32 = 6;
 
 /// The queue delivers a message at most this many times: SQS's own maximum, and `maxReceiveCount` of the
 /// redrive policy in template.yaml.
@@ -34,6 +41,12 @@ pub fn delay(attempts: u32, jitter: f64) -> Duration {
     full.mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 4.0)
 }
 
+/// The delay after the `unanswered`th attempt without a known outcome (from 1): that of a failed attempt, two
+/// doublings ahead, because the retry may be a second email, and an event may make it unnecessary.
+pub fn delay_unanswered(unanswered: u32, jitter: f64) -> Duration {
+    delay(unanswered.saturating_add(2), jitter)
+}
+
 /// The delay, or a longer one if the receive count (from 1) is high. Otherwise the message would become a
 /// dead letter too early.
 pub fn not_too_often(delay: Duration, receives: u32) -> Duration {
@@ -50,6 +63,15 @@ mod tests {
     fn delays_double_from_thirty_seconds_to_two_hours() {
         let delays: Vec<u64> = (1..=11).map(|n| delay(n, 0.0).as_secs()).collect();
         assert_eq!(delays, [30, 60, 120, 240, 480, 960, 1920, 3840, 7200, 7200, 7200]);
+    }
+
+    #[test]
+    fn two_hours_without_answers_cost_at_most_six_attempts() {
+        for jitter in [0.0, 1.0] {
+            let between: Duration =
+                (1..MAX_UNANSWERED).map(|unanswered| delay_unanswered(unanswered, jitter)).sum();
+            assert!((45 * 60..=63 * 60).contains(&between.as_secs()), "{between:?}");
+        }
     }
 
     #[test]

@@ -22,6 +22,16 @@ pub enum SuppressionCause {
     Complaint,
 }
 
+impl SuppressionCause {
+    /// The name in logs, and its stored form.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bounce => "bounce",
+            Self::Complaint => "complaint",
+        }
+    }
+}
+
 impl fmt::Display for SuppressionCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -37,14 +47,21 @@ impl From<SuppressionCause> for Reason {
     }
 }
 
-/// Finds suppressed recipients.
+/// Finds suppressed recipients, in two steps: the first is quick, and the second is needed only for those that the
+/// first one finds. After an `Err` of either, the email must not be sent: retry the job.
 pub trait Suppressions {
-    /// `None` if the recipient is not suppressed. After an `Err`, the email must not be sent: retry the
-    /// job.
+    /// What the copy says. `None` if the recipient is not in it.
     fn find(
         &self,
         recipient: &EmailAddress,
     ) -> impl Future<Output = Result<Option<SuppressionCause>, Unavailable>> + Send;
+
+    /// Whether the provider still suppresses a recipient of the copy. It may be slow, and allows about one lookup per
+    /// second.
+    fn confirm(
+        &self,
+        recipient: &EmailAddress,
+    ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
 }
 
 /// Adds suppressed recipients.

@@ -312,6 +312,7 @@ impl Enrollment {
                     ("course_title".to_owned(), text(self.course_title.as_str())),
                 ]),
             },
+            deadline: None,
         }
     }
 }

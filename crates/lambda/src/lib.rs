@@ -7,6 +7,8 @@ mod deadline;
 pub mod env;
 pub mod log_events;
 pub mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use deadline::deadline;
 pub use env::Environment;

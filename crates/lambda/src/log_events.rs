@@ -3,11 +3,20 @@
 //! Metric filters in template.yaml and `registrar audit` read these names, so each one is written here
 //! once. `tests/ties.rs` compares them with the template.
 
-/// One attempt to send an email ended.
+/// One attempt to send an email starts, or has ended.
 pub const SEND_ATTEMPT: &str = "send_attempt";
-/// Sending is held. The worker logs it when it places a hold, and hold-watch at each run while a hold
-/// is in force.
+/// The age of the oldest job in a batch, in `oldest_job_age_seconds`.
+pub const OLDEST_JOB: &str = "oldest_job";
+/// A job was not sent because its recipient is suppressed.
+pub const EMAIL_SUPPRESSED: &str = "email_suppressed";
+/// A job became a dead letter, for the reason `code`.
+pub const DEAD_LETTER_KEPT: &str = "dead_letter_kept";
+/// Sending is held. The worker logs it when it places a hold.
 pub const EMAIL_HELD: &str = "email_held";
+/// Whether sending is held: `held` is 1 or 0. hold-watch logs it at each run that can read the holds.
+pub const HOLDS_CHECKED: &str = "holds_checked";
+/// No email can be sent with the deployed parameters, or at the account's rate. The worker logs it for each batch.
+pub const SENDING_IMPOSSIBLE: &str = "sending_impossible";
 /// The holds could not be read, changed or enforced. The next run retries it.
 pub const HOLDS_UNATTENDED: &str = "holds_unattended";
 /// An SES event about an email was handled.
@@ -29,9 +38,14 @@ pub const ENROLLMENT_STUCK: &str = "enrollment_stuck";
 pub const REFUND_FAILED: &str = "refund_failed";
 
 /// Every name.
-pub const ALL: [&str; 11] = [
+pub const ALL: [&str; 16] = [
     SEND_ATTEMPT,
+    OLDEST_JOB,
+    EMAIL_SUPPRESSED,
+    DEAD_LETTER_KEPT,
     EMAIL_HELD,
+    HOLDS_CHECKED,
+    SENDING_IMPOSSIBLE,
     HOLDS_UNATTENDED,
     EMAIL_FEEDBACK,
     EMAIL_FEEDBACK_FAILED,

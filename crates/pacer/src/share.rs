@@ -25,27 +25,6 @@ impl SendLimit {
     pub const fn get(self) -> u32 {
         self.0.get()
     }
-
-    /// This limit, or `per_second` times the window if that is lower.
-    ///
-    /// For a provider that publishes its rate, in sends per second.
-    ///
-    /// # Errors
-    ///
-    /// The rate is negative, is not a number, or allows less than one send per window.
-    pub fn lowered_to_rate(self, per_second: f64, window: Window) -> Result<Self, Invalid> {
-        let sends = (per_second * window.get().as_secs_f64()).floor();
-        if sends.is_nan() || sends < 1.0 {
-            return Err(Invalid::new(
-                Quantity::Limit,
-                format!("a rate of {per_second} per second is less than one send in {window}"),
-            ));
-        }
-        // `as` saturates, and a saturated value is above this limit anyway.
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let sends = NonZeroU32::new(sends as u32).unwrap_or(NonZeroU32::MIN);
-        Ok(Self(self.0.min(sends)))
-    }
 }
 
 impl FromStr for SendLimit {
@@ -362,17 +341,6 @@ mod tests {
             ("0.5".parse::<Slack>().unwrap_err(), Quantity::Slack),
         ] {
             assert_eq!(error.quantity(), quantity, "{error}");
-        }
-    }
-
-    #[test]
-    fn provider_rate_only_lowers_the_limit() {
-        let (limit, minute) = (SendLimit::new(300).unwrap(), Window::from_secs(60).unwrap());
-        for (rate, expected) in [(14.0, 300), (f64::INFINITY, 300), (1.0, 60), (0.02, 1)] {
-            assert_eq!(limit.lowered_to_rate(rate, minute).unwrap().get(), expected);
-        }
-        for rate in [0.0, -1.0, f64::NAN, 0.01] {
-            assert!(limit.lowered_to_rate(rate, minute).is_err(), "{rate}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Parameters that cannot be deployed, named as in template.yaml.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use pacer::Quantity;
 
@@ -25,6 +25,16 @@ pub enum Parameter {
 }
 
 impl Parameter {
+    /// The parameters of template.yaml.
+    pub const OF_TEMPLATE: [Self; 6] = [
+        Self::SendLimit,
+        Self::SendWindowSeconds,
+        Self::SendSlackMilliseconds,
+        Self::WorkerConcurrency,
+        Self::WorkerBatchSize,
+        Self::WorkerTimeout,
+    ];
+
     /// The name in template.yaml.
     pub const fn name(self) -> &'static str {
         match self {
@@ -38,6 +48,23 @@ impl Parameter {
         }
     }
 }
+
+/// Parses the name of a parameter of template.yaml.
+impl FromStr for Parameter {
+    type Err = UnknownParameter;
+
+    fn from_str(name: &str) -> Result<Self, UnknownParameter> {
+        let known = Self::OF_TEMPLATE.into_iter().find(|parameter| parameter.name() == name);
+        known.ok_or(UnknownParameter)
+    }
+}
+
+/// A name that is not one of the parameters of the email worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "must be SendLimit, SendWindowSeconds, SendSlackMilliseconds, WorkerConcurrency, WorkerBatchSize or WorkerTimeout"
+)]
+pub struct UnknownParameter;
 
 impl fmt::Display for Parameter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,8 +1,9 @@
 //! From a send limit and the provider's expected latency to the deployment parameters of the email
 //! worker, each with its reason.
 //!
-//! [`Plan::new`] chooses the parameters. [`WorkerSettings::check`] rejects parameters that cannot
-//! work together. The worker calls it at startup, on its deployed settings.
+//! [`Plan::new`] chooses the parameters. [`WorkerSettings::check`] rejects parameters with which nothing can be sent,
+//! and [`WorkerSettings::advice`] names those that waste something. `registrar plan --check` prints both before a
+//! deployment; the worker checks its deployed settings and, if nothing can be sent, says so and keeps the emails.
 //!
 //! ```
 //! # use pacer::{SendLimit, Window};
@@ -14,13 +15,19 @@
 //! # Ok::<(), sizing::Invalid>(())
 //! ```
 
+mod account;
+mod given;
 mod human;
 mod invalid;
 mod plan;
 mod reasons;
+mod table;
 mod worker_settings;
 
-pub use invalid::{Invalid, Parameter};
+pub use invalid::{Invalid, Parameter, UnknownParameter};
 pub use plan::{DEFAULT_LATENCY, HANDOVER, Plan, Usable};
 pub use reasons::Choice;
-pub use worker_settings::{CLOSING_ROOM, SES_ATTEMPT_TIMEOUT, WorkerSettings};
+pub use worker_settings::{
+    CALL_TIMEOUT, CLOSING_ROOM, ENDING_ROOM, RETURNING_ROOM, SES_ATTEMPT_TIMEOUT, SETTLING_ROOM,
+    WorkerSettings, sends_within,
+};

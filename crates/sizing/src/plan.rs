@@ -7,9 +7,10 @@ use pacer::{SendLimit, Share, Slack, Slots, Window};
 use crate::{
     Invalid, Parameter,
     human::human,
+    table::warm_write_units,
     worker_settings::{
         CLOSING_ROOM, MAX_BATCH_SIZE, MAX_SLOTS, MAX_WORKER_TIMEOUT, MIN_SLOTS,
-        SES_ATTEMPT_TIMEOUT, WorkerSettings, max_messages,
+        SES_ATTEMPT_TIMEOUT, WorkerSettings, max_sends,
     },
 };
 
@@ -34,10 +35,13 @@ const SLACK_STEP: Duration = Duration::from_millis(25);
 
 /// The allowed values of `WorkerTimeout` in template.yaml, in seconds. The template lists them
 /// because the queue's visibility timeout depends on them and CloudFormation cannot multiply.
-const TIMEOUTS: [u64; 9] = [30, 60, 90, 120, 180, 240, 300, 600, 900];
+pub(crate) const TIMEOUTS: [u64; 9] = [30, 60, 90, 120, 180, 240, 300, 600, 900];
 
 /// The maximum of `SendWindowSeconds` in template.yaml.
-const MAX_WINDOW: Duration = Duration::from_hours(24);
+pub(crate) const MAX_WINDOW: Duration = Duration::from_hours(24);
+
+/// Not part of the worker's settings.
+pub(crate) const EMAILS_TABLE_WRITE_UNITS: &str = "EmailsTableWriteUnits";
 
 /// For a larger batch, Lambda requires a batching window of at least one second.
 const MAX_BATCH_SIZE_WITHOUT_WINDOW: u32 = 10;
@@ -134,7 +138,7 @@ impl Plan {
     /// The template's parameters as the argument of `sam deploy --parameter-overrides`.
     pub fn parameter_overrides(&self) -> String {
         let WorkerSettings { limit, window, slack, slots, batch_size, timeout } = self.settings;
-        [
+        let parameters = [
             (Parameter::SendLimit, limit.to_string()),
             (Parameter::SendWindowSeconds, window.get().as_secs().to_string()),
             (Parameter::SendSlackMilliseconds, slack.get().as_millis().to_string()),
@@ -143,7 +147,11 @@ impl Plan {
             (Parameter::WorkerTimeout, timeout.as_secs().to_string()),
         ]
         .map(|(parameter, value)| format!("{parameter}={value}"))
-        .join(" ")
+        .join(" ");
+        match warm_write_units(limit, window) {
+            Some(units) => format!("{parameters} {EMAILS_TABLE_WRITE_UNITS}={units}"),
+            None => parameters,
+        }
     }
 
     pub(crate) fn batch_duration(&self) -> Duration {
@@ -196,7 +204,7 @@ fn slots_for(limit: SendLimit, window: Window, slack: Slack) -> Result<Slots, In
     let best = candidates
         .iter()
         .filter(has_min_interval)
-        .filter(|share| max_messages(share.interval(), MAX_WORKER_TIMEOUT) > 0)
+        .filter(|share| max_sends(share.interval(), MAX_WORKER_TIMEOUT) > 0)
         .min_by(|a, b| cost(limit, a).partial_cmp(&cost(limit, b)).unwrap_or(Ordering::Equal));
     best.map(|share| share.slots()).ok_or_else(|| {
         let problem = format!(

@@ -3,9 +3,10 @@
 use crate::{
     human::human,
     plan::{
-        HANDOVER, MIN_GAIN_PER_SLOT_PERCENT, MIN_INTERVAL, Plan, TARGET_BATCH_DURATION,
-        VISIBILITY_TIMEOUT_FACTOR,
+        EMAILS_TABLE_WRITE_UNITS, HANDOVER, MIN_GAIN_PER_SLOT_PERCENT, MIN_INTERVAL, Plan,
+        TARGET_BATCH_DURATION, VISIBILITY_TIMEOUT_FACTOR,
     },
+    table::{NEW_TABLE_WRITE_UNITS, WRITE_UNITS_QUOTA, warm_write_units, write_units},
     worker_settings::{CLOSING_ROOM, MAX_BATCH_SIZE, SES_ATTEMPT_TIMEOUT, WorkerSettings},
 };
 
@@ -32,6 +33,7 @@ impl Plan {
             self.batching_choice(),
             self.timeout_choice(),
             self.visibility_choice(),
+            self.table_choice(),
             self.usable_choice(),
         ]
     }
@@ -123,6 +125,22 @@ impl Plan {
         }
     }
 
+    fn table_choice(&self) -> Choice {
+        let WorkerSettings { limit, window, .. } = self.settings();
+        let needed = write_units(limit, window);
+        let units = warm_write_units(limit, window).unwrap_or_default();
+        let mut reason = format!(
+            "the ledger needs up to {needed} write units per second, and a new table takes \
+             {NEW_TABLE_WRITE_UNITS}"
+        );
+        reason.push_str(match units {
+            0 => ": 0 leaves it as it is",
+            1..=WRITE_UNITS_QUOTA => "; a table that took as many before needs none",
+            _ => "; more than DynamoDB's default quota per table: raise it first",
+        });
+        Choice { name: EMAILS_TABLE_WRITE_UNITS, value: units.to_string(), reason }
+    }
+
     fn usable_choice(&self) -> Choice {
         let usable = self.usable();
         let limit = f64::from(self.settings().limit.get());
@@ -154,7 +172,7 @@ mod tests {
         let (limit, window) = (SendLimit::new(300).unwrap(), Window::from_secs(60).unwrap());
         let plan = Plan::new(limit, window, DEFAULT_LATENCY).unwrap();
         let choices = plan.choices();
-        assert_eq!(choices.len(), 9);
+        assert_eq!(choices.len(), 10);
         assert!(choices.iter().all(|choice| choice.reason.len() > 20), "{choices:#?}");
     }
 }

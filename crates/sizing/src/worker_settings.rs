@@ -1,4 +1,4 @@
-//! The worker's deployed settings, and the check that they can work together.
+//! The worker's deployed settings, the check that they can send at all, and what wastes some of the limit.
 
 use std::time::Duration;
 
@@ -10,8 +10,24 @@ use crate::{Invalid, Parameter, human::human};
 /// this long before its deadline.
 pub const SES_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The time that an invocation needs after its last attempt to record the outcome and return.
-pub const CLOSING_ROOM: Duration = Duration::from_secs(2);
+/// The maximum duration of a call to DynamoDB, SQS or Lambda, with its retries: `CALL_TIMEOUT` of
+/// `crates/adapters/src/clients.rs`. The worker does not compile if the two differ.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The time to record an outcome: two calls, one after the other. They store a dead letter and mark its job, or release
+/// a claim and record a hold. The worker gives up what takes longer.
+pub const SETTLING_ROOM: Duration = CALL_TIMEOUT.saturating_mul(2);
+
+/// The time to return messages to the queue: one call, and others at the same time.
+pub const RETURNING_ROOM: Duration = CALL_TIMEOUT;
+
+/// The time to respond to Lambda.
+pub const ENDING_ROOM: Duration = Duration::from_millis(500);
+
+/// The time that an invocation needs after its last attempt. `functions/email-worker/src/closing.rs` enforces each
+/// part, however slow a call is.
+pub const CLOSING_ROOM: Duration =
+    SETTLING_ROOM.saturating_add(RETURNING_ROOM).saturating_add(ENDING_ROOM);
 
 /// Lambda allows batches of 10,000 messages, but a batch must also fit into an invocation's 6 MB.
 pub(crate) const MAX_BATCH_SIZE: u32 = 1000;
@@ -41,14 +57,14 @@ pub struct WorkerSettings {
 }
 
 impl WorkerSettings {
-    /// Returns the share of each slot if these settings can work together.
+    /// Returns the share of each slot if an invocation with these settings can send at least one email.
     ///
-    /// Check the deployed limit, not one that is lowered to the provider's rate. At a lower rate
-    /// the worker returns the messages that it cannot send in time, which is not an error.
+    /// Settings that only waste some of the limit pass; [`WorkerSettings::advice`] names them. A batch that is too
+    /// large for one invocation passes too: the worker returns what it cannot send in time.
     ///
     /// # Errors
     ///
-    /// The settings cannot work together. The error names the parameter to change.
+    /// Nothing can be sent with these settings. The error names the parameter to change.
     pub fn check(&self) -> Result<Share, Invalid> {
         in_range(
             Parameter::WorkerConcurrency,
@@ -57,8 +73,6 @@ impl WorkerSettings {
             MAX_SLOTS,
             "the range of an SQS event source's maximum concurrency",
         )?;
-        let share = Share::new(self.limit, self.window, self.slots, self.slack)?;
-        self.check_slack()?;
         in_range(
             Parameter::WorkerBatchSize,
             self.batch_size,
@@ -66,13 +80,16 @@ impl WorkerSettings {
             MAX_BATCH_SIZE,
             "for a batch to fit into an invocation's 6 MB",
         )?;
+        let share = Share::new(self.limit, self.window, self.slots, self.slack)?;
         self.check_timeout(share)?;
         Ok(share)
     }
 
-    fn check_slack(&self) -> Result<(), Invalid> {
+    /// The parameters that work and waste some of the limit or of the batches, each with a better value.
+    pub fn advice(&self, share: Share) -> Vec<Invalid> {
+        let mut advice = Vec::new();
         if self.slack.get() > self.window.get() {
-            return Err(Invalid::new(
+            advice.push(Invalid::new(
                 Parameter::SendSlackMilliseconds,
                 format!(
                     "{} is longer than SendWindowSeconds ({}), which leaves less than half of the \
@@ -82,18 +99,35 @@ impl WorkerSettings {
                 ),
             ));
         }
-        Ok(())
+        let max_batch = max_sends(share.interval(), self.timeout);
+        if max_batch < self.batch_size.into() {
+            advice.push(Invalid::new(
+                Parameter::WorkerBatchSize,
+                format!(
+                    "of {} messages, {} apart, an invocation of {} sends {max_batch} and returns the \
+                     rest: use at most {max_batch}, or a longer WorkerTimeout",
+                    self.batch_size,
+                    human(share.interval()),
+                    human(self.timeout),
+                ),
+            ));
+        }
+        advice
     }
 
-    fn check_timeout(&self, share: Share) -> Result<(), Invalid> {
+    /// The maximum number of emails that an invocation sends.
+    pub fn sends_per_invocation(&self, share: Share) -> u128 {
+        max_sends(share.interval(), self.timeout).min(self.batch_size.into())
+    }
+
+    pub(crate) fn check_timeout(&self, share: Share) -> Result<(), Invalid> {
         if self.timeout > MAX_WORKER_TIMEOUT {
             return Err(Invalid::new(
                 Parameter::WorkerTimeout,
                 format!("{} is longer than Lambda's maximum of 900 s", human(self.timeout)),
             ));
         }
-        let max_batch = max_messages(share.interval(), self.timeout);
-        if max_batch == 0 {
+        if max_sends(share.interval(), self.timeout) == 0 {
             return Err(Invalid::new(
                 Parameter::WorkerTimeout,
                 format!(
@@ -106,29 +140,23 @@ impl WorkerSettings {
                 ),
             ));
         }
-        if u128::from(self.batch_size) > max_batch {
-            return Err(Invalid::new(
-                Parameter::WorkerBatchSize,
-                format!(
-                    "{} messages, {} apart, do not fit into WorkerTimeout ({}) with an attempt's \
-                     timeout ({}) and {} to close: use at most {max_batch}, or a longer timeout",
-                    self.batch_size,
-                    human(share.interval()),
-                    human(self.timeout),
-                    human(SES_ATTEMPT_TIMEOUT),
-                    human(CLOSING_ROOM),
-                ),
-            ));
-        }
         Ok(())
     }
 }
 
-/// The maximum number of messages that an invocation can send within `timeout`, which includes the
-/// last attempt's timeout and [`CLOSING_ROOM`].
-pub(crate) fn max_messages(interval: Duration, timeout: Duration) -> u128 {
-    let room = timeout.saturating_sub(SES_ATTEMPT_TIMEOUT + CLOSING_ROOM);
-    room.as_nanos() / interval.as_nanos()
+/// The maximum number of sends of an invocation that starts none later than `room` after its own start: the first
+/// one is an interval after it (rule 1 of the pacer), and each other an interval after the one before.
+pub const fn sends_within(interval: Duration, room: Duration) -> u128 {
+    match room.as_nanos().checked_div(interval.as_nanos()) {
+        Some(sends) => sends,
+        None => u128::MAX,
+    }
+}
+
+/// The maximum number of sends of an invocation of this duration, which ends with the last attempt's timeout and
+/// [`CLOSING_ROOM`].
+pub(crate) fn max_sends(interval: Duration, timeout: Duration) -> u128 {
+    sends_within(interval, timeout.saturating_sub(SES_ATTEMPT_TIMEOUT + CLOSING_ROOM))
 }
 
 fn in_range(
@@ -179,18 +207,10 @@ mod tests {
                 "SendLimit: 300 cannot be shared by 301",
             ),
             (
-                WorkerSettings { slack: Slack::from_millis(60_001).unwrap(), ..working },
-                "SendSlackMilliseconds: 60",
-            ),
-            (
                 WorkerSettings { batch_size: 0, ..working },
                 "WorkerBatchSize: 0 is not from 1 to 1000",
             ),
             (WorkerSettings { batch_size: 1001, ..working }, "WorkerBatchSize: 1001 is not from"),
-            (
-                WorkerSettings { batch_size: 120, ..working },
-                "WorkerBatchSize: 120 messages, 401.7 ms",
-            ),
             (
                 WorkerSettings { timeout: seconds(901), ..working },
                 "WorkerTimeout: 901 s is longer than",
@@ -206,8 +226,41 @@ mod tests {
     }
 
     #[test]
-    fn largest_batch_named_by_the_error_passes_the_check() {
+    fn settings_that_only_waste_something_pass_with_advice() {
         let working = working();
-        assert!(WorkerSettings { batch_size: 119, ..working }.check().is_ok());
+        let slack = |milliseconds| Slack::from_millis(milliseconds).unwrap();
+        for (settings, expected) in [
+            (working, None),
+            (
+                WorkerSettings { slack: slack(60_001), ..working },
+                Some("SendSlackMilliseconds: 60 s is longer than SendWindowSeconds"),
+            ),
+            (
+                WorkerSettings { batch_size: 1000, ..working },
+                Some("WorkerBatchSize: of 1000 messages, 401.7 ms apart"),
+            ),
+        ] {
+            let advice = settings.advice(settings.check().unwrap());
+            let first = advice.first().map(ToString::to_string);
+            let as_expected = match (&first, expected) {
+                (Some(advice), Some(expected)) => advice.starts_with(expected),
+                (first, expected) => first.is_none() && expected.is_none(),
+            };
+            assert!(as_expected, "{first:?}");
+        }
+    }
+
+    #[test]
+    fn lower_limit_with_the_other_defaults_can_send() {
+        let limit = SendLimit::new(60).unwrap();
+        assert!(WorkerSettings { limit, ..working() }.check().is_ok());
+    }
+
+    #[test]
+    fn first_send_is_an_interval_after_the_start() {
+        let (interval, room) = (Duration::from_secs(2), Duration::from_secs(7));
+        assert_eq!(sends_within(interval, room), 3);
+        assert_eq!(sends_within(interval, Duration::from_secs(6)), 3);
+        assert_eq!(sends_within(interval, Duration::from_millis(1_999)), 0);
     }
 }

@@ -1,11 +1,11 @@
-//! Every plan is checked, over the whole range of limits, windows and latencies.
+//! Every plan is checked, over the whole range of limits, windows and latencies; and the account's rate is kept.
 #![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 
-use pacer::{SendLimit, Window};
+use pacer::{Moment, Pacer, SendLimit, Share, Slack, Slots, Wait, Window};
 use proptest::{prelude::*, test_runner::FileFailurePersistence};
-use sizing::Plan;
+use sizing::{Plan, WorkerSettings};
 
 proptest! {
     #![proptest_config(ProptestConfig {
@@ -34,4 +34,85 @@ proptest! {
             }
         }
     }
+
+    /// At the account's rate, no second contains more emails than it allows, if it allows one per slot.
+    #[test]
+    fn account_rate_is_kept_per_second_and_never_raises_the_pace(
+        (settings, share) in settings(),
+        rate in prop_oneof![0.001..2.0, 1.0..100.0, 1.0..1e6],
+    ) {
+        let Ok(at_rate) = settings.share_at(rate) else {
+            // Only because an interval is longer than the longest invocation.
+            let slots = f64::from(settings.slots.get());
+            let longest = settings.timeout.as_secs_f64();
+            prop_assert!(slots / rate + settings.slack.get().as_secs_f64() > longest - 20.0);
+            return Ok(());
+        };
+        prop_assert!(at_rate.interval() >= share.interval());
+        prop_assert_eq!((at_rate.slots(), at_rate.slack()), (share.slots(), share.slack()));
+        prop_assert!(at_rate.window() >= share.window());
+        let (slots, interval) = (f64::from(settings.slots.get()), at_rate.interval());
+        prop_assert!(slots / interval.as_secs_f64() <= rate, "on average");
+        let per_slot = rate.div_euclid(slots);
+        if per_slot >= 1.0 {
+            let second = Duration::from_secs(1) + settings.slack.get();
+            prop_assert!(interval.as_secs_f64() * per_slot >= second.as_secs_f64() - 1e-6);
+        }
+    }
+
+    /// A slot whose invocations have different rates keeps its share of the limit: no window contains more arrivals,
+    /// each at the worst moment of its attempt.
+    #[test]
+    fn slot_whose_rate_changes_between_invocations_keeps_the_limit(
+        (settings, share) in settings(),
+        invocations in proptest::collection::vec(
+            (0.01..200.0_f64, proptest::collection::vec(latency(), 1..6)),
+            1..30,
+        ),
+    ) {
+        let mut now = Moment::ORIGIN;
+        let mut attempts = Vec::new();
+        for (rate, latencies) in invocations {
+            let Ok(share) = settings.share_at(rate) else { continue };
+            let mut pacer = Pacer::new(share, now);
+            for latency in latencies {
+                let attempt = loop {
+                    match pacer.start(now) {
+                        Ok(attempt) => break attempt,
+                        Err(Wait::Until(then)) => now = then,
+                        Err(Wait::ForAttemptEnd) => unreachable!("each ends before the next"),
+                    }
+                };
+                let started = now;
+                now = now.plus(latency);
+                pacer.end(attempt, now);
+                attempts.push((started, now));
+            }
+        }
+        let quota = share.quota() as usize;
+        for (n, (_, ended)) in attempts.iter().enumerate() {
+            if let Some((started, _)) = attempts.get(n + quota) {
+                prop_assert!(*started >= ended.plus(settings.window.get()));
+            }
+        }
+    }
+}
+
+fn latency() -> impl Strategy<Value = Duration> {
+    prop_oneof![0..300_u64, 0..10_000_u64].prop_map(Duration::from_millis)
+}
+
+/// Settings that can send, and their share.
+fn settings() -> impl Strategy<Value = (WorkerSettings, Share)> {
+    let values = (2_u32..500, 1_u32..100, 1_u32..2_000, 2_u32..100);
+    values.prop_filter_map("cannot send", |(limit, window, slack, slots)| {
+        let settings = WorkerSettings {
+            limit: SendLimit::new(limit).ok()?,
+            window: Window::from_secs(window).ok()?,
+            slack: Slack::from_millis(slack).ok()?,
+            slots: Slots::new(slots).ok()?,
+            ..WorkerSettings::defaults().ok()?
+        };
+        Some((settings, settings.check().ok()?))
+    })
 }

@@ -1,10 +1,11 @@
-//! The defaults of template.yaml are the plan for 300 per minute, and every plan can be deployed.
+//! The defaults of template.yaml are the plan for 300 per minute, every plan can be deployed, and `registrar plan
+//! --check` accepts the values that the template accepts.
 #![allow(clippy::unwrap_used)]
 
 use std::{collections::HashMap, time::Duration};
 
 use pacer::{SendLimit, Window};
-use sizing::{DEFAULT_LATENCY, Plan};
+use sizing::{DEFAULT_LATENCY, Parameter, Plan, WorkerSettings};
 
 const TEMPLATE: &str = include_str!("../../../template.yaml");
 
@@ -56,6 +57,7 @@ fn defaults_are_the_plan_for_300_per_minute() {
     for (name, value) in overrides(&plan(300, 60, DEFAULT_LATENCY)) {
         assert_eq!(parameters[name.as_str()]["Default"], value, "{name}");
     }
+    assert_eq!(WorkerSettings::defaults(), Ok(plan(300, 60, DEFAULT_LATENCY).settings()));
 }
 
 #[test]
@@ -69,5 +71,28 @@ fn template_allows_the_parameters_of_every_plan() {
                 assert_allowed(&parameters[name.as_str()], &name, &value);
             }
         }
+    }
+}
+
+#[test]
+fn settings_accept_the_values_that_the_template_accepts() {
+    let parameters = parameters();
+    let settings = plan(300, 60, DEFAULT_LATENCY).settings();
+    for parameter in Parameter::OF_TEMPLATE {
+        let attributes = &parameters[parameter.name()];
+        let accepts = |value: &str| settings.with(parameter, value).is_ok();
+        if let Some(allowed) = attributes.get("AllowedValues") {
+            let allowed = allowed.trim_matches(['[', ']']).split(',');
+            assert!(allowed.map(str::trim).all(accepts), "{parameter}");
+            assert!(!accepts("45"), "{parameter}");
+            continue;
+        }
+        let bound = |key: &str| attributes[key].parse::<u64>().unwrap();
+        let (min, max) = (bound("MinValue"), bound("MaxValue"));
+        for (value, accepted) in [(min, true), (max, true), (min - 1, false), (max + 1, false)] {
+            assert_eq!(accepts(&value.to_string()), accepted, "{parameter}={value}");
+        }
+        // CloudFormation accepts it for any parameter of the type Number.
+        assert!(!accepts("2.5"), "{parameter}");
     }
 }

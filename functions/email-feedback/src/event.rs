@@ -67,6 +67,7 @@ pub fn parse(body: &str, now: OffsetDateTime) -> Result<Parsed, MalformedEvent> 
     let json: Value = serde_json::from_str(without_byte_order_mark(body))
         .map_err(|e| MalformedEvent::NotJson { line: e.line(), column: e.column() })?;
     let (event, at, recipients) = match text(&json, "detail.eventType")? {
+        "Send" => (Event::Sent, "detail.mail.timestamp", "detail.mail.destination"),
         "Delivery" => (Event::Delivered, "detail.delivery.timestamp", "detail.delivery.recipients"),
         "Bounce" => (bounce(&json)?, "detail.bounce.timestamp", "detail.bounce.bouncedRecipients"),
         "Complaint" => match complaint(&json)? {

@@ -95,6 +95,17 @@ async fn logged(before: State, body: impl ToString) -> Vec<String> {
     lines
 }
 
+/// How often the metric of `EmailRejectedAlarm` counts an event.
+async fn alarmed(body: Value) -> usize {
+    let log = lambda::testing::Log::default();
+    let (ledger, suppressions) = (MemoryLedger::default(), MemorySuppressions::default());
+    let message = Received { sqs_message_id: "m-0".to_owned(), body: body.to_string() };
+    let handled = Receiver { ledger, suppressions };
+    handled.handle(vec![message], OffsetDateTime::UNIX_EPOCH).with_subscriber(log.clone()).await;
+    let counted = log.counted("EmailFeedbackLogGroup");
+    counted.get("EmailsRejected").copied().unwrap_or_default()
+}
+
 #[tokio::test]
 async fn each_event_is_one_line_with_the_job_and_without_an_address() {
     let line = r#"event="email_feedback"; kind="bounced"; job_id="job-1"; ses_message_id="m-1"; ledger="moved"; suppressed=1; "#;
@@ -105,12 +116,16 @@ async fn each_event_is_one_line_with_the_job_and_without_an_address() {
         r#"event="email_feedback"; kind="rejected"; ses_message_id="m-1"; ledger="no_job"; "#;
     assert_eq!(logged(State::Sent, sample("rejected", None)).await, [line]);
     let line = r#"event="email_feedback"; kind="ignored"; "#;
-    assert_eq!(logged(State::Sent, r#"{"detail":{"eventType":"Send"}}"#).await, [line]);
+    assert_eq!(logged(State::Sent, r#"{"detail":{"eventType":"Open"}}"#).await, [line]);
 
     // The line about a message that is returned has the reason, and nothing of the body.
     let [line] = &logged(State::Sent, "ada@example.com").await[..] else { panic!() };
     assert!(line.contains(r#"event="email_feedback_failed"; sqs_message_id="m-0""#), "{line}");
     assert!(line.contains("the body is not JSON (line 1, column 1)"), "{line}");
+
+    for (kind, counted) in [("rejected", 1), ("bounced", 0)] {
+        assert_eq!(alarmed(sample(kind, Some("job-1"))).await, counted, "{kind}");
+    }
 
     let mut odd = sample("complained", Some("job-1"));
     odd["detail"]["complaint"]["complainedRecipients"] = json!(["nobody of example.com"]);

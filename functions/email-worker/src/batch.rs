@@ -1,85 +1,123 @@
 //! One invocation's batch. The messages are handled independently and concurrently; those to be retried
 //! are returned to the queue. The steps of one job are in [`delivery`](crate::delivery).
 //!
-//! All steps of a message are one future, and the invocation polls a few of these futures concurrently.
+//! All steps of a message are one future. Few of these futures have a [place](crate::places) at the same time.
 //! A job is claimed before it waits for a permit, so no duplicate takes a permit and no permit waits
 //! for the ledger. Nothing is spawned: if the invocation's future is dropped, every send is dropped
 //! with it.
 
-use std::{collections::HashMap, panic::AssertUnwindSafe};
+use std::{cell::Cell, collections::HashMap, panic::AssertUnwindSafe};
 
 use email::{
     dead_letter::Reason,
-    hold::HoldRecord,
     job::{Job, JobId},
-    retry,
 };
-use futures_util::{FutureExt, StreamExt, stream};
-use lambda::batch::panic_text;
-use pacer::driver::Driver;
+use futures_util::{FutureExt, StreamExt, future::join, stream::FuturesUnordered};
+use lambda::{batch::panic_text, clock, log_events};
+use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 use crate::{
-    delivery::deliver,
+    closing::Closing,
+    delivery::{Turn, deliver},
     in_progress::{BatchInProgress, HELD_FOR, Verdict},
+    pace::CannotSend,
+    stop,
+    surplus::{self, Seniority},
     worker::{Invocation, Parts, Postpone, Postponed, Received, Worker},
 };
-
-/// How many jobs are claimed ahead of their permits. Enough that no permit waits for the few
-/// milliseconds of a claim, and few enough that little must be returned when the batch stops.
-pub(crate) const CLAIMS_AHEAD: usize = 4;
 
 impl<P: Parts> Worker<P> {
     /// Handles a batch, and returns the SQS message ids of the batch item failures. These messages are
     /// returned to the queue, each hidden until its retry is due. Lambda deletes all others.
     pub async fn handle(&self, invocation: &Invocation, messages: Vec<Received>) -> Vec<String> {
         let batch = BatchInProgress::new(self, invocation);
-        if self.is_held().await {
-            batch.stop(HELD_FOR);
-        }
-        let concurrent = CLAIMS_AHEAD.saturating_add(max_outstanding(&invocation.pacer));
-        let verdicts: Vec<Vec<(Vec<Received>, Verdict)>> = stream::iter(group_by_job(messages))
-            .map(|group| handle_group(&batch, group))
-            .buffer_unordered(concurrent)
-            .collect()
-            .await;
+        messages.iter().filter_map(|message| message.sent_at).for_each(|at| batch.note_age(at));
+        stop::before(&batch).await;
+        let max = invocation.max_sends();
+        let (groups, surplus) = surplus::divide(group_by_job(messages), max, Group::seniority);
+        let surplus = postponed_surplus(&batch, surplus);
+        // All groups at once: each waits for one of the batch's places.
+        let groups = groups.into_iter().map(|group| handle_group(&batch, group));
+        let verdicts = groups.collect::<FuturesUnordered<_>>().collect::<Vec<_>>();
+        // The surplus is returned now, while the rest is sent.
+        let all = join(verdicts, self.return_surplus(&surplus, invocation));
+        let (verdicts, ()) = stop::during(&batch, all).await;
+        batch.report_age();
         let postponed: Vec<Postponed> = verdicts
             .into_iter()
             .flatten()
             .flat_map(|(messages, verdict)| messages.into_iter().map(move |m| (m, verdict)))
             .filter_map(|(message, verdict)| match verdict {
                 Verdict::Acknowledge => None,
-                Verdict::GiveBack(after) => Some(Postponed {
-                    after: retry::not_too_often(after, message.receives),
-                    sqs_message_id: message.sqs_message_id,
-                    receipt_handle: message.receipt_handle,
-                }),
+                Verdict::GiveBack(after) => Some(Postponed::not_too_often(message, after)),
             })
             .collect();
-        self.queue.postpone(&postponed).await;
+        self.return_by(invocation.closing.returned, &postponed).await;
+        let returned = postponed.into_iter().chain(surplus);
+        returned.map(|message| message.sqs_message_id).collect()
+    }
+
+    /// Returns a batch of which nothing can be sent, and says why, so that an operator hears of it.
+    pub async fn cannot_send(
+        &self,
+        why: &CannotSend,
+        closing: Closing,
+        messages: Vec<Received>,
+    ) -> Vec<String> {
+        tracing::error!(
+            event = log_events::SENDING_IMPOSSIBLE,
+            %why,
+            "no email can be sent with the deployed parameters; the batch is returned"
+        );
+        let postponed: Vec<Postponed> =
+            messages.into_iter().map(|m| Postponed::not_too_often(m, HELD_FOR)).collect();
+        self.return_by(closing.returned, &postponed).await;
         postponed.into_iter().map(|message| message.sqs_message_id).collect()
     }
 
-    /// Whether a hold is in force. Lambda takes a while to turn the event source off. Until then it
-    /// still delivers batches, and the worker returns them.
-    async fn is_held(&self) -> bool {
-        match self.holds.read().await {
-            Ok(holds) => holds.in_force(),
-            Err(error) => {
-                // If DynamoDB is down, the claims most likely fail too, and then nothing is sent.
-                tracing::error!(%error, "the holds could not be read; the batch is handled");
-                false
-            }
+    async fn return_surplus(&self, surplus: &[Postponed], invocation: &Invocation) {
+        if !surplus.is_empty() {
+            let count = surplus.len();
+            tracing::info!(count, "a batch was larger than what can be sent in time");
+            self.return_by(invocation.closing.settled, surplus).await;
+        }
+    }
+
+    async fn return_by(&self, end: Instant, messages: &[Postponed]) {
+        if timeout_at(end, self.queue.postpone(messages)).await.is_err() {
+            tracing::warn!("not all messages were returned in time; they stay hidden for longer");
         }
     }
 }
 
-fn max_outstanding(pacer: &Driver) -> usize {
-    usize::try_from(pacer.share().max_outstanding()).unwrap_or(usize::MAX)
+/// The messages that the invocation cannot send in time. If the batch has stopped, they wait as the others do.
+fn postponed_surplus<P: Parts>(
+    batch: &BatchInProgress<'_, P>,
+    surplus: Vec<Group>,
+) -> Vec<Postponed> {
+    let invocation = batch.invocation;
+    let (share, max) = (invocation.pacer.share(), invocation.max_sends());
+    let lasts = invocation.closing.starts_end.saturating_duration_since(clock::instant());
+    let groups = surplus.into_iter().enumerate();
+    let messages = groups.flat_map(|(n, Group(emails))| {
+        let delay = surplus::delay(n, max, share.slots().get(), lasts);
+        let delay = batch.stopped().unwrap_or(delay);
+        emails.into_iter().flat_map(|email| email.messages).map(move |message| (message, delay))
+    });
+    messages.map(|(message, delay)| Postponed::not_too_often(message, delay)).collect()
 }
 
 /// The messages with one job id, or one message that is not a job.
 struct Group(Vec<Email>);
+
+impl Group {
+    /// `None` if no message of the group is a job: those need no permit.
+    fn seniority(&self) -> Option<Seniority> {
+        let jobs = self.0.iter().filter(|email| email.parsed.is_ok());
+        jobs.flat_map(|email| &email.messages).map(surplus::seniority).min()
+    }
+}
 
 /// The messages of one email. Only the first message is handled.
 struct Email {
@@ -132,26 +170,40 @@ async fn handle_group<P: Parts>(
     verdicts
 }
 
-/// If handling an email panics, its messages are returned. The rest of the batch is not affected.
+/// If handling an email panics, or takes longer than the invocation has time for, its messages get the verdict that is
+/// right so far. The rest of the batch is not affected.
 async fn guarded<P: Parts>(
     batch: &BatchInProgress<'_, P>,
     email: Email,
 ) -> (Vec<Received>, Verdict) {
     let first = &email.messages[0];
+    let so_far = Cell::new(batch.later(first, first.receives));
     let step = AssertUnwindSafe(async {
+        let place = Cell::new(batch.places.take().await);
         match &email.parsed {
-            Ok(job) => deliver(batch, job, first).await,
+            Ok(job) => deliver(batch, job, first, Turn { so_far: &so_far, place }).await,
             Err(reason) => batch.keep_unclaimed(first, None, reason).await,
         }
     });
-    let verdict = step.catch_unwind().await.unwrap_or_else(|panic| {
-        tracing::error!(
-            sqs_message_id = first.sqs_message_id,
-            panic = panic_text(&*panic),
-            "handling a message panicked; it is returned to the queue"
-        );
-        batch.later(first, first.receives)
-    });
+    let settled = batch.invocation.closing.settled;
+    let verdict = match timeout_at(settled, step.catch_unwind()).await {
+        Ok(Ok(verdict)) => verdict,
+        Ok(Err(panic)) => {
+            tracing::error!(
+                sqs_message_id = first.sqs_message_id,
+                panic = panic_text(&*panic),
+                "handling a message panicked"
+            );
+            so_far.get()
+        }
+        Err(_) => {
+            tracing::error!(
+                sqs_message_id = first.sqs_message_id,
+                "a message was not settled in time"
+            );
+            so_far.get()
+        }
+    };
     (email.messages, verdict)
 }
 

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use email::{EmailAddress, guarantee::Guarantees};
 use lambda::{Environment, env::InvalidVariable};
-use pacer::Share;
-use sizing::{Invalid, WorkerSettings};
+use sizing::WorkerSettings;
 
 use crate::templates;
 
@@ -31,8 +30,9 @@ pub struct Config {
     /// `AT_MOST_ONCE_TEMPLATES`: comma-separated names of the templates that are sent at most once.
     pub guarantees: Guarantees,
     /// `SEND_LIMIT`, `SEND_WINDOW_SECONDS`, `SEND_SLACK_MILLISECONDS`, `WORKER_CONCURRENCY`,
-    /// `WORKER_BATCH_SIZE`, `WORKER_TIMEOUT_SECONDS`: the stack's parameters of these names.
-    pub settings: WorkerSettings,
+    /// `WORKER_BATCH_SIZE`, `WORKER_TIMEOUT_SECONDS`: the stack's parameters of these names. An error does not end the
+    /// process: CloudFormation accepts numbers that are not whole, and the worker must be able to say so.
+    pub settings: Result<WorkerSettings, InvalidVariable>,
 }
 
 impl Config {
@@ -52,30 +52,20 @@ impl Config {
             sender: environment.required("SENDER_ADDRESS")?,
             configuration_set: environment.required("SES_CONFIGURATION_SET")?,
             guarantees: guarantees(environment)?,
-            settings: WorkerSettings {
-                limit: environment.required("SEND_LIMIT")?,
-                window: environment.required("SEND_WINDOW_SECONDS")?,
-                slack: environment.required("SEND_SLACK_MILLISECONDS")?,
-                slots: environment.required("WORKER_CONCURRENCY")?,
-                batch_size: environment.required("WORKER_BATCH_SIZE")?,
-                timeout: environment.required("WORKER_TIMEOUT_SECONDS").map(Duration::from_secs)?,
-            },
+            settings: settings(environment),
         })
     }
+}
 
-    /// The share of one invocation. If the account's rate (emails per second) is lower than the limit,
-    /// the share is that of the rate.
-    ///
-    /// # Errors
-    ///
-    /// The settings cannot work together, or the account's rate is too low for this many slots. The
-    /// error names the parameter to change.
-    pub fn share(&self, account_rate: Option<f64>) -> Result<Share, Invalid> {
-        let share = self.settings.check()?;
-        let Some(rate) = account_rate else { return Ok(share) };
-        let WorkerSettings { limit, window, slots, slack, .. } = self.settings;
-        Ok(Share::new(limit.lowered_to_rate(rate, window)?, window, slots, slack)?)
-    }
+fn settings(environment: &Environment<'_>) -> Result<WorkerSettings, InvalidVariable> {
+    Ok(WorkerSettings {
+        limit: environment.required("SEND_LIMIT")?,
+        window: environment.required("SEND_WINDOW_SECONDS")?,
+        slack: environment.required("SEND_SLACK_MILLISECONDS")?,
+        slots: environment.required("WORKER_CONCURRENCY")?,
+        batch_size: environment.required("WORKER_BATCH_SIZE")?,
+        timeout: environment.required("WORKER_TIMEOUT_SECONDS").map(Duration::from_secs)?,
+    })
 }
 
 /// An unknown template name is an error. A misspelled name would otherwise leave its template at "at
@@ -95,8 +85,6 @@ fn guarantees(environment: &Environment<'_>) -> Result<Guarantees, InvalidVariab
 
 #[cfg(test)]
 mod tests {
-    use sizing::Parameter;
-
     use super::*;
 
     fn read(change: (&str, &str)) -> Result<Config, InvalidVariable> {
@@ -118,8 +106,9 @@ mod tests {
 
     #[test]
     fn defaults_of_the_template_can_work_together() {
-        let share = read(("", "")).unwrap().share(None).unwrap();
-        assert_eq!(share.quota(), 150);
+        let settings = read(("", "")).unwrap().settings.unwrap();
+        assert_eq!(settings.check().unwrap().quota(), 150);
+        assert!(settings.advice(settings.check().unwrap()).is_empty());
     }
 
     #[test]
@@ -134,9 +123,6 @@ mod tests {
         for (name, value) in [
             ("EMAILS_TABLE", ""),
             ("SENDER_ADDRESS", "nobody"),
-            ("SEND_LIMIT", "0"),
-            ("WORKER_CONCURRENCY", "two"),
-            ("WORKER_TIMEOUT_SECONDS", "1.5"),
             ("AT_MOST_ONCE_TEMPLATES", "enrollment-refund,novel"),
         ] {
             assert_eq!(read((name, value)).unwrap_err().name, name);
@@ -144,26 +130,14 @@ mod tests {
     }
 
     #[test]
-    fn error_about_settings_that_cannot_work_names_the_parameter() {
-        for (change, parameter) in [
-            (("SEND_LIMIT", "1"), Parameter::SendLimit),
-            (("WORKER_BATCH_SIZE", "200"), Parameter::WorkerBatchSize),
-            (("WORKER_CONCURRENCY", "1"), Parameter::WorkerConcurrency),
+    fn worker_starts_although_a_number_is_not_one_that_it_can_use() {
+        for (name, value) in [
+            ("SEND_LIMIT", "0"),
+            ("SEND_LIMIT", "299.5"),
+            ("WORKER_CONCURRENCY", "two"),
+            ("WORKER_TIMEOUT_SECONDS", ""),
         ] {
-            let error = read(change).unwrap().share(None).unwrap_err();
-            assert_eq!(error.parameter(), parameter, "{error}");
+            assert_eq!(read((name, value)).unwrap().settings.unwrap_err().name, name);
         }
-    }
-
-    #[test]
-    fn account_rate_lowers_the_limit_and_never_raises_it() {
-        let config = read(("", "")).unwrap();
-        assert_eq!(config.share(Some(14.0)).unwrap().quota(), 150);
-        assert_eq!(
-            config.share(Some(1.0)).unwrap().quota(),
-            30,
-            "a sandbox account: 60 per minute"
-        );
-        assert!(config.share(Some(0.02)).is_err(), "one per minute cannot be shared by two");
     }
 }

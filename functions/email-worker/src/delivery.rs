@@ -2,36 +2,47 @@
 //!
 //! ```text
 //! job ──claim──> claimed ──permit──> attempt ──> accepted             sent, acknowledge
-//!   ├ sent, failed already │             ├─────> rejected             dead letter, failed, acknowledge
-//!   │   acknowledge        │             ├─────> transient, unknown   give back, later
-//!   ├ claimed by another   │             ├─────> throttled            give all back, later
-//!   │   give back          │             ├─────> held                 hold, give all back, later
-//!   └ id of another email  │             └─────> ambiguous            at least once: give back, until the
-//!       dead letter,       ├ suppressed, cannot be written                claim ends
-//!       acknowledge        │   dead letter, failed, acknowledge       at most once: dead letter, unknown,
-//!                          └ an earlier attempt was never settled,        acknowledge
-//!                              and at most once: as ambiguous
+//!   ├ sent, failed already │    │        ├─────> rejected             dead letter, failed, acknowledge
+//!   │   acknowledge        │    │        ├─────> transient, unknown   give back, later
+//!   ├ claimed by another   │    │        ├─────> throttled            give all back, later
+//!   │   give back          │    │        ├─────> held, or one of      hold, give all back, later
+//!   │                      │    │        │       many rejected
+//!   └ id of another email  │    │        └─────> ambiguous            give back, later than the claim ends;
+//!       dead letter,       │    └ expired             at most once, or too often: dead letter, unknown,
+//!       acknowledge        │        as below             acknowledge
+//!                          ├ suppressed
+//!                          │   suppressed, acknowledge
+//!                          ├ expired, cannot be written
+//!                          │   dead letter, failed, acknowledge
+//!                          └ attempts without an answer, and at most once, too often, or expired
+//!                              dead letter, unknown, acknowledge
 //! ```
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 use email::{
-    dead_letter::{Attempts, ID_REUSED, OUTCOME_UNKNOWN, Reason},
+    dead_letter::{Attempts, EXPIRED, ID_REUSED, OUTCOME_UNKNOWN, Reason},
+    deadline::{deadline, waiting_since},
     guarantee::Guarantee,
     hold::{self, HoldCause},
     job::{Content, Job},
     ledger::{Claim, Claimed, Grant, Ledger, Used},
     mailer::{Mailer, Outcome},
     message::Message,
-    retry,
-    suppression::Suppressions,
+    retry::{self, MAX_UNANSWERED},
+    suppression::{SuppressionCause, Suppressions},
 };
 use lambda::log_events;
 use pacer::driver::Permit;
-use time::OffsetDateTime;
+use sizing::SES_ATTEMPT_TIMEOUT;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use tokio::time::timeout_at;
+use unavailable::Unavailable;
 
 use crate::{
     in_progress::{BatchInProgress, HELD_FOR, Verdict},
+    places::Place,
+    sent::mark_sent,
     templates,
     worker::{Parts, Received, Worker},
 };
@@ -42,11 +53,19 @@ const CLAIM_MARGIN: Duration = Duration::from_secs(30);
 /// The maximum delay of a job that another worker has claimed.
 const MAX_CLAIMED_DELAY: Duration = Duration::from_secs(20);
 
+/// What a job has of its batch.
+pub(crate) struct Turn<'a> {
+    /// The verdict for the case that the job is not settled in time.
+    pub(crate) so_far: &'a Cell<Verdict>,
+    pub(crate) place: Cell<Place<'a>>,
+}
+
 /// Takes a job as far as it goes.
-pub(crate) async fn deliver<P: Parts>(
-    batch: &BatchInProgress<'_, P>,
-    job: &Job,
-    message: &Received,
+pub(crate) async fn deliver<'a, P: Parts>(
+    batch: &'a BatchInProgress<'a, P>,
+    job: &'a Job,
+    message: &'a Received,
+    turn: Turn<'a>,
 ) -> Verdict {
     if let Some(delay) = batch.stopped() {
         return batch.left_over(message, delay);
@@ -61,8 +80,12 @@ pub(crate) async fn deliver<P: Parts>(
     };
     match batch.worker.ledger.claim(&claim).await {
         Ok(Claimed::Granted(grant)) => {
+            turn.so_far.set(Verdict::GiveBack(time_to(claim.until, now)));
             let guarantee = batch.worker.guarantees.of(&job.content);
-            Delivery { batch, job, message, claim, grant, guarantee }.send().await
+            let waiting_since = waiting_since(message.sent_at, grant.waiting_since);
+            batch.note_age(waiting_since);
+            let deadline = deadline(job.deadline, waiting_since);
+            Delivery { batch, job, message, turn, claim, grant, guarantee, deadline }.send().await
         }
         Ok(Claimed::AlreadySent | Claimed::AlreadyFailed) => Verdict::Acknowledge,
         // Acknowledging it would lose an email in silence.
@@ -82,14 +105,24 @@ pub(crate) async fn deliver<P: Parts>(
     }
 }
 
+/// What is known of a recipient.
+enum Lookup {
+    Clear,
+    Suppressed(SuppressionCause),
+    /// SES is asked about enough recipients at the moment.
+    Later,
+}
+
 /// A job whose claim was granted.
 struct Delivery<'a, P: Parts> {
     batch: &'a BatchInProgress<'a, P>,
     job: &'a Job,
     message: &'a Received,
+    turn: Turn<'a>,
     claim: Claim,
     grant: Grant,
     guarantee: Guarantee,
+    deadline: OffsetDateTime,
 }
 
 impl<P: Parts> Delivery<'_, P> {
@@ -108,13 +141,17 @@ impl<P: Parts> Delivery<'_, P> {
 
     async fn send(&self) -> Verdict {
         let at_most_once = self.guarantee == Guarantee::AtMostOnce;
-        if at_most_once && self.grant.unsettled {
-            return self.park().await;
+        if at_most_once && self.grant.unsettled || self.grant.unanswered >= MAX_UNANSWERED {
+            return self.park(self.grant.unanswered).await;
+        }
+        if self.is_expired() {
+            return self.expire().await;
         }
         let job = self.job;
-        match self.worker().suppressions.find(&job.to).await {
-            Ok(None) => {}
-            Ok(Some(cause)) => return self.reject(&cause.into()).await,
+        match self.suppressed().await {
+            Ok(Lookup::Clear) => {}
+            Ok(Lookup::Suppressed(cause)) => return self.suppress(cause).await,
+            Ok(Lookup::Later) => return self.not_tried().await,
             Err(error) => {
                 tracing::error!(job_id = %job.id, %error, "a recipient could not be looked up; the job is given back");
                 return self.not_tried().await;
@@ -128,19 +165,32 @@ impl<P: Parts> Delivery<'_, P> {
                     rendered = email;
                     &rendered
                 }
-                Err(reason) => return self.reject(&reason).await,
+                Err(reason) => return self.reject(&reason, Used::NotTried).await,
             },
         };
         let Ok(permit) = self.batch.invocation.pacer.permit().await else {
             let delay = self.batch.out_of_permits();
             self.release(Used::NotTried).await;
-            return self.batch.left_over(self.message, delay);
+            return self.until_deadline(self.batch.left_over(self.message, delay));
         };
+        if self.is_expired() {
+            return self.expire().await;
+        }
         if at_most_once && !self.announce().await {
             return self.not_tried().await;
         }
         let outcome = self.attempt(email, permit).await;
         self.settle(outcome).await
+    }
+
+    /// Whether the recipient is suppressed. While SES is asked, another job has this one's place.
+    async fn suppressed(&self) -> Result<Lookup, Unavailable> {
+        let (to, suppressions) = (&self.job.to, &self.worker().suppressions);
+        let Some(cause) = suppressions.find(to).await? else { return Ok(Lookup::Clear) };
+        let Some(place) = self.batch.places.take_for_lookup() else { return Ok(Lookup::Later) };
+        self.turn.place.set(place);
+        let listed = suppressions.confirm(to).await?;
+        Ok(if listed { Lookup::Suppressed(cause) } else { Lookup::Clear })
     }
 
     /// Whether the ledger knows that an attempt follows. Done after the wait for the permit, so that a
@@ -160,17 +210,22 @@ impl<P: Parts> Delivery<'_, P> {
         }
     }
 
-    /// One permit, one attempt.
+    /// One permit, one attempt. It ends in time for its outcome to be settled.
     async fn attempt(&self, email: &Message, permit: Permit<'_>) -> Outcome {
         let Self { job, batch, .. } = self;
-        let started_at = batch.invocation.at(permit.started_at());
-        let outcome = batch.worker.mailer.send(&job.id, &job.to, email).await;
+        // `registrar audit` reads both lines: times in microseconds since 1970. If the worker is killed during
+        // the attempt, it knows by the first one that the email may have been sent.
+        let started_at_us = microseconds(batch.invocation.at(permit.started_at()));
+        let timeout_ms = milliseconds(SES_ATTEMPT_TIMEOUT);
+        tracing::info!(event = log_events::SEND_ATTEMPT, job_id = %job.id, started_at_us, timeout_ms);
+        let attempt = batch.worker.mailer.send(&job.id, &job.to, email);
+        let attempts_end = batch.invocation.closing.attempts_end;
+        let outcome = timeout_at(attempts_end, attempt).await.unwrap_or(Outcome::Ambiguous);
         drop(permit);
-        // `registrar audit` reads this: times in microseconds since 1970.
         tracing::info!(
             event = log_events::SEND_ATTEMPT,
             job_id = %job.id,
-            started_at_us = microseconds(started_at),
+            started_at_us,
             ended_at_us = microseconds(self.now()),
             outcome = outcome.name(),
         );
@@ -178,45 +233,56 @@ impl<P: Parts> Delivery<'_, P> {
     }
 
     async fn settle(&self, outcome: Outcome) -> Verdict {
-        let Self { batch, job, message, claim, .. } = self;
+        let Self { batch, job, .. } = self;
         let attempts = self.grant.attempts;
         match outcome {
             Outcome::Accepted { ses_message_id } => {
-                let marked = self.worker().ledger.mark_sent(&job.id, &ses_message_id, self.now());
+                // Whatever becomes of the ledger's write: a redelivery could only send the email again.
+                self.turn.so_far.set(Verdict::Acknowledge);
+                self.worker().breaker.borrow_mut().accepted();
+                let (ledger, until) = (&self.worker().ledger, batch.invocation.closing.settled);
+                let marked = mark_sent(ledger, &job.id, &ses_message_id, self.now(), until);
                 if let Err(error) = marked.await {
                     tracing::error!(job_id = %job.id, ses_message_id, %error, "a sent email was not marked as sent");
+                    // There is no time left for a claim either.
+                    batch.out_of_permits();
                 }
-                // Even then: its redelivery could only send the email again.
                 Verdict::Acknowledge
             }
             Outcome::Throttled => {
                 batch.stop(retry::FIRST_DELAY);
-                self.release(Used::Attempted).await;
-                batch.later(message, attempts)
+                self.release(Used::Attempted("throttled")).await;
+                self.later()
             }
-            Outcome::Held(cause) => {
-                batch.stop(HELD_FOR);
-                self.release(Used::Attempted).await;
-                self.hold(cause).await;
-                batch.left_over(message, HELD_FOR)
-            }
+            Outcome::Held(cause) => self.hold(cause, cause.name()).await,
             Outcome::Transient { code } | Outcome::Unknown { code } => {
                 tracing::warn!(job_id = %job.id, code, attempts, "an attempt failed and will be retried");
-                self.release(Used::Attempted).await;
-                batch.later(message, attempts)
+                self.release(Used::Attempted(code_or_none(&code))).await;
+                self.later()
             }
-            Outcome::Ambiguous if self.guarantee == Guarantee::AtMostOnce => self.park().await,
-            // It may have been sent: no retry before the claim ends.
-            Outcome::Ambiguous => {
-                tracing::warn!(job_id = %job.id, attempts, "an attempt had no answer; the job waits for its claim's end");
-                Verdict::GiveBack(time_to(claim.until, self.now()))
+            Outcome::Ambiguous => self.unanswered().await,
+            Outcome::Rejected(reason)
+                if self.worker().breaker.borrow_mut().rejected(&reason.code, &job.to) =>
+            {
+                tracing::error!(job_id = %job.id, code = reason.code, "one email after the other was rejected; this one is given back");
+                self.hold(HoldCause::RejectedInARow, &reason.code).await
             }
-            Outcome::Rejected(reason) => self.reject(&reason).await,
+            Outcome::Rejected(reason) | Outcome::BadRecipient(reason) => {
+                self.reject(&reason, Used::Attempted(&reason.code)).await
+            }
         }
     }
 
-    /// Stops all workers: turns the event source off, and records why.
-    async fn hold(&self, cause: HoldCause) {
+    /// Stops this batch and, by a hold, all workers. The email was not sent, and is given back.
+    async fn hold(&self, cause: HoldCause, failure: &str) -> Verdict {
+        self.batch.stop(HELD_FOR);
+        self.release(Used::Attempted(failure)).await;
+        self.place_hold(cause).await;
+        self.until_deadline(self.batch.left_over(self.message, HELD_FOR))
+    }
+
+    /// Records why nothing is sent, and turns the event source off.
+    async fn place_hold(&self, cause: HoldCause) {
         let Worker { holds, event_source, .. } = self.worker();
         match hold::place(holds, event_source, cause, self.now()).await {
             Ok(hold::Changed::Done(_)) => {
@@ -233,11 +299,60 @@ impl<P: Parts> Delivery<'_, P> {
         }
     }
 
+    fn is_expired(&self) -> bool {
+        self.now() >= self.deadline
+    }
+
+    /// A job whose deadline has passed. If it may have been sent, that is what counts.
+    async fn expire(&self) -> Verdict {
+        if self.grant.unanswered > 0 {
+            return self.park(self.grant.unanswered).await;
+        }
+        let deadline = self.deadline.format(&Rfc3339).unwrap_or_default();
+        let last = match &self.grant.last_failure {
+            Some(code) => format!("its last attempt failed: {code}"),
+            None => "no attempt was made".to_owned(),
+        };
+        let reason = Reason::new(EXPIRED, format!("its deadline {deadline} has passed; {last}"));
+        self.reject(&reason, Used::NotTried).await
+    }
+
+    /// After a known failure of an attempt.
+    fn later(&self) -> Verdict {
+        self.until_deadline(self.batch.later(self.message, self.grant.attempts))
+    }
+
+    /// A job that can no longer be sent in time is a dead letter soon, not after a long back-off.
+    fn until_deadline(&self, verdict: Verdict) -> Verdict {
+        match verdict {
+            Verdict::Acknowledge => Verdict::Acknowledge,
+            Verdict::GiveBack(after) => {
+                Verdict::GiveBack(after.min(time_to(self.deadline, self.now())))
+            }
+        }
+    }
+
+    /// An outcome and not a dead letter: there is nothing to repair. SES would count the email and not deliver it.
+    async fn suppress(&self, cause: SuppressionCause) -> Verdict {
+        let job_id = &self.job.id;
+        let ledger = &self.worker().ledger;
+        match ledger.mark_suppressed(&self.claim, &cause.into(), self.now()).await {
+            Ok(()) => {
+                tracing::info!(event = log_events::EMAIL_SUPPRESSED, %job_id, cause = cause.name());
+                Verdict::Acknowledge
+            }
+            Err(error) => {
+                tracing::error!(%job_id, %error, "a job was not marked as suppressed; it is given back");
+                self.not_tried().await
+            }
+        }
+    }
+
     /// A job that can never be sent. The dead letter comes first: a crash before the ledger's write
     /// keeps it twice, never not at all.
-    async fn reject(&self, reason: &Reason) -> Verdict {
+    async fn reject(&self, reason: &Reason, used: Used<'_>) -> Verdict {
         if self.keep_dead_letter(reason).await.is_err() {
-            self.release(Used::Attempted).await;
+            self.release(used).await;
             return self.batch.later(self.message, self.grant.attempts);
         }
         let marked = self.worker().ledger.mark_failed(&self.claim, reason, self.now());
@@ -247,10 +362,30 @@ impl<P: Parts> Delivery<'_, P> {
         Verdict::Acknowledge
     }
 
-    /// A job that may have been sent, and must not be sent twice. Until it is parked its claim stays,
-    /// and after that the announced attempt: no worker sends it in the meantime.
-    async fn park(&self) -> Verdict {
-        let text = "an attempt had no answer, and this template is sent at most once";
+    /// An attempt that may have sent the email. The claim is not released, which counts the attempt: there is
+    /// no retry before its end.
+    async fn unanswered(&self) -> Verdict {
+        let unanswered = self.grant.unanswered.saturating_add(1);
+        if self.guarantee == Guarantee::AtMostOnce || unanswered >= MAX_UNANSWERED {
+            return self.park(unanswered).await;
+        }
+        tracing::warn!(job_id = %self.job.id, unanswered, "an attempt had no answer; the job is retried after its claim's end");
+        let delay = retry::delay_unanswered(unanswered, self.batch.invocation.jitter(self.message));
+        let delay = delay.min(time_to(self.deadline, self.now()));
+        Verdict::GiveBack(delay.max(time_to(self.claim.until, self.now())))
+    }
+
+    /// A job that may have been sent, and must not be sent again. Until it is parked its claim stays, and after
+    /// that the ledger's count of attempts without an answer: no worker sends it in the meantime.
+    async fn park(&self, unanswered: u32) -> Verdict {
+        let text = match self.guarantee {
+            Guarantee::AtMostOnce => {
+                "an attempt had no answer, and this template is sent at most once".to_owned()
+            }
+            Guarantee::AtLeastOnce => {
+                format!("{unanswered} attempts had no answer, or their workers died")
+            }
+        };
         let reason = Reason::new(OUTCOME_UNKNOWN, text);
         if self.keep_dead_letter(&reason).await.is_err() {
             return Verdict::GiveBack(time_to(self.claim.until, self.now()));
@@ -270,10 +405,10 @@ impl<P: Parts> Delivery<'_, P> {
     /// A failure before the attempt: the claim does not count as one.
     async fn not_tried(&self) -> Verdict {
         self.release(Used::NotTried).await;
-        self.batch.untried(self.message)
+        self.until_deadline(self.batch.untried(self.message))
     }
 
-    async fn release(&self, used: Used) {
+    async fn release(&self, used: Used<'_>) {
         if let Err(error) = self.worker().ledger.release(&self.claim, used).await {
             tracing::warn!(job_id = %self.job.id, %error, "a claim was not released; it ends by itself");
         }
@@ -282,6 +417,15 @@ impl<P: Parts> Delivery<'_, P> {
 
 fn time_to(then: OffsetDateTime, now: OffsetDateTime) -> Duration {
     Duration::try_from(then - now).unwrap_or_default()
+}
+
+/// SES's response may have no code, and DynamoDB's texts are better not empty.
+fn code_or_none(code: &str) -> &str {
+    if code.is_empty() { "no error code" } else { code }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn microseconds(at: OffsetDateTime) -> i64 {

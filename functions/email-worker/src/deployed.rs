@@ -1,5 +1,7 @@
 //! The deployed worker: every part is an AWS adapter.
 
+use std::cell::RefCell;
+
 use adapters::{
     clients,
     event_source::WorkerEventSource,
@@ -38,13 +40,14 @@ impl Worker<Deployed> {
         let copy = SuppressionsTable::new(dynamodb.clone(), config.suppressions_table);
         Self {
             ledger: EmailsTable::new(dynamodb.clone(), config.emails_table),
-            suppressions: KnownSuppressions::new(copy, mail.clone()),
+            suppressions: KnownSuppressions::new(copy, aws_sdk_sesv2::Client::new(sdk)),
             mailer: Ses::new(mail, config.sender, config.configuration_set),
             dead_letters: DeadLetterQueue::new(sqs.clone(), config.dead_letter_queue_url),
             queue: Visibility::new(sqs, config.email_queue_url),
             holds: HoldsTable::new(dynamodb, config.holds_table),
             event_source: WorkerEventSource::new(clients::lambda(sdk), config.function),
             guarantees: config.guarantees,
+            breaker: RefCell::default(),
         }
     }
 }

@@ -7,21 +7,14 @@ use lambda::{
     batch::{self, NoMessageId},
     clock,
 };
-use lambda_runtime::{Context, LambdaEvent};
-use pacer::{Share, driver::Driver};
-use sizing::{CLOSING_ROOM, SES_ATTEMPT_TIMEOUT};
+use lambda_runtime::LambdaEvent;
 use time::OffsetDateTime;
 
-use crate::worker::{Invocation, Parts, Received, Worker};
-
-/// The pace of every invocation.
-#[derive(Debug, Clone, Copy)]
-pub struct Pace {
-    /// The share of one invocation.
-    pub share: Share,
-    /// The function's timeout: the maximum duration of an invocation.
-    pub timeout: Duration,
-}
+use crate::{
+    closing::Closing,
+    pace::{AccountRate, Pace},
+    worker::{Invocation, Parts, Received, Worker},
+};
 
 /// Handles one event.
 ///
@@ -31,39 +24,40 @@ pub struct Pace {
 /// an id, which SQS never delivers.
 pub async fn handle<P: Parts>(
     worker: &Worker<P>,
-    pace: Pace,
+    pace: &Pace<impl AccountRate>,
     event: LambdaEvent<SqsEvent>,
 ) -> Result<SqsBatchResponse, lambda_runtime::Error> {
     // Before anything else: the pacer's first interval counts from the invocation's start.
-    let invocation = begin(pace, &event.context);
+    let began_at = (clock::now(), clock::instant());
+    let share = pace.share();
+    let id = event.context.request_id;
+    let deadline = lambda::deadline(event.context.deadline, began_at.0, pace.timeout());
+    let left = Duration::try_from(deadline - began_at.0).unwrap_or_default();
+    let closing = Closing::of(began_at.1, left);
+    let invocation = share.map(|share| Invocation::begin(id, share, began_at, closing, deadline));
     let batch = event.payload.records.into_iter().map(received).collect::<Result<_, _>>()?;
-    Ok(batch::response(worker.handle(&invocation, batch).await))
-}
-
-/// Closes the pacer early enough that no attempt outlives the invocation: after the last start there is time
-/// for the attempt's timeout and for settling it.
-fn begin(Pace { share, timeout }: Pace, context: &Context) -> Invocation {
-    let (now, began) = (clock::now(), clock::instant());
-    let deadline = lambda::deadline(context.deadline, now, timeout);
-    let left = Duration::try_from(deadline - now).unwrap_or_default();
-    let closes_at = began + left.saturating_sub(SES_ATTEMPT_TIMEOUT + CLOSING_ROOM);
-    Invocation {
-        id: context.request_id.clone(),
-        began_at: (now, began),
-        pacer: Driver::start(share, closes_at),
-        deadline,
-    }
+    // Boxed because it is large.
+    let handling = Box::pin(async {
+        match invocation {
+            Ok(invocation) => worker.handle(&invocation, batch).await,
+            Err(why) => worker.cannot_send(&why, closing, batch).await,
+        }
+    });
+    Ok(batch::response(pace.beside(handling).await))
 }
 
 /// A message of the event, for the worker. `Err` means that it has no id.
 pub fn received(mut message: SqsMessage) -> Result<Received, NoMessageId> {
     let attribute = |name: &str| message.attributes.get(name);
     let receives = attribute("ApproximateReceiveCount").and_then(|count| count.parse().ok());
-    let first = attribute("ApproximateFirstReceiveTimestamp").and_then(|at| at.parse().ok());
+    let moment = |name: &str| {
+        let milliseconds: i128 = attribute(name)?.parse().ok()?;
+        OffsetDateTime::from_unix_timestamp_nanos(milliseconds * 1_000_000).ok()
+    };
     Ok(Received {
         receives: receives.unwrap_or(1),
-        first_received_at: first
-            .map(|milliseconds| OffsetDateTime::UNIX_EPOCH + Duration::from_millis(milliseconds)),
+        sent_at: moment("SentTimestamp"),
+        first_received_at: moment("ApproximateFirstReceiveTimestamp"),
         sqs_message_id: batch::sqs_message_id(&mut message)?,
         receipt_handle: message.receipt_handle.unwrap_or_default(),
         body: message.body.unwrap_or_default(),
@@ -72,8 +66,10 @@ pub fn received(mut message: SqsMessage) -> Result<Received, NoMessageId> {
 
 #[cfg(test)]
 mod tests {
+    use lambda_runtime::Context;
+
     use super::*;
-    use crate::testing::world::{share, world};
+    use crate::testing::world::{pace, world};
 
     /// The messages of events/emails.json, in an invocation of that deadline.
     async fn sent(deadline: u64) -> usize {
@@ -81,9 +77,9 @@ mod tests {
         let payload = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         let mut context = Context::default();
         context.deadline = deadline;
-        let pace = Pace { share: share(), timeout: Duration::from_mins(1) };
         let world = world();
-        let response = handle(&world, pace, LambdaEvent { payload, context }).await.unwrap();
+        let response =
+            handle(&world, &pace().await, LambdaEvent { payload, context }).await.unwrap();
         assert_eq!(world.sent().len() + response.batch_item_failures.len(), 3);
         world.sent().len()
     }
@@ -96,7 +92,7 @@ mod tests {
             u64::try_from(then.unix_timestamp_nanos() / 1_000_000).unwrap()
         };
         assert_eq!(sent(from_now(60)).await, 3);
-        assert_eq!(sent(from_now(11)).await, 0, "an attempt and its settling need 12 s");
+        assert_eq!(sent(from_now(19)).await, 0, "an attempt and its settling need 19.5 s");
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,8 +7,13 @@ use email::{
     job::JobId,
     retry,
 };
+use lambda::{clock, log_events};
+use time::OffsetDateTime;
 
-use crate::worker::{Invocation, Parts, Received, Worker};
+use crate::{
+    places::Places,
+    worker::{Invocation, Parts, Received, Worker},
+};
 
 /// How long messages stay hidden if a hold prevented their attempts.
 pub(crate) const HELD_FOR: Duration = Duration::from_mins(15);
@@ -26,13 +31,34 @@ pub(crate) enum Verdict {
 pub(crate) struct BatchInProgress<'a, P: Parts> {
     pub(crate) worker: &'a Worker<P>,
     pub(crate) invocation: &'a Invocation,
+    pub(crate) places: Places,
     /// `Some` once the batch has stopped: the delay of the remaining messages.
     stopped: Cell<Option<Duration>>,
+    /// The age of the oldest job so far.
+    oldest: Cell<Duration>,
 }
 
 impl<'a, P: Parts> BatchInProgress<'a, P> {
     pub(crate) fn new(worker: &'a Worker<P>, invocation: &'a Invocation) -> Self {
-        Self { worker, invocation, stopped: Cell::new(None) }
+        let outstanding = invocation.pacer.share().max_outstanding();
+        let places = Places::new(usize::try_from(outstanding).unwrap_or(usize::MAX));
+        Self { worker, invocation, places, stopped: Cell::new(None), oldest: Cell::default() }
+    }
+
+    /// Takes note of a job that has waited since then. SQS's own metric leaves out a message that was received three
+    /// times and not deleted (Amazon SQS Developer Guide, "Available CloudWatch metrics",
+    /// `ApproximateAgeOfOldestMessage`), which is every job that is retried.
+    pub(crate) fn note_age(&self, waiting_since: OffsetDateTime) {
+        let age = Duration::try_from(self.invocation.now() - waiting_since).unwrap_or_default();
+        self.oldest.set(self.oldest.get().max(age));
+    }
+
+    /// One line per batch, which a metric filter reads.
+    pub(crate) fn report_age(&self) {
+        tracing::info!(
+            event = log_events::OLDEST_JOB,
+            oldest_job_age_seconds = self.oldest.get().as_secs(),
+        );
     }
 
     /// Stops sending. The remaining messages are returned, hidden for this delay or a little longer.
@@ -41,8 +67,11 @@ impl<'a, P: Parts> BatchInProgress<'a, P> {
         self.stopped.set(Some(delay));
     }
 
-    /// The delay of the remaining messages, if the batch has stopped.
+    /// The delay of the remaining messages, if the batch has stopped or no attempt can start any more.
     pub(crate) fn stopped(&self) -> Option<Duration> {
+        if clock::instant() > self.invocation.closing.starts_end {
+            self.out_of_permits();
+        }
         self.stopped.get()
     }
 
@@ -99,7 +128,12 @@ impl<'a, P: Parts> BatchInProgress<'a, P> {
         let letter = DeadLetter { body, sqs_message_id, job_id, reason, attempts };
         match self.worker.dead_letters.keep(letter).await {
             Ok(()) => {
-                tracing::warn!(sqs_message_id, code = reason.code, "a job became a dead letter");
+                tracing::warn!(
+                    event = log_events::DEAD_LETTER_KEPT,
+                    job_id = job_id.map(JobId::as_str),
+                    sqs_message_id,
+                    code = reason.code,
+                );
                 Ok(())
             }
             Err(error) => {

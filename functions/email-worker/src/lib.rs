@@ -1,14 +1,20 @@
 //! The email worker: takes jobs from the SQS queue and sends them through SES, within the send limit.
 
 pub mod batch;
+pub mod closing;
 pub mod config;
 pub mod dead_letter_queue;
 mod delivery;
 pub mod deployed;
 pub mod handler;
 mod in_progress;
+pub mod pace;
+mod places;
+mod sent;
 pub mod ses;
+mod stop;
 pub mod suppression;
+mod surplus;
 pub mod templates;
 #[cfg(test)]
 mod testing;

@@ -24,6 +24,7 @@ pub struct KnownSuppressions {
 }
 
 impl KnownSuppressions {
+    /// `ses` is a client with the usual limits, not the one that sends.
     pub fn new(copy: SuppressionsTable, ses: Client) -> Self {
         Self { copy, ses }
     }
@@ -55,15 +56,18 @@ impl Suppressions for KnownSuppressions {
         &self,
         recipient: &EmailAddress,
     ) -> Result<Option<SuppressionCause>, Unavailable> {
-        let Some(cause) = self.copy.find(recipient).await? else { return Ok(None) };
+        self.copy.find(recipient).await
+    }
+
+    async fn confirm(&self, recipient: &EmailAddress) -> Result<bool, Unavailable> {
         if self.is_listed(recipient).await? {
-            return Ok(Some(cause));
+            return Ok(true);
         }
         if let Err(error) = self.copy.remove(recipient).await {
             // Harmless: the next lookup asks SES again.
             tracing::warn!(%error, "a suppression was not removed from the copy");
         }
-        Ok(None)
+        Ok(false)
     }
 }
 
@@ -104,8 +108,12 @@ mod tests {
         let ses = mock_client!(aws_sdk_sesv2, RuleMode::MatchAny, [ses], |config| config
             .retry_config(RetryConfig::disabled()));
         let copy = SuppressionsTable::new(dynamodb, "suppressions".to_owned());
-        let found =
-            KnownSuppressions::new(copy, ses).find(&"ada@example.com".parse().unwrap()).await;
+        let known = KnownSuppressions::new(copy, ses);
+        let recipient = "ada@example.com".parse().unwrap();
+        let found = match known.find(&recipient).await.unwrap() {
+            None => Ok(None),
+            Some(cause) => known.confirm(&recipient).await.map(|listed| listed.then_some(cause)),
+        };
         (found, remove.num_calls())
     }
 

@@ -1,6 +1,7 @@
 //! The worker and its parts, an invocation, and the messages.
 
 use std::{
+    cell::RefCell,
     future::Future,
     hash::{DefaultHasher, Hash, Hasher},
     time::Duration,
@@ -9,15 +10,19 @@ use std::{
 use email::{
     dead_letter::DeadLetters,
     guarantee::Guarantees,
-    hold::{EventSource, HoldRecord},
+    hold::{Breaker, EventSource, HoldRecord},
     ledger::Ledger,
     mailer::Mailer,
+    retry,
     suppression::Suppressions,
 };
 use lambda::clock;
-use pacer::driver::Driver;
+use pacer::{Share, driver::Driver};
+use sizing::sends_within;
 use time::OffsetDateTime;
 use tokio::time::Instant;
+
+use crate::closing::Closing;
 
 /// The adapters that a [`Worker`] is made of.
 pub trait Parts {
@@ -48,6 +53,8 @@ pub struct Worker<P: Parts> {
     pub holds: P::Holds,
     pub event_source: P::EventSource,
     pub guarantees: Guarantees,
+    /// Counts rejections in a row, also across batches.
+    pub breaker: RefCell<Breaker>,
 }
 
 /// One invocation.
@@ -58,11 +65,31 @@ pub struct Invocation {
     /// The start, on the wall clock and on the monotonic clock.
     pub began_at: (OffsetDateTime, Instant),
     pub pacer: Driver,
+    /// When each step ends at the latest.
+    pub closing: Closing,
     /// When Lambda ends the invocation.
     pub deadline: OffsetDateTime,
 }
 
 impl Invocation {
+    /// An invocation that began at this time, on both clocks. No attempt outlives it: after the last start there is
+    /// time for the attempt's timeout and for settling it.
+    pub fn begin(
+        id: String,
+        share: Share,
+        began_at: (OffsetDateTime, Instant),
+        closing: Closing,
+        deadline: OffsetDateTime,
+    ) -> Self {
+        Self { id, began_at, pacer: Driver::start(share, closing.starts_end), closing, deadline }
+    }
+
+    /// The maximum number of emails that it can send.
+    pub(crate) fn max_sends(&self) -> u128 {
+        let room = self.closing.starts_end.saturating_duration_since(self.began_at.1);
+        sends_within(self.pacer.share().interval(), room)
+    }
+
     pub fn now(&self) -> OffsetDateTime {
         self.at(clock::instant())
     }
@@ -91,6 +118,8 @@ pub struct Received {
     pub body: String,
     /// The receive count, from 1.
     pub receives: u32,
+    /// When it was put on the queue. `None` if the queue does not report it.
+    pub sent_at: Option<OffsetDateTime>,
     /// `None` if the queue does not report it.
     pub first_received_at: Option<OffsetDateTime>,
 }
@@ -101,6 +130,17 @@ pub struct Postponed {
     pub sqs_message_id: String,
     pub receipt_handle: String,
     pub after: Duration,
+}
+
+impl Postponed {
+    /// The message, hidden for this time, or for longer if it was received often.
+    pub(crate) fn not_too_often(message: Received, after: Duration) -> Self {
+        Self {
+            after: retry::not_too_often(after, message.receives),
+            sqs_message_id: message.sqs_message_id,
+            receipt_handle: message.receipt_handle,
+        }
+    }
 }
 
 /// Returns messages to the queue.

@@ -42,7 +42,9 @@ mod tests {
             "SENDER_IDENTITY",
             "SES_CONFIGURATION_SET",
             "BOUNCE_RATE_ALARM",
+            "BOUNCE_COUNT_ALARM",
             "COMPLAINT_RATE_ALARM",
+            "COMPLAINT_COUNT_ALARM",
         ] {
             let variable = |name: &str| (name != missing).then(|| "something".to_owned());
             let error = Config::read(&Environment::new(&variable)).unwrap_err();

@@ -7,7 +7,7 @@ use aws_sdk_cloudwatch::types::{MetricAlarm, StateValue};
 use aws_sdk_sesv2::types::{
     BehaviorOnMxFailure, MailFromAttributes, MailFromDomainStatus, SendQuota, SendingOptions,
 };
-use email::hold::{Provider, Rates, Standing};
+use email::hold::{Provider, Rate, Rates, Standing};
 use lambda::{Environment, clock, env::InvalidVariable};
 use time::OffsetDateTime;
 use unavailable::Unavailable;
@@ -22,10 +22,19 @@ pub struct SenderConfig {
     pub identity: String,
     /// `SES_CONFIGURATION_SET`: the configuration set of every email.
     pub configuration_set: String,
-    /// `BOUNCE_RATE_ALARM`: the alarm on the account's bounce rate.
-    pub bounce_rate_alarm: String,
-    /// `COMPLAINT_RATE_ALARM`: the alarm on the account's complaint rate.
-    pub complaint_rate_alarm: String,
+    /// The alarms on the account's bounces.
+    pub bounces: RateAlarms,
+    /// The alarms on the account's complaints.
+    pub complaints: RateAlarms,
+}
+
+/// The alarms that together are a reason to hold sending.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RateAlarms {
+    /// `BOUNCE_RATE_ALARM`, `COMPLAINT_RATE_ALARM`: the rate is near SES's review threshold.
+    pub rate: String,
+    /// `BOUNCE_COUNT_ALARM`, `COMPLAINT_COUNT_ALARM`: there are enough events that the rate means something.
+    pub count: String,
 }
 
 impl SenderConfig {
@@ -38,8 +47,14 @@ impl SenderConfig {
         Ok(Self {
             identity: environment.required("SENDER_IDENTITY")?,
             configuration_set: environment.required("SES_CONFIGURATION_SET")?,
-            bounce_rate_alarm: environment.required("BOUNCE_RATE_ALARM")?,
-            complaint_rate_alarm: environment.required("COMPLAINT_RATE_ALARM")?,
+            bounces: RateAlarms {
+                rate: environment.required("BOUNCE_RATE_ALARM")?,
+                count: environment.required("BOUNCE_COUNT_ALARM")?,
+            },
+            complaints: RateAlarms {
+                rate: environment.required("COMPLAINT_RATE_ALARM")?,
+                count: environment.required("COMPLAINT_COUNT_ALARM")?,
+            },
         })
     }
 }
@@ -47,8 +62,8 @@ impl SenderConfig {
 /// The sending account. Needs `ses:GetAccount`, `ses:GetEmailIdentity` on the identity,
 /// `ses:GetConfigurationSet` on the set, and `cloudwatch:DescribeAlarms` on the alarms.
 ///
-/// A rate is too high while its alarm is in alarm. So the thresholds are in one place, the template,
-/// and `aws cloudwatch set-alarm-state` rehearses a hold.
+/// A rate is too high, and events are enough, while their alarms are in alarm. So the thresholds are in one place, the
+/// template, and `aws cloudwatch set-alarm-state` rehearses a hold.
 #[derive(Debug, Clone)]
 pub struct SendingAccount {
     ses: aws_sdk_sesv2::Client,
@@ -116,12 +131,14 @@ impl Provider for SendingAccount {
     }
 
     async fn rates(&self) -> Result<Rates, Unavailable> {
-        let SenderConfig { bounce_rate_alarm, complaint_rate_alarm, .. } = &self.config;
+        let SenderConfig { bounces, complaints, .. } = &self.config;
         let described = self
             .cloudwatch
             .describe_alarms()
-            .alarm_names(bounce_rate_alarm)
-            .alarm_names(complaint_rate_alarm)
+            .alarm_names(&bounces.rate)
+            .alarm_names(&bounces.count)
+            .alarm_names(&complaints.rate)
+            .alarm_names(&complaints.count)
             .send()
             .await
             .map_err(|error| Unavailable::new("asking CloudWatch for the rates' alarms", error))?;
@@ -129,10 +146,11 @@ impl Provider for SendingAccount {
             let mut alarms = described.metric_alarms().iter();
             alarms.find(|alarm| alarm.alarm_name() == Some(name)).and_then(alarming_since)
         };
-        Ok(Rates {
-            bounces_since: since(bounce_rate_alarm),
-            complaints_since: since(complaint_rate_alarm),
-        })
+        let rate = |alarms: &RateAlarms| Rate {
+            high_since: since(&alarms.rate),
+            counts_since: since(&alarms.count),
+        };
+        Ok(Rates { bounces: rate(bounces), complaints: rate(complaints) })
     }
 }
 

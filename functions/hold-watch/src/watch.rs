@@ -1,6 +1,6 @@
 //! One run: see [`email::hold::watch`].
 
-use email::hold::{self, EventSource, HoldRecord, Holds, Provider};
+use email::hold::{self, EventSource, HoldRecord, Holds, Provider, Watched};
 use lambda::log_events;
 use time::OffsetDateTime;
 
@@ -13,32 +13,30 @@ pub struct Watch<R, S, P> {
 }
 
 impl<R: HoldRecord, S: EventSource, P: Provider> Watch<R, S, P> {
-    /// Looks after the holds, and logs the holds in force: an alarm counts these lines. Returns whether
-    /// emails are held, or `None` if the run failed. The next run repeats what failed.
+    /// Looks after the holds, and logs what failed. Returns whether emails are held, or `None` if that is not known.
     pub async fn run(&self, now: OffsetDateTime) -> Option<bool> {
-        match hold::watch(&self.record, &self.source, &self.provider, now).await {
-            Ok(holds) => {
-                log(&holds);
-                Some(holds.in_force())
-            }
-            Err(error) => {
-                tracing::error!(event = log_events::HOLDS_UNATTENDED, %error, "the holds could not be checked or enforced");
-                None
-            }
+        let Watched { holds, problems } =
+            hold::watch(&self.record, &self.source, &self.provider, now).await;
+        for error in problems {
+            tracing::error!(event = log_events::HOLDS_UNATTENDED, %error, "the holds could not be checked or enforced");
         }
+        let holds = holds?;
+        log(&holds);
+        Some(holds.in_force())
     }
 }
 
+/// A metric is made of these lines, also of those without a hold. A run that does not know the holds logs none: it must
+/// not end the alarm.
 fn log(holds: &Holds) {
-    if holds.in_force() {
-        let machine = holds.machine.as_ref().map(|machine| machine.cause.name());
-        // The operator's reason is not logged: it may contain anything.
-        let by_operator = holds.operator.is_some();
-        tracing::warn!(
-            event = log_events::EMAIL_HELD,
-            cause = machine,
-            by_operator,
-            "emails are held"
-        );
-    }
+    let cause = holds.machine.as_ref().map(|machine| machine.cause.name());
+    // The operator's reason is not logged: it may contain anything.
+    let by_operator = holds.operator.is_some();
+    tracing::info!(
+        event = log_events::HOLDS_CHECKED,
+        held = u8::from(holds.in_force()),
+        cause,
+        by_operator,
+        "the holds were read"
+    );
 }

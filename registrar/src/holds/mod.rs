@@ -118,7 +118,7 @@ async fn hold_at<R: HoldRecord, S: EventSource>(
     let (Changed::Done(holds) | Changed::Nothing(holds)) =
         changed.map_err(|error| HoldCommandError::changing(error, false))?;
     write_holds(&holds, out)?;
-    writeln!(out, "No email is sent after the batches in progress, until `registrar release`.")?;
+    writeln!(out, "Workers stop within seconds, and send nothing until `registrar release`.")?;
     Ok(Outcome::Fine)
 }
 
@@ -244,7 +244,7 @@ mod tests {
     #[tokio::test]
     async fn releasing_the_machines_hold_warns_that_it_may_hold_again() {
         let mut place = Place::new(false);
-        let machine = MachineHold { cause: HoldCause::DailyQuota, since: NOW };
+        let machine = MachineHold::new(HoldCause::DailyQuota, NOW);
         place.record.set(Holds { machine: Some(machine), ..Holds::default() });
         place.release().await.unwrap();
         assert_eq!(
@@ -252,6 +252,25 @@ mod tests {
             "ended:\nheld automatically   since 1970-01-01T00:00Z  the account's daily quota is \
              used up\nIf the provider still refuses emails, the next attempt starts a new hold.\n"
         );
+    }
+
+    #[tokio::test]
+    async fn hold_that_ses_has_not_reported_shows_when_it_ends() {
+        let mut place = Place::new(false);
+        let end = NOW + std::time::Duration::from_mins(5);
+        let machine = MachineHold {
+            earliest_end: Some(end),
+            ..MachineHold::new(HoldCause::NotPermitted, NOW)
+        };
+        place.record.set(Holds { machine: Some(machine.clone()), ..Holds::default() });
+        place.show().await.unwrap();
+        let held =
+            "held automatically   since 1970-01-01T00:00Z  the worker is not permitted to send";
+        assert!(place.said().starts_with(&format!("{held}; it ends after 1970-01-01T00:05Z\n")));
+        let machine = MachineHold { reported: true, ..machine };
+        place.record.set(Holds { machine: Some(machine), ..Holds::default() });
+        place.show().await.unwrap();
+        assert!(place.said().starts_with(&format!("{held}\n")), "SES's report decides");
     }
 
     #[tokio::test]

@@ -15,7 +15,13 @@ pub(super) fn write_holds(holds: &Holds, out: &mut impl Write) -> io::Result<()>
         write_hold(out, "by an operator", hold.since, on_one_line(&hold.reason))?;
     }
     if let Some(hold) = &holds.machine {
-        write_hold(out, "automatically", hold.since, hold.cause)?;
+        match hold.earliest_end.filter(|_| !hold.reported) {
+            Some(end) => {
+                let cause = format!("{}; it ends after {}", hold.cause, to_the_minute(end));
+                write_hold(out, "automatically", hold.since, cause)?;
+            }
+            None => write_hold(out, "automatically", hold.since, hold.cause)?,
+        }
     }
     Ok(())
 }

@@ -3,12 +3,12 @@
 
 use std::fmt;
 
-use pacer::audit::Arrival;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::{
+    attempts::{End, Job, Line},
     failure::{Failure, Place},
-    log::{EVENT, arrival},
+    log::EVENT,
 };
 
 /// The beginning of gzip data in base64.
@@ -22,6 +22,9 @@ enum Key {
     Event,
     StartedAt,
     EndedAt,
+    Timeout,
+    /// It may be [`EVENT`] too.
+    JobId,
     /// The log events of an envelope.
     Events,
     /// In an envelope's log event: a line of the log.
@@ -42,6 +45,8 @@ impl Key {
             "event" => Self::Event,
             "started_at_us" => Self::StartedAt,
             "ended_at_us" => Self::EndedAt,
+            "timeout_ms" => Self::Timeout,
+            "job_id" => Self::JobId,
             "events" | "logEvents" => Self::Events,
             "message" => Self::Message,
             "data" | "Data" => Self::Data,
@@ -61,7 +66,8 @@ impl Key {
 pub(super) enum Seen {
     /// The text [`EVENT`].
     Event,
-    Micros(i64),
+    Number(i64),
+    Job(Job),
     Null,
     Other,
 }
@@ -69,7 +75,7 @@ pub(super) enum Seen {
 /// What is found in JSON.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    pub(super) sends: Vec<Arrival>,
+    pub(super) sends: Vec<Line>,
     /// Number of records without a send.
     pub(super) skipped: usize,
     /// Number of log events in envelopes.
@@ -81,8 +87,8 @@ pub(super) struct Found {
 
 impl Found {
     /// An object may hold the same send twice: its fields, and the line that they were read from.
-    fn push_unless_since(&mut self, first: usize, send: Arrival) {
-        if !self.sends[first..].contains(&send) {
+    fn push_unless_since(&mut self, first: usize, send: Line) {
+        if !self.sends[first..].iter().any(|before| before.is_same(&send)) {
             self.sends.push(send);
         }
     }
@@ -146,30 +152,31 @@ impl<'de> Visitor<'de> for Walk<'_> {
     }
 
     fn visit_i64<E>(self, number: i64) -> Result<Seen, E> {
-        Ok(Seen::Micros(number))
+        Ok(Seen::Number(number))
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<Seen, E> {
-        Ok(i64::try_from(number).map_or(Seen::Other, Seen::Micros))
+        Ok(i64::try_from(number).map_or(Seen::Other, Seen::Number))
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<Seen, E> {
         // Some tools print large integers as 1.7e15, which is exact up to 2^53.
         let is_exact = number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0;
         #[allow(clippy::cast_possible_truncation)]
-        Ok(if is_exact { Seen::Micros(number as i64) } else { Seen::Other })
+        Ok(if is_exact { Seen::Number(number as i64) } else { Seen::Other })
     }
 
     fn visit_str<E: Error>(mut self, text: &str) -> Result<Seen, E> {
         if text == EVENT {
             return match self.key {
                 Key::Event | Key::Name => Ok(Seen::Event),
+                Key::JobId => Ok(Seen::Job(Job::of(text.as_bytes()))),
                 _ => self.fail(format!("has the value \"{EVENT}\", but not as its event")),
             };
         }
         let read = match self.key {
-            Key::StartedAt | Key::EndedAt => {
-                return Ok(text.trim().parse().map_or(Seen::Other, Seen::Micros));
+            Key::StartedAt | Key::EndedAt | Key::Timeout => {
+                return Ok(text.trim().parse().map_or(Seen::Other, Seen::Number));
             }
             Key::Name => Ok(()),
             Key::Data => self.reader.encoded(text),
@@ -178,6 +185,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
             _ => self.reader.embedded(text, false),
         };
         match read {
+            Ok(()) if self.key == Key::JobId => Ok(Seen::Job(Job::of(text.as_bytes()))),
             Ok(()) => Ok(Seen::Other),
             Err(failure) => self.fail(failure),
         }
@@ -218,6 +226,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
     fn visit_map<A: MapAccess<'de>>(mut self, mut fields: A) -> Result<Seen, A::Error> {
         let first = self.reader.found().sends.len();
         let (mut event, mut started_at, mut ended_at) = (None, None, None);
+        let (mut timeout, mut job) = (None, None);
         let mut twice = None;
         while let Some(key) = fields.next_key_seed(KeySeed)? {
             if key == Key::Mention {
@@ -229,9 +238,15 @@ impl<'de> Visitor<'de> for Walk<'_> {
                 Key::Event => (&mut event, "event"),
                 Key::StartedAt => (&mut started_at, "started_at_us"),
                 Key::EndedAt => (&mut ended_at, "ended_at_us"),
+                Key::Timeout => (&mut timeout, "timeout_ms"),
+                Key::JobId => (&mut job, "job_id"),
                 _ => continue,
             };
             if let Some(before) = field.replace(seen) {
+                // An export that flattens objects has a job's id of its line and of its spans.
+                if key == Key::JobId && before == seen {
+                    continue;
+                }
                 twice = Some(name);
                 // Whichever of two counts, the object is about a send.
                 if key == Key::Event && before == Seen::Event {
@@ -245,8 +260,12 @@ impl<'de> Visitor<'de> for Walk<'_> {
         if let Some(name) = twice {
             return self.fail(format!("has {name} twice"));
         }
+        let job = match job {
+            Some(Seen::Job(job)) => Some(job),
+            _ => None,
+        };
         match whole(started_at, "started_at_us")
-            .and_then(|start| arrival(start, whole(ended_at, "ended_at_us")?))
+            .and_then(|start| Line::new(job, start, end(ended_at, timeout)?))
         {
             Ok(send) => self.reader.found().push_unless_since(first, send),
             Err(problem) => return self.fail(problem),
@@ -255,11 +274,20 @@ impl<'de> Visitor<'de> for Walk<'_> {
     }
 }
 
+fn end(ended_at: Option<Seen>, timeout: Option<Seen>) -> Result<End, String> {
+    match (ended_at, timeout) {
+        (None | Some(Seen::Null), Some(timeout)) if timeout != Seen::Null => {
+            whole(Some(timeout), "timeout_ms").map(End::WithinMillis)
+        }
+        _ => whole(ended_at, "ended_at_us").map(End::AtMicros),
+    }
+}
+
 fn whole(field: Option<Seen>, name: &str) -> Result<i64, String> {
     match field {
-        Some(Seen::Micros(micros)) => Ok(micros),
+        Some(Seen::Number(micros)) => Ok(micros),
         None | Some(Seen::Null) => Err(format!("a send without {name}")),
-        Some(_) => Err(format!("{name} is not a whole number of microseconds")),
+        Some(_) => Err(format!("{name} is not a whole number")),
     }
 }
 

@@ -4,6 +4,7 @@
 //! lines in well under a second: it looks only at lines that contain [`log::EVENT`] or may hide it, and parses
 //! only those of them that a scanner cannot read.
 
+mod attempts;
 mod brackets;
 mod csv;
 mod failure;

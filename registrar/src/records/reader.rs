@@ -8,6 +8,7 @@ use pacer::audit::Arrival;
 use serde::de::DeserializeSeed;
 
 use super::{
+    attempts::Attempts,
     brackets::{Brackets, NotJson, may_begin},
     csv,
     failure::Failure,
@@ -116,13 +117,15 @@ impl Reader {
                 return Err(ReadError::Line { line: csv.first, problem });
             }
             let format = if has_envelopes { Format::LogEvents } else { Format::JsonLines };
-            return Ok(Records { arrivals: sends, skipped, format });
+            let Attempts { arrivals, unended } = Attempts::of(&sends);
+            return Ok(Records { arrivals, unended, skipped, format });
         }
         match csv.error {
             Some(error) => Err(error),
             None if csv.arrivals.is_empty() => Err(ReadError::NoRecords),
             None => Ok(Records {
                 arrivals: csv.arrivals,
+                unended: 0,
                 skipped: csv.has_header.into(),
                 format: Format::Csv,
             }),

@@ -55,6 +55,9 @@ pub enum ReadError {
 pub struct Records {
     /// In nanoseconds since 1970.
     pub arrivals: Vec<Arrival>,
+    /// Number of attempts of which the log has the start and not the end, because their worker was killed.
+    /// They count until their timeout.
+    pub unended: usize,
     /// Number of lines, log events or elements of an array that are not about a send.
     pub skipped: usize,
     pub format: Format,

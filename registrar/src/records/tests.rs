@@ -7,7 +7,7 @@ use pacer::audit::Arrival;
 use super::{
     log::{
         EVENT,
-        tests::{FLAT, NESTED},
+        tests::{FLAT, NESTED, START},
     },
     *,
 };
@@ -36,6 +36,7 @@ fn nested_and_flat_log_lines_are_read_and_others_are_skipped() {
                 arrival(1_761_955_200_000_001_000, 1_761_955_200_060_002_000),
                 arrival(1000, 2000)
             ],
+            unended: 0,
             skipped: 2,
             format: Format::JsonLines
         }
@@ -135,6 +136,34 @@ fn same_send_twice_in_one_object_is_one_send() {
 }
 
 #[test]
+fn start_counts_until_its_timeout_unless_the_log_has_its_end() {
+    let start = 1_761_955_200_000_001_000;
+    let (timeout, end) =
+        (arrival(start, start + 10_000_000_000), arrival(start, start + 60_001_000));
+    let records = parse(START);
+    assert_eq!((records.arrivals, records.unended), (vec![timeout], 1));
+    for log in [format!("{START}\n{NESTED}"), format!("[{NESTED},{START}]")] {
+        let records = parse(&log);
+        assert_eq!((records.arrivals, records.unended), (vec![end], 0), "{log}");
+    }
+    // An export with the line and some of its fields.
+    for fields in [
+        r#""event":"send_attempt","started_at_us":"1761955200000001","timeout_ms":"10000""#,
+        r#""fields.job_id":"a","span.job_id":"a","fields.event":"send_attempt","fields.started_at_us":1761955200000001,"fields.timeout_ms":10000,"fields.ended_at_us":null"#,
+    ] {
+        let line = serde_json::to_string(START).unwrap();
+        let records = parse(&format!("{{\"@message\":{line},{fields}}}"));
+        assert_eq!((records.arrivals, records.unended), (vec![timeout], 1), "{fields}");
+    }
+}
+
+#[test]
+fn job_may_have_the_name_of_the_event() {
+    let records = parse(&FLAT.replace("\\u00e9", EVENT));
+    assert_eq!(records.arrivals, [arrival(1000, 2000)]);
+}
+
+#[test]
 fn flattened_keys_and_numbers_as_text_are_read() {
     for line in [
         r#"{"fields.event":"send_attempt","fields.started_at_us":1,"fields.ended_at_us":2}"#,
@@ -179,6 +208,9 @@ fn send_that_cannot_be_read_is_an_error_with_its_place() {
         (FLAT.replace("_us\":1", "_us\":1.5"), "line 1: started_at_us is not a whole number"),
         (FLAT.replace("_us\":1", "_us\":1,\"started_at_us\":3"), "line 1: has started_at_us twice"),
         (FLAT.replace("\"level\"", "\"event\":\"x\",\"level\""), "line 1: has event twice"),
+        (START.replacen("job_id", "job_id\":\"b\",\"job_id", 1), "line 1: has job_id twice"),
+        (START.replace("10000", "1.5"), "line 1: timeout_ms is not a whole number"),
+        (START.replace("timeout_ms", "timeout"), "line 1: a send without ended_at_us"),
         (
             FLAT.replace("\"level\"", "\"event\":\"send_attempt\",\"event\":\"x\",\"a\""),
             "line 1: has event twice",

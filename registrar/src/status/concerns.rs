@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use email::{hold::HoldCause, retry::QUEUE_RETENTION};
+use email::{deadline::MAX_WAIT, hold::HoldCause};
 use time::OffsetDateTime;
 
 use crate::text::{letters, on_one_line};
@@ -73,13 +73,12 @@ fn holds(facts: &Facts) -> Vec<String> {
     operator.into_iter().chain(machine).chain(off).collect()
 }
 
-/// A backlog that the queue would drop before it is sent.
+/// A backlog of which a part would expire before it is sent.
 fn backlog(facts: &Facts) -> Option<String> {
     let sending = &facts.sending;
     let duration: Duration = sending.pace.duration_of(sending.depth.total());
-    (duration > QUEUE_RETENTION).then(|| {
-        "the backlog takes longer than the 14 days that the queue keeps a job: raise the limit"
-            .into()
+    (duration > MAX_WAIT).then(|| {
+        "the backlog takes longer than the week that a job waits at most: raise the limit".into()
     })
 }
 

@@ -71,7 +71,7 @@ type Change<'a> = &'a dyn Fn(&mut Facts);
 fn each_trouble_is_a_concern() {
     let two = Depth { visible: 2, ..Depth::default() };
     let held = |machine, operator| Holds { machine, operator, ..Holds::default() };
-    let machine = |cause| Some(MachineHold { cause, since: NOW });
+    let machine = |cause| Some(MachineHold::new(cause, NOW));
     let operator = Some(OperatorHold { reason: "moving".into(), since: NOW });
     let troubles: [(Change<'_>, &str); 11] = [
         (&|facts| facts.api = Api::Responded { status: 503, milliseconds: 9 }, "503"),
@@ -87,7 +87,7 @@ fn each_trouble_is_a_concern() {
         (&|facts| facts.dead_letters = two, "2 letters: `registrar dead-letters list`"),
         (&|facts| facts.feedback_dead_letters = two, "dead delivery events, 2 letters"),
         (&|facts| facts.alarms = vec![alarm("ResumerErrorAlarm")], "ResumerErrorAlarm: something"),
-        (&|facts| facts.sending.depth.visible = 7_000_000, "14 days"),
+        (&|facts| facts.sending.depth.visible = 7_000_000, "longer than the week"),
     ];
     for (change, text) in troubles {
         let mut facts = fine();
@@ -100,7 +100,7 @@ fn each_trouble_is_a_concern() {
 #[test]
 fn hold_for_the_daily_quota_needs_nobody_and_leaves_the_drain_time_open() {
     let mut facts = fine();
-    let machine = MachineHold { cause: HoldCause::DailyQuota, since: NOW };
+    let machine = MachineHold::new(HoldCause::DailyQuota, NOW);
     facts.sending.holds = Holds { machine: Some(machine), ..Holds::default() };
     facts.sending.event_source_on = false;
     facts.alarms = vec![alarm("EmailHeldAlarm")];

@@ -43,7 +43,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Suppress a recipient: emails to it become dead letters
+    /// Suppress a recipient: its jobs end as suppressed, and nothing is sent
     Add {
         address: EmailAddress,
         /// Why; `list` shows it
@@ -53,7 +53,7 @@ enum Command {
         #[arg(long, value_enum, default_value_t = Cause::Complaint)]
         cause: Cause,
     },
-    /// Send to a recipient again. Dead letters are not redriven by it
+    /// Send to a recipient again. Jobs that ended as suppressed must be enqueued again
     Remove { address: EmailAddress },
 }
 
@@ -171,10 +171,7 @@ async fn remove(
     copy.remove(address).await.map_err(|error| failed("removing from the copy", &error))?;
     if was_listed {
         writeln!(out, "no longer suppressed: {}", address.as_str())?;
-        writeln!(
-            out,
-            "Its dead letters stay: `registrar dead-letters redrive --reason suppressed`."
-        )?;
+        writeln!(out, "Its emails that ended as suppressed are sent if they are enqueued again.")?;
     } else {
         writeln!(out, "SES did not suppress {}", address.as_str())?;
     }

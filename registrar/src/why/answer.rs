@@ -1,5 +1,7 @@
 //! The rules: why an email has not been sent, or access not been granted, yet.
 
+use std::time::Duration;
+
 use email::{hold::HoldCause, ledger::State, retry, suppression::SuppressionCause};
 use enrollment::{Enrollment, enrollment::EnrollmentState};
 use serde::Serialize;
@@ -68,6 +70,13 @@ pub(crate) enum Answer {
         /// Whether SES confirmed it; otherwise only our copy has it.
         on_ses_list: bool,
     },
+    /// The job ended without a dead letter.
+    EndedSuppressed {
+        job_id: String,
+        #[serde(with = "time::serde::rfc3339::option")]
+        since: Option<OffsetDateTime>,
+        reason: String,
+    },
     HeldByOperator {
         #[serde(with = "time::serde::rfc3339")]
         since: OffsetDateTime,
@@ -120,6 +129,7 @@ impl Answer {
             | Self::Stuck { .. }
             | Self::DeadLetter { .. }
             | Self::Suppressed { .. }
+            | Self::EndedSuppressed { .. }
             | Self::HeldByOperator { .. }
             | Self::TurnedOff
             | Self::NoTrace { .. } => true,
@@ -223,7 +233,16 @@ fn settled(job: &JobFacts, now: OffsetDateTime) -> Option<Answer> {
             reason: plain(entry.reason.as_deref().unwrap_or("the ledger has no reason")),
             since: entry.failed_at,
         }),
-        state => Some(Answer::Sent {
+        State::Suppressed => Some(Answer::EndedSuppressed {
+            job_id,
+            since: entry.failed_at,
+            reason: plain(entry.reason.as_deref().unwrap_or("the recipient is suppressed")),
+        }),
+        state @ (State::Sent
+        | State::Delivered
+        | State::Bounced
+        | State::Rejected
+        | State::Complained) => Some(Answer::Sent {
             job_id,
             state,
             at: entry.sent_at,
@@ -285,7 +304,11 @@ fn place(job: &JobFacts, facts: &Facts) -> Answer {
     let (sending, now, job_id) = (&facts.sending, facts.now, job.id.to_string());
     let attempted = job.progress.as_ref().map(|progress| &progress.entry);
     if let Some(entry) = attempted.filter(|entry| entry.attempts > 0) {
-        let by = entry.last_attempt_at + retry::delay(entry.attempts, 0.0);
+        let unanswered = match entry.unanswered {
+            0 => Duration::ZERO,
+            unanswered => retry::delay_unanswered(unanswered, 0.0),
+        };
+        let by = entry.last_attempt_at + retry::delay(entry.attempts, 0.0).max(unanswered);
         let retried_by = (!sending.is_stopped()).then_some(by.max(now));
         let last_attempt_at = entry.last_attempt_at;
         return Answer::Returned { job_id, attempts: entry.attempts, last_attempt_at, retried_by };

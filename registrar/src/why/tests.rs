@@ -61,6 +61,7 @@ fn progress(state: State, attempts: u32) -> Progress {
     let entry = Entry {
         state,
         attempts,
+        unanswered: 0,
         first_attempt_at: at(9_000),
         last_attempt_at: at(9_900),
         sent_at: None,
@@ -125,7 +126,7 @@ fn hold_is_the_first_answer_and_leaves_the_time_open() {
     facts.sending.event_source_on = false;
     facts.sending.holds = Holds {
         operator: Some(OperatorHold { reason: "moving to ada@example.com".into(), since: at(1) }),
-        machine: Some(MachineHold { cause: HoldCause::DailyQuota, since: at(2) }),
+        machine: Some(MachineHold::new(HoldCause::DailyQuota, at(2))),
         ..Holds::default()
     };
     let [operator, machine, place] = answers(&facts).try_into().unwrap();
@@ -180,8 +181,7 @@ fn ledger_names_the_dead_letter_with_its_code_and_without_addresses() {
         failed.entry.failed_at = Some(at(9_950));
         let mut facts = claimed(failed);
         // Holds and suppressions do not matter any more.
-        facts.sending.holds.machine =
-            Some(MachineHold { cause: HoldCause::DailyQuota, since: at(2) });
+        facts.sending.holds.machine = Some(MachineHold::new(HoldCause::DailyQuota, at(2)));
         let answer = only(&facts);
         assert_eq!(
             answer,
@@ -194,6 +194,29 @@ fn ledger_names_the_dead_letter_with_its_code_and_without_addresses() {
         );
         assert!(answer.needs_person());
     }
+}
+
+#[test]
+fn job_that_ended_because_its_recipient_was_suppressed_is_not_sent_and_not_a_dead_letter() {
+    let mut ended = progress(State::Suppressed, 0);
+    ended.entry.reason = Some("the recipient is suppressed".into());
+    ended.entry.failed_at = Some(at(9_950));
+    let facts = claimed(ended);
+    let reason = "the recipient is suppressed".to_owned();
+    let (job_id, since) = ("job-1".to_owned(), Some(at(9_950)));
+    assert_eq!(only(&facts), Answer::EndedSuppressed { job_id, since, reason });
+    assert!(only(&facts).needs_person());
+    assert!(events(&facts).iter().any(|event| event.what.starts_with("it ended without")));
+}
+
+#[test]
+fn job_without_an_answer_is_retried_later() {
+    let mut unanswered = progress(State::Sending, 1);
+    unanswered.entry.unanswered = 1;
+    // 30 s, and two doublings more.
+    let expected = Some(at(9_900 + 120));
+    let Answer::Returned { retried_by, .. } = only(&claimed(unanswered)) else { panic!() };
+    assert_eq!(retried_by, expected);
 }
 
 #[test]

@@ -74,7 +74,11 @@ fn job_events(job: &JobFacts) -> Vec<(OffsetDateTime, String)> {
     if let Some(at) = entry.failed_at {
         let code = plain(error_code.as_deref().unwrap_or(entry.state.name()));
         let reason = plain(entry.reason.as_deref().unwrap_or_default());
-        events.push((at, format!("it became a dead letter, {code}: {reason}")));
+        let what = match entry.state {
+            State::Suppressed => format!("it ended without being sent: {reason}"),
+            _ => format!("it became a dead letter, {code}: {reason}"),
+        };
+        events.push((at, what));
     }
     if let Some(at) = entry.feedback_at {
         let detail = entry.feedback.as_deref().map(plain);

@@ -29,6 +29,11 @@ impl Answer {
                 "once the address is known to be good, `registrar suppressions remove ADDRESS`"
                     .into(),
             ),
+            Self::EndedSuppressed { .. } => Some(
+                "once the address is known to be good, `registrar suppressions remove ADDRESS`; then \
+                 the sender enqueues the job again, under the same id"
+                    .into(),
+            ),
             Self::HeldByOperator { .. } => Some("`registrar release` ends the hold".into()),
             Self::HeldAutomatically { .. } => {
                 Some("`registrar holds`; it ends when SES accepts emails again".into())
@@ -95,6 +100,13 @@ impl fmt::Display for Answer {
                     None => write!(f, "{cause}")?,
                 }
                 if *on_ses_list { Ok(()) } else { f.write_str("; SES did not confirm it") }
+            }
+            Self::EndedSuppressed { job_id, since, reason } => {
+                write!(f, "email {job_id} was not sent")?;
+                if let Some(since) = since {
+                    write!(f, " at {}", at(*since))?;
+                }
+                write!(f, ": {reason}")
             }
             Self::HeldByOperator { since, reason } => {
                 write!(f, "sending is held by an operator since {}: {reason}", at(*since))

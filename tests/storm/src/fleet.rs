@@ -117,6 +117,9 @@ impl Environment {
         if let Some(status) = self.process.try_wait()? {
             return Err(io::Error::other(format!("a worker exited unexpectedly: {status}")));
         }
+        if self.runtime.overran() {
+            return Err(io::Error::other("an invocation lasted longer than the timeout"));
+        }
         self.process.kill()?;
         self.process.wait()?;
         if let Some(server) = self.server.take() {

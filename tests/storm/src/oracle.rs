@@ -125,7 +125,7 @@ fn second_emails(
         .map(|change| (change.job_id.as_str(), change.at))
         .collect();
     let mut accepted: BTreeMap<&str, Vec<&Arrival>> = BTreeMap::new();
-    for arrival in arrivals.iter().filter(|arrival| arrival.reply == Reply::Accept) {
+    for arrival in arrivals.iter().filter(|arrival| arrival.reply.is_accepted()) {
         accepted.entry(&arrival.job_id).or_default().push(arrival);
     }
     let mut second_emails = SecondEmails { excused: 0, unexcused: Vec::new() };
@@ -133,7 +133,7 @@ fn second_emails(
         for pair in emails.windows(2) {
             let [first, second] = pair else { continue };
             let first = FirstEmail {
-                response_was_received: first.responded,
+                response_was_received: first.responded && first.reply == Reply::Accept,
                 worker_killed_at: environments[first.from.environment].killed_at,
                 recorded_as_sent_at: recorded_as_sent_at.get(job_id).copied(),
             };
@@ -163,7 +163,7 @@ fn lost(put: &[String], arrivals: &[Arrival], remaining: &HashSet<&String>) -> V
     let job_id = |body: &String| Job::parse(body).ok().map(|job| job.id.to_string());
     let accepted: HashSet<&str> = arrivals
         .iter()
-        .filter(|arrival| arrival.reply == Reply::Accept)
+        .filter(|arrival| arrival.reply.is_accepted())
         .map(|arrival| arrival.job_id.as_str())
         .collect();
     let kept: HashSet<String> = remaining.iter().filter_map(|body| job_id(body)).collect();
@@ -218,6 +218,8 @@ mod tests {
         assert!(!excused(&both, &environments(Some(2)), 1), "the ledger had it as sent");
         let silent = [Arrival { responded: false, ..accepted(1, 0) }, accepted(9, 1)];
         assert!(excused(&silent, &environments(None), 10));
+        let failed = [Arrival { reply: Reply::AcceptAndFail, ..accepted(1, 0) }, accepted(9, 1)];
+        assert!(excused(&failed, &environments(None), 10), "a 5xx is not a response to rely on");
         let refused = [Arrival { reply: Reply::Fail, ..accepted(1, 0) }];
         assert!(excused(&refused, &environments(None), 10));
     }

@@ -11,10 +11,19 @@ pub enum Reply {
     Accept,
     /// The provider's rate limit was exceeded; nothing was sent.
     Throttle,
-    /// The provider failed; nothing was sent.
+    /// The provider was unavailable; nothing was sent.
     Fail,
+    /// The email is accepted, and the response is an error all the same.
+    AcceptAndFail,
     /// The provider refuses this email permanently; nothing was sent.
     Reject,
+}
+
+impl Reply {
+    /// Whether an email was sent.
+    pub fn is_accepted(self) -> bool {
+        matches!(self, Self::Accept | Self::AcceptAndFail)
+    }
 }
 
 /// What happens to one request.
@@ -98,7 +107,8 @@ impl Rough {
         };
         let reply = match self.random.u32(0..100) {
             0..2 => Reply::Throttle,
-            2..15 => Reply::Fail,
+            2..14 => Reply::Fail,
+            14 => Reply::AcceptAndFail,
             15 => Reply::Reject,
             _ => Reply::Accept,
         };

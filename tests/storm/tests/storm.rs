@@ -50,7 +50,7 @@ fn settings(limit: u32, slots: u32, slack: u32, batch_size: u32) -> WorkerSettin
         slack: Slack::from_millis(slack).unwrap(),
         slots: Slots::new(slots).unwrap(),
         batch_size,
-        timeout: Duration::from_secs(20),
+        timeout: Duration::from_secs(30),
     }
 }
 
@@ -158,7 +158,7 @@ async fn keeps_the_rules(program: Program, settings: WorkerSettings, arrivals: u
                 && storm.kills >= 20
                 && storm.world.queue.redeliveries() > 0
                 && !storm.world.queue.dead_letters().is_empty()
-                && [Reply::Throttle, Reply::Fail, Reply::Reject]
+                && [Reply::Throttle, Reply::Fail, Reply::AcceptAndFail, Reply::Reject]
                     .into_iter()
                     .all(|reply| storm.replies(reply) > 0)
         })
@@ -193,6 +193,30 @@ async fn worker_in_a_storm_keeps_the_rules() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn worker_with_overlapping_attempts_keeps_the_rules() {
     keeps_the_rules(real_worker(), overlapping_attempts(), 300).await;
+}
+
+/// Each call takes nearly as long as an attempt of it may take, and SES's responses as long as the worker waits for
+/// them. No worker is killed, so nothing excuses a second email.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn worker_whose_calls_are_all_slow_ends_in_time_and_sends_no_email_twice() {
+    let weather = Weather::calm(Duration::from_millis(9_700));
+    let (hidden, call) = (Duration::from_mins(3), Duration::from_millis(1_800));
+    let world = World::with_slow_calls(weather, hidden, call);
+    let settings = separate_attempts();
+    let put = messages(40);
+    world.queue.put(put.iter().cloned());
+    let fleet = Fleet::start(world.clone(), real_worker(), settings, Duration::ZERO).await.unwrap();
+    let began = Instant::now();
+    // Each slot sends one or two emails per invocation.
+    while world.provider.count() < 3 * fleet.slots() {
+        assert!(began.elapsed() < MAX_DURATION, "{} arrivals", world.provider.count());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let environments = fleet.stop().await.unwrap();
+    let share = settings.check().unwrap();
+    let findings = Findings::of(&world, &environments, share, &put);
+    assert!(findings.violations(share).is_empty(), "{findings:#?}");
+    assert_eq!(findings.excused_second_emails, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -65,15 +65,20 @@ mod tests {
         types::error::ConditionalCheckFailedException,
     };
     use aws_smithy_mocks::{mock, mock_client};
-    use email::hold::{HoldCause, MachineHold};
+    use email::hold::{HoldCause, LastEnd, MachineHold};
     use time::OffsetDateTime;
 
     use super::*;
 
     fn held() -> Holds {
-        let machine =
-            MachineHold { cause: HoldCause::DailyQuota, since: OffsetDateTime::UNIX_EPOCH };
-        Holds { machine: Some(machine), version: 7, ..Holds::default() }
+        let at = OffsetDateTime::UNIX_EPOCH;
+        let machine = MachineHold {
+            earliest_end: Some(at),
+            relapses: 2,
+            ..MachineHold::new(HoldCause::NotPermitted, at)
+        };
+        let last_end = LastEnd { at, cause: HoldCause::RejectedInARow, without_report: 3 };
+        Holds { machine: Some(machine), last_end: Some(last_end), version: 7, ..Holds::default() }
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::{Client, error::SdkError, operation::put_item::PutItemError};
 use email::{
     EmailAddress,
-    suppression::{Suppress, SuppressionCause, Suppressions},
+    suppression::{Suppress, SuppressionCause},
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -103,21 +103,8 @@ impl SuppressionsTable {
         Ok(())
     }
 
-    /// Removes a recipient that the provider no longer suppresses.
-    pub async fn remove(&self, recipient: &EmailAddress) -> Result<(), Unavailable> {
-        self.client
-            .delete_item()
-            .table_name(&self.name)
-            .key("recipient", text(digest(recipient)))
-            .send()
-            .await
-            .map_err(|error| Unavailable::new("removing a suppression", error))?;
-        Ok(())
-    }
-}
-
-impl Suppressions for SuppressionsTable {
-    async fn find(
+    /// Why the recipient was suppressed. `None` if the copy does not have it.
+    pub async fn find(
         &self,
         recipient: &EmailAddress,
     ) -> Result<Option<SuppressionCause>, Unavailable> {
@@ -132,6 +119,18 @@ impl Suppressions for SuppressionsTable {
             .map_err(|error| Unavailable::new(FIND, error))?;
         let item = found.item.map(|item| read::<Item>(FIND, item)).transpose()?;
         Ok(item.map(|item| item.cause))
+    }
+
+    /// Removes a recipient that the provider no longer suppresses.
+    pub async fn remove(&self, recipient: &EmailAddress) -> Result<(), Unavailable> {
+        self.client
+            .delete_item()
+            .table_name(&self.name)
+            .key("recipient", text(digest(recipient)))
+            .send()
+            .await
+            .map_err(|error| Unavailable::new("removing a suppression", error))?;
+        Ok(())
     }
 }
 

@@ -6,8 +6,9 @@ use time::OffsetDateTime;
 use unavailable::Unavailable;
 
 use super::{
+    cause::HoldCause,
     event_source::EventSource,
-    record::{HoldCause, HoldRecord, Holds},
+    record::{HoldRecord, Holds, MachineHold},
 };
 
 /// How many times a change is attempted if other changes of the record come first.
@@ -97,17 +98,33 @@ where
     change(record, source, now, |holds| holds.released_by_operator(now)).await
 }
 
-/// Ends the automatic hold. An operator's hold stays in force.
-pub async fn release<R, S>(
+/// Ends this automatic hold. Another one, which has taken its place, stays in force; so does an operator's hold.
+pub async fn end<R, S>(
     record: &R,
     source: &S,
+    hold: &MachineHold,
     now: OffsetDateTime,
 ) -> Result<Changed, HoldError>
 where
     R: HoldRecord,
     S: EventSource,
 {
-    change(record, source, now, |holds| holds.released_automatically(now)).await
+    change(record, source, now, |holds| holds.released_automatically(hold, now)).await
+}
+
+/// Records that the provider reports this cause of the hold.
+pub(super) async fn report<R, S>(
+    record: &R,
+    source: &S,
+    hold: &MachineHold,
+    cause: HoldCause,
+    now: OffsetDateTime,
+) -> Result<Changed, HoldError>
+where
+    R: HoldRecord,
+    S: EventSource,
+{
+    change(record, source, now, |holds| holds.reported(hold, cause)).await
 }
 
 /// Records the change, then carries it out.

@@ -5,7 +5,7 @@ use std::future::Future;
 use time::OffsetDateTime;
 use unavailable::Unavailable;
 
-use super::record::HoldCause;
+use super::cause::HoldCause;
 
 /// The part of the daily quota that must be free before a hold for the quota ends. Without it, each
 /// email that leaves the 24-hour window would end the hold, and the next send would start it again.
@@ -45,24 +45,51 @@ impl Standing {
     }
 }
 
-/// Since when each rate has been near the provider's review threshold. `None` if it is not.
+/// A rate of the account, and the number of events that it is made of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rate {
+    /// Since when the rate has been near the provider's review threshold. `None` if it is not.
+    pub high_since: Option<OffsetDateTime>,
+    /// Since when there have been enough events to stop sending for. `None` if there are not: one complaint among a
+    /// thousand emails is a high rate too.
+    pub counts_since: Option<OffsetDateTime>,
+}
+
+impl Rate {
+    /// Since when the rate is a reason to place a hold.
+    fn since(&self) -> Option<OffsetDateTime> {
+        Some(self.high_since?.max(self.counts_since?))
+    }
+}
+
+/// The account's rates.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rates {
-    pub bounces_since: Option<OffsetDateTime>,
-    pub complaints_since: Option<OffsetDateTime>,
+    pub bounces: Rate,
+    pub complaints: Rate,
 }
 
 impl Rates {
     /// The rate that became too high after an operator last ended a hold. A rate changes only by
     /// sending, so after an operator's release only a new rise counts.
     pub fn obstacle(&self, accepted_at: Option<OffsetDateTime>) -> Option<HoldCause> {
-        let is_news = |since: &OffsetDateTime| accepted_at.is_none_or(|at| *since > at);
-        if self.complaints_since.as_ref().is_some_and(is_news) {
+        let is_news = |since: OffsetDateTime| accepted_at.is_none_or(|at| since > at);
+        if self.complaints.since().is_some_and(is_news) {
             Some(HoldCause::ComplaintRate)
-        } else if self.bounces_since.as_ref().is_some_and(is_news) {
+        } else if self.bounces.since().is_some_and(is_news) {
             Some(HoldCause::BounceRate)
         } else {
             None
+        }
+    }
+
+    /// Whether the rate of this cause is still near the threshold. The number of events does not matter: it falls
+    /// with time, because nothing is sent.
+    pub(super) fn is_high(&self, cause: HoldCause) -> bool {
+        match cause {
+            HoldCause::BounceRate => self.bounces.high_since.is_some(),
+            HoldCause::ComplaintRate => self.complaints.high_since.is_some(),
+            _ => false,
         }
     }
 }

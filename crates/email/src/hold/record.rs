@@ -1,55 +1,15 @@
 //! The one record of the holds, and its transitions.
 
-use std::{fmt, future::Future};
+use std::future::Future;
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use unavailable::Unavailable;
 
-/// The cause of an automatic hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HoldCause {
-    /// The quota for the last 24 hours is used up.
-    DailyQuota,
-    /// Sending is paused for the account or the configuration set.
-    SendingPaused,
-    /// The account is suspended.
-    AccountSuspended,
-    /// The sender's domain or address is not verified: a fault of the deployment, not of a job.
-    SenderNotVerified,
-    /// The bounce rate is so high that the provider would soon review the account.
-    BounceRate,
-    /// The complaint rate is so high that the provider would soon review the account.
-    ComplaintRate,
-}
-
-impl HoldCause {
-    /// The name in logs and in the record.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::DailyQuota => "daily_quota",
-            Self::SendingPaused => "sending_paused",
-            Self::AccountSuspended => "account_suspended",
-            Self::SenderNotVerified => "sender_not_verified",
-            Self::BounceRate => "bounce_rate",
-            Self::ComplaintRate => "complaint_rate",
-        }
-    }
-}
-
-impl fmt::Display for HoldCause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::DailyQuota => "the account's daily quota is used up",
-            Self::SendingPaused => "sending is paused for the account or the configuration set",
-            Self::AccountSuspended => "the account is suspended",
-            Self::SenderNotVerified => "the sender's identity is not verified",
-            Self::BounceRate => "the bounce rate is near the provider's review threshold",
-            Self::ComplaintRate => "the complaint rate is near the provider's review threshold",
-        })
-    }
-}
+use super::{
+    cause::HoldCause,
+    probation::{RELAPSE, probation},
+};
 
 /// An automatic hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +17,51 @@ pub struct MachineHold {
     pub cause: HoldCause,
     #[serde(with = "time::serde::rfc3339")]
     pub since: OffsetDateTime,
+    /// Whether the provider has reported the cause since the hold began. If so, the end of its report ends the
+    /// hold.
+    #[serde(default)]
+    pub reported: bool,
+    /// When the hold may end without a report. `None` in a record of an earlier version, and for a rate.
+    #[serde(
+        default,
+        with = "time::serde::rfc3339::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub earliest_end: Option<OffsetDateTime>,
+    /// How many holds without a report had ended in a row before this one.
+    #[serde(default)]
+    pub relapses: u32,
+}
+
+impl MachineHold {
+    /// A hold that begins now. Nothing is known but that an email was refused.
+    pub fn new(cause: HoldCause, now: OffsetDateTime) -> Self {
+        Self { cause, since: now, reported: false, earliest_end: None, relapses: 0 }
+    }
+
+    /// Whether the hold is over if the provider reports no obstacle now: it reported one before, or the hold has
+    /// lasted long enough.
+    pub(super) fn is_over(&self, now: OffsetDateTime) -> bool {
+        self.reported || self.earliest_end.is_none_or(|end| now >= end)
+    }
+}
+
+/// The last automatic end of a hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastEnd {
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// The cause of the hold that ended.
+    pub cause: HoldCause,
+    /// How many holds have ended in a row that the provider never reported, including this one.
+    pub without_report: u32,
+}
+
+impl LastEnd {
+    /// Whether a hold that begins now is a relapse.
+    fn is_recent(&self, now: OffsetDateTime) -> bool {
+        now - self.at < RELAPSE
+    }
 }
 
 /// An operator's hold.
@@ -90,6 +95,9 @@ pub struct Holds {
         skip_serializing_if = "Option::is_none"
     )]
     pub released_at: Option<OffsetDateTime>,
+    /// The last automatic end of a hold. `None` after an operator's release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_end: Option<LastEnd>,
     /// The number of changes so far. Conditional writes compare it.
     #[serde(default)]
     pub version: u64,
@@ -101,20 +109,44 @@ impl Holds {
         self.machine.is_some() || self.operator.is_some()
     }
 
+    /// The end of a hold for rejections in a row, if it ended so recently that fewer of them bring it back.
+    pub fn probation(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        let last = self.last_end.filter(|end| end.is_recent(now))?;
+        (last.cause == HoldCause::RejectedInARow).then_some(last.at)
+    }
+
     pub(super) fn next(&self) -> Self {
         Self { version: self.version + 1, ..self.clone() }
     }
 
-    /// With an automatic hold for this cause. `None` if there is one.
+    /// With an automatic hold for this cause. `None` if there is one, or one for a rate: sending does not show
+    /// whether a rate has fallen, so no refused email may take its place.
     pub(super) fn held(&self, cause: HoldCause, now: OffsetDateTime) -> Option<Self> {
-        match &self.machine {
-            Some(machine) if machine.cause == cause => None,
-            machine => {
-                let since = machine.as_ref().map_or(now, |machine| machine.since);
-                let machine = Some(MachineHold { cause, since });
-                Some(Self { machine, ending_since: None, ..self.next() })
-            }
+        let current = self.machine.as_ref();
+        if current
+            .is_some_and(|hold| hold.cause == cause || hold.cause.is_rate() && !cause.is_rate())
+        {
+            return None;
         }
+        let last = self.last_end.filter(|end| end.is_recent(now));
+        let before = last.map_or(0, |end| end.without_report);
+        let relapses = current.map_or(before, |hold| hold.relapses);
+        let machine = Some(MachineHold {
+            since: current.map_or(now, |hold| hold.since),
+            earliest_end: (!cause.is_rate()).then(|| now + probation(relapses)),
+            relapses,
+            ..MachineHold::new(cause, now)
+        });
+        Some(Self { machine, ending_since: None, ..self.next() })
+    }
+
+    /// The provider has reported this cause of the hold. `None` if that is known, or if the hold is another one.
+    pub(super) fn reported(&self, hold: &MachineHold, cause: HoldCause) -> Option<Self> {
+        let is_news = hold.cause != cause || !hold.reported;
+        (is_news && self.machine.as_ref() == Some(hold)).then(|| {
+            let machine = MachineHold { cause, reported: true, ..hold.clone() };
+            Self { machine: Some(machine), ..self.next() }
+        })
     }
 
     pub(super) fn held_by_operator(&self, reason: &str, now: OffsetDateTime) -> Self {
@@ -122,11 +154,22 @@ impl Holds {
         Self { operator, ending_since: None, ..self.next() }
     }
 
-    /// Without the automatic hold. `None` if there is none.
-    pub(super) fn released_automatically(&self, now: OffsetDateTime) -> Option<Self> {
-        self.machine.as_ref()?;
-        let ending_since = self.operator.is_none().then_some(now);
-        Some(Self { machine: None, ending_since, ..self.next() })
+    /// Without this automatic hold. `None` if the hold is another one, or there is none.
+    pub(super) fn released_automatically(
+        &self,
+        hold: &MachineHold,
+        now: OffsetDateTime,
+    ) -> Option<Self> {
+        (self.machine.as_ref() == Some(hold)).then(|| {
+            let was_reported = hold.reported || hold.cause.is_rate();
+            let without_report = if was_reported { 0 } else { hold.relapses.saturating_add(1) };
+            Self {
+                machine: None,
+                ending_since: self.operator.is_none().then_some(now),
+                last_end: Some(LastEnd { at: now, cause: hold.cause, without_report }),
+                ..self.next()
+            }
+        })
     }
 
     pub(super) fn released_by_operator(&self, now: OffsetDateTime) -> Option<Self> {
@@ -135,6 +178,7 @@ impl Holds {
             operator: None,
             ending_since: Some(now),
             released_at: Some(now),
+            last_end: None,
             ..self.next()
         })
     }

@@ -14,6 +14,8 @@ use time::OffsetDateTime;
 use super::*;
 use crate::testing::{MemoryEventSource, MemoryHolds, MemoryProvider, provider::healthy};
 
+mod ends;
+
 const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
 fn poll<T>(future: Pin<&mut (impl Future<Output = T> + ?Sized)>) -> Option<T> {
@@ -54,7 +56,16 @@ impl World {
     }
 
     fn watch(&self, now: OffsetDateTime) -> Holds {
-        alone(watch(&self.holds, &self.source, &self.provider, now)).unwrap()
+        let Watched { holds, problems } =
+            alone(watch(&self.holds, &self.source, &self.provider, now));
+        assert!(problems.is_empty(), "{problems:?}");
+        holds.unwrap()
+    }
+
+    /// A run while something does not respond, and the number of problems that it reports.
+    fn watch_in_part(&self, now: OffsetDateTime) -> (Option<Holds>, usize) {
+        let watched = alone(watch(&self.holds, &self.source, &self.provider, now));
+        (watched.holds, watched.problems.len())
     }
 }
 
@@ -94,7 +105,7 @@ fn operators_hold_is_ended_only_by_an_operator() {
     world.hold_by_operator("wrong template", NOW);
     world.place(HoldCause::SendingPaused, NOW);
     for _ in 0..3 {
-        let holds = world.watch(NOW);
+        let holds = world.watch(NOW + FIRST_PROBATION);
         assert_eq!(holds.machine, None, "the automatic hold has ended");
         assert_eq!(holds.operator.unwrap().reason, "wrong template");
         assert!(!world.source.is_on_now());
@@ -114,26 +125,10 @@ fn event_source_that_was_turned_off_by_other_means_stays_off() {
 
     // A worker with a batch in progress finds the account paused.
     world.place(HoldCause::SendingPaused, NOW);
-    let holds = world.watch(NOW);
+    let holds = world.watch(NOW + FIRST_PROBATION);
     assert_eq!(holds.machine, None);
     assert!(holds.operator.unwrap().reason.contains("found turned off"));
     assert!(!world.source.is_on_now());
-}
-
-#[test]
-fn rate_that_was_too_high_at_an_operators_release_does_not_hold_again() {
-    let world = World::default();
-    let minutes = |n| NOW + Duration::from_mins(n);
-    world.provider.rates_now().bounces_since = Some(minutes(1));
-    assert_eq!(world.watch(minutes(2)).machine.unwrap().cause, HoldCause::BounceRate);
-    assert!(world.watch(minutes(3)).in_force(), "a rate changes only by sending");
-    world.release_by_operator(minutes(4));
-    assert!(!world.watch(minutes(5)).in_force());
-    world.provider.rates_now().complaints_since = Some(minutes(6));
-    assert_eq!(world.watch(minutes(7)).machine.unwrap().cause, HoldCause::ComplaintRate);
-    *world.provider.rates_now() = Rates::default();
-    assert!(!world.watch(minutes(8)).in_force(), "the rate has fallen");
-    assert!(world.source.is_on_now());
 }
 
 #[test]
@@ -180,14 +175,7 @@ fn each_obstacle_gives_its_cause() {
 
 #[test]
 fn cause_is_stored_by_its_name() {
-    for cause in [
-        HoldCause::DailyQuota,
-        HoldCause::SendingPaused,
-        HoldCause::AccountSuspended,
-        HoldCause::SenderNotVerified,
-        HoldCause::BounceRate,
-        HoldCause::ComplaintRate,
-    ] {
+    for cause in HoldCause::ALL {
         assert_eq!(serde_json::to_value(cause).unwrap(), cause.name());
     }
 }
@@ -212,8 +200,12 @@ fn event_source_that_is_turned_off_after_a_holds_end_is_turned_on_only_within_5_
 enum Act {
     /// A worker finds the account paused.
     Place,
+    /// A worker is denied the permission to send.
+    Deny,
     /// A run of hold-watch.
     Watch,
+    /// A later run of hold-watch, which ends a hold that SES has never reported.
+    WatchLater,
     /// An operator holds.
     Hold,
     /// An operator releases.
@@ -223,7 +215,9 @@ enum Act {
 async fn act(World { holds, source, provider }: &World, act: Act) {
     match act {
         Act::Place => drop(place(holds, source, HoldCause::SendingPaused, NOW).await),
+        Act::Deny => drop(place(holds, source, HoldCause::NotPermitted, NOW).await),
         Act::Watch => drop(watch(holds, source, provider, NOW).await),
+        Act::WatchLater => drop(watch(holds, source, provider, NOW + FIRST_PROBATION).await),
         Act::Hold => drop(hold_by_operator(holds, source, "because", NOW).await),
         Act::Release => drop(release_by_operator(holds, source, NOW).await),
     }
@@ -259,7 +253,9 @@ proptest! {
     /// the record.
     #[test]
     fn event_source_matches_the_record_after_any_crashes(
-        acts in acts(&[Act::Place, Act::Watch, Act::Hold, Act::Release]),
+        acts in acts(&[
+            Act::Place, Act::Deny, Act::Watch, Act::WatchLater, Act::Hold, Act::Release,
+        ]),
         turns in proptest::collection::vec(0_usize..8, 1..60),
     ) {
         let world = World::default();
@@ -267,7 +263,7 @@ proptest! {
         alone(settle(&world.holds, &world.source, NOW + Duration::from_mins(1))).unwrap();
         prop_assert_eq!(world.source.is_on_now(), !world.holds.now().in_force(), "{:?}", world.holds.now());
         // The automatic hold ends with its cause.
-        let holds = world.watch(NOW);
+        let holds = world.watch(NOW + MAX_PROBATION);
         prop_assert_eq!(holds.machine, None);
         prop_assert_eq!(world.source.is_on_now(), holds.operator.is_none());
     }
@@ -276,7 +272,7 @@ proptest! {
     #[test]
     fn operators_hold_survives_any_interleaving(
         before: bool,
-        acts in acts(&[Act::Place, Act::Watch]),
+        acts in acts(&[Act::Place, Act::Deny, Act::Watch, Act::WatchLater]),
         turns in proptest::collection::vec(0_usize..8, 1..60),
     ) {
         let world = World::default();
@@ -288,20 +284,20 @@ proptest! {
         }
         interleave(&world, &acts, &turns);
         prop_assert!(world.holds.now().operator.is_some());
-        let holds = world.watch(NOW);
+        let holds = world.watch(NOW + MAX_PROBATION);
         prop_assert!(holds.operator.is_some() && !world.source.is_on_now());
     }
 
     /// If it was turned off by other means, only an operator's release turns it on.
     #[test]
     fn event_source_turned_off_by_other_means_is_turned_on_only_by_an_operator(
-        acts in acts(&[Act::Place, Act::Watch]),
+        acts in acts(&[Act::Place, Act::Deny, Act::Watch, Act::WatchLater]),
         turns in proptest::collection::vec(0_usize..8, 1..60),
     ) {
         let world = World::default();
         world.source.set(false);
         interleave(&world, &acts, &turns);
-        world.watch(NOW);
+        world.watch(NOW + MAX_PROBATION);
         prop_assert!(world.source.turns().is_empty());
     }
 }

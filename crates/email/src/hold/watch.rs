@@ -4,51 +4,75 @@ use time::OffsetDateTime;
 use unavailable::Unavailable;
 
 use super::{
+    decision::{Decision, decide},
     event_source::EventSource,
-    operations::{Changed, HoldError, place, release, settle},
+    operations::{Changed, HoldError, end, place, report, settle},
     provider::Provider,
     record::{HoldRecord, Holds},
 };
 
-/// Looking after the holds failed.
+/// Looking after the holds failed, in whole or in part.
 #[derive(Debug, thiserror::Error)]
 pub enum WatchError {
     #[error(transparent)]
     Hold(#[from] HoldError),
     #[error(transparent)]
-    Provider(Unavailable),
+    Provider(#[from] Unavailable),
 }
 
-/// Looks after the holds, and returns them: places an automatic hold if a rate has risen, ends it if
-/// the provider would accept emails again, records a change of its cause, and finishes a change that a
-/// crash interrupted.
-pub async fn watch<R, S, P>(
-    record: &R,
-    source: &S,
-    provider: &P,
-    now: OffsetDateTime,
-) -> Result<Holds, WatchError>
+/// The result of a run.
+#[derive(Debug)]
+pub struct Watched {
+    /// The record after the run. `None` if it could not be read.
+    pub holds: Option<Holds>,
+    /// Everything that failed. The next run repeats it.
+    pub problems: Vec<WatchError>,
+}
+
+/// Looks after the holds: places an automatic hold if a rate has risen, ends one if its cause is over, records what
+/// the provider reports about it, and finishes a change that a crash interrupted.
+///
+/// Whatever fails, the rest is done: a hold is recorded although the event source cannot be turned off, because
+/// workers read the record.
+pub async fn watch<R, S, P>(record: &R, source: &S, provider: &P, now: OffsetDateTime) -> Watched
 where
     R: HoldRecord,
     S: EventSource,
     P: Provider,
 {
-    // First everything that does not need the provider.
-    let holds = settle(record, source, now).await?;
-    let mut obstacle = match holds.machine {
-        // The next attempt shows whether the account may send; it does not show the rates.
+    let mut problems = Vec::new();
+    let before = match settle(record, source, now).await {
+        Ok(holds) => Some(holds),
+        Err(error) => {
+            problems.push(error.into());
+            record.read().await.ok()
+        }
+    };
+    let Some(before) = before else { return Watched { holds: None, problems } };
+    // Without a hold, the next attempt shows whether the account may send. It does not show the rates.
+    let standing = match before.machine {
+        Some(_) => known(provider.standing().await, &mut problems),
         None => None,
-        Some(_) => provider.standing().await.map_err(WatchError::Provider)?.obstacle(),
     };
-    if obstacle.is_none() {
-        let rates = provider.rates().await.map_err(WatchError::Provider)?;
-        obstacle = rates.obstacle(holds.released_at);
-    }
-    let changed = match (&holds.machine, obstacle) {
-        (_, Some(cause)) => place(record, source, cause, now).await?,
-        (Some(_), None) => release(record, source, now).await?,
-        (None, None) => Changed::Nothing(holds),
+    let rates = known(provider.rates().await, &mut problems);
+    let changed = match (decide(&before, standing.as_ref(), rates.as_ref(), now), &before.machine) {
+        (Decision::Place(cause), _) => place(record, source, cause, now).await,
+        (Decision::Report(cause), Some(hold)) => report(record, source, hold, cause, now).await,
+        (Decision::Release, Some(hold)) => end(record, source, hold, now).await,
+        (Decision::Nothing | Decision::Report(_) | Decision::Release, _) => {
+            return Watched { holds: Some(before), problems };
+        }
     };
-    let (Changed::Done(holds) | Changed::Nothing(holds)) = changed;
-    Ok(holds)
+    let holds = match changed {
+        Ok(Changed::Done(holds) | Changed::Nothing(holds)) => Some(holds),
+        Err(error) => {
+            problems.push(error.into());
+            record.read().await.ok()
+        }
+    };
+    Watched { holds, problems }
+}
+
+fn known<T>(reported: Result<T, Unavailable>, problems: &mut Vec<WatchError>) -> Option<T> {
+    reported.map_err(|error| problems.push(error.into())).ok()
 }

@@ -1,4 +1,4 @@
-//! The ledger in memory, with the same conditions as the adapter (crates/adapters/src/tables/ledger.rs).
+//! The ledger in memory, with the same conditions as the adapter (crates/adapters/src/tables/ledger).
 
 use std::{
     collections::BTreeMap,
@@ -11,7 +11,7 @@ use unavailable::Unavailable;
 use super::calls::{Calls, lock};
 use crate::{
     dead_letter::Reason,
-    feedback::{Feedback, REPLY, RecordFeedback, Recorded},
+    feedback::{Event, Feedback, REPLY, RecordFeedback, Recorded},
     job::{ContentDigest, JobId},
     ledger::{
         Claim, Claimed, Entry, Grant, KnowsEmail, LEDGER_RETENTION, Ledger, Reopen, Reopened,
@@ -27,6 +27,8 @@ const LONG_AGO: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 pub struct Row {
     pub state: State,
     pub attempts: i64,
+    /// Of these, the ones without a known outcome, including the attempt in progress.
+    pub unanswered: i64,
     /// `None` for an email that was marked as sent without a claim.
     pub first_attempt_at: Option<OffsetDateTime>,
     pub last_attempt_at: Option<OffsetDateTime>,
@@ -34,6 +36,9 @@ pub struct Row {
     pub claimed_until: Option<OffsetDateTime>,
     /// `None` for a job of a version that kept none.
     pub content: Option<ContentDigest>,
+    /// The code of the last attempt that is known to have failed.
+    pub last_failure: Option<String>,
+    pub reopened_at: Option<OffsetDateTime>,
     /// The token of the claim whose attempt was announced and has not been settled.
     pub announced: Option<String>,
     pub sent_at: Option<OffsetDateTime>,
@@ -52,11 +57,14 @@ impl Row {
         Self {
             state,
             attempts: 0,
+            unanswered: 0,
             first_attempt_at: None,
             last_attempt_at: None,
             claim_token: None,
             claimed_until: None,
             content: None,
+            last_failure: None,
+            reopened_at: None,
             announced: None,
             sent_at: None,
             ses_message_id: None,
@@ -89,19 +97,21 @@ impl Row {
 
     /// Whether no claim on the job is in force.
     fn is_free(&self, now: OffsetDateTime) -> bool {
-        self.state == State::Sending && self.claimed_until.is_some_and(|until| until <= now)
+        let is_over = self.claimed_until.is_some_and(|until| until <= now);
+        self.state == State::Suppressed || (self.state == State::Sending && is_over)
     }
 
     fn settle(&mut self, state: State) {
         self.state = state;
         (self.claim_token, self.claimed_until, self.announced) = (None, None, None);
-        (self.reason, self.failed_at) = (None, None);
+        (self.reason, self.failed_at, self.last_failure) = (None, None, None);
     }
 
     fn entry(&self) -> Option<Entry> {
         Some(Entry {
             state: self.state,
             attempts: self.attempts.try_into().ok()?,
+            unanswered: self.unanswered.try_into().ok()?,
             first_attempt_at: self.first_attempt_at?,
             last_attempt_at: self.last_attempt_at?,
             sent_at: self.sent_at,
@@ -149,7 +159,9 @@ impl Rows {
                 if row.claim_token.as_ref() != Some(&claim.token) && !row.is_free(claim.at) {
                     return match row.state {
                         State::Failed | State::Unknown => Claimed::AlreadyFailed,
-                        State::Sending => Claimed::InProgress { until: row.end_of_claim() },
+                        State::Sending | State::Suppressed => {
+                            Claimed::InProgress { until: row.end_of_claim() }
+                        }
                         _ => Claimed::AlreadySent,
                     };
                 }
@@ -158,14 +170,20 @@ impl Rows {
             None => self.0.entry(claim.job_id.to_string()).or_insert(Row::new(State::Sending)),
         };
         row.state = State::Sending;
+        (row.reason, row.failed_at) = (None, None);
         row.claim_token = Some(claim.token.clone());
         row.content = Some(claim.content.clone());
         row.claimed_until = Some(milliseconds(claim.until));
         row.last_attempt_at = Some(claim.at);
         row.attempts += 1;
+        let unanswered = row.unanswered;
+        row.unanswered += 1;
         Claimed::Granted(Grant {
             attempts: row.attempts.try_into().unwrap_or(u32::MAX),
+            unanswered: unanswered.try_into().unwrap_or(u32::MAX),
             first_attempt_at: *row.first_attempt_at.get_or_insert(claim.at),
+            waiting_since: row.reopened_at.or(row.first_attempt_at).unwrap_or(claim.at),
+            last_failure: row.last_failure.clone(),
             unsettled: row.announced.is_some(),
         })
     }
@@ -177,9 +195,13 @@ impl Rows {
     }
 
     /// Does nothing if the claim has ended.
-    pub fn release(&mut self, claim: &Claim, used: Used) {
+    pub fn release(&mut self, claim: &Claim, used: Used<'_>) {
         if let Some(row) = self.of_claim(claim) {
-            row.attempts -= i64::from(used == Used::NotTried);
+            match used {
+                Used::Attempted(code) => row.last_failure = Some(code.to_owned()),
+                Used::NotTried => row.attempts -= 1,
+            }
+            row.unanswered -= 1;
             row.claimed_until = Some(LONG_AGO);
             (row.claim_token, row.announced) = (None, None);
         }
@@ -190,6 +212,7 @@ impl Rows {
         let row = self.0.entry(job_id.to_string()).or_insert(Row::new(State::Sending));
         if State::Sent.outranks().any(|state| state == row.state) {
             row.settle(State::Sent);
+            row.unanswered = 0;
             row.sent_at = Some(at);
             row.ses_message_id = Some(ses_message_id.to_owned());
         }
@@ -199,6 +222,7 @@ impl Rows {
     pub fn give_up(&mut self, claim: &Claim, state: State, reason: &Reason, at: OffsetDateTime) {
         if let Some(row) = self.of_claim(claim) {
             row.settle(state);
+            row.unanswered -= i64::from(state != State::Unknown);
             (row.reason, row.failed_at) = (Some(reason.clone()), Some(at));
         }
     }
@@ -208,6 +232,7 @@ impl Rows {
         if matches!(row.state, State::Failed | State::Unknown) || row.is_free(now) {
             row.settle(State::Sending);
             row.claimed_until = Some(LONG_AGO);
+            (row.unanswered, row.reopened_at) = (0, Some(now));
             Reopened::Ready
         } else if row.state.was_accepted() {
             Reopened::Accepted(row.state)
@@ -226,7 +251,10 @@ impl Rows {
             return Recorded::Nothing;
         }
         row.settle(state);
-        row.feedback_at = Some(feedback.at);
+        row.unanswered = 0;
+        if feedback.event != Event::Sent {
+            row.feedback_at = Some(feedback.at);
+        }
         row.ses_message_id.get_or_insert_with(|| feedback.ses_message_id.clone());
         row.sent_at.get_or_insert(feedback.sent_at);
         row.feedback = feedback.event.detail().map(str::to_owned);
@@ -284,7 +312,7 @@ impl Ledger for MemoryLedger {
         self.call("announce", &claim.job_id, |rows| rows.announce(claim)).await
     }
 
-    async fn release(&self, claim: &Claim, used: Used) -> Result<(), Unavailable> {
+    async fn release(&self, claim: &Claim, used: Used<'_>) -> Result<(), Unavailable> {
         self.call("release", &claim.job_id, |rows| rows.release(claim, used)).await
     }
 
@@ -315,6 +343,16 @@ impl Ledger for MemoryLedger {
     ) -> Result<(), Unavailable> {
         let give_up = |rows: &mut Rows| rows.give_up(claim, State::Unknown, reason, at);
         self.call("mark_unknown", &claim.job_id, give_up).await
+    }
+
+    async fn mark_suppressed(
+        &self,
+        claim: &Claim,
+        reason: &Reason,
+        at: OffsetDateTime,
+    ) -> Result<(), Unavailable> {
+        let give_up = |rows: &mut Rows| rows.give_up(claim, State::Suppressed, reason, at);
+        self.call("mark_suppressed", &claim.job_id, give_up).await
     }
 }
 

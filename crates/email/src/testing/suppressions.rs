@@ -16,6 +16,8 @@ use crate::{
 pub struct MemorySuppressions {
     causes: Mutex<BTreeMap<String, SuppressionCause>>,
     pub calls: Calls,
+    /// The lookups at the provider, which agrees with the copy.
+    pub lookups: Calls,
 }
 
 impl MemorySuppressions {
@@ -46,6 +48,11 @@ impl Suppressions for MemorySuppressions {
     ) -> Result<Option<SuppressionCause>, Unavailable> {
         let key = key(recipient);
         self.calls.make("find", &key, || lock(&self.causes).get(&key).copied()).await
+    }
+
+    async fn confirm(&self, recipient: &EmailAddress) -> Result<bool, Unavailable> {
+        let key = key(recipient);
+        self.lookups.make("confirm", &key, || lock(&self.causes).contains_key(&key)).await
     }
 }
 

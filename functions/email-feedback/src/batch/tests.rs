@@ -45,6 +45,7 @@ fn body(event: &Event, job: Option<&str>) -> String {
     let at = "2026-11-23T09:30:03.102Z";
     let recipients = json!([{"emailAddress": RECIPIENT}]);
     let (kind, name, content) = match event {
+        Event::Sent => ("Send", "send", json!({})),
         Event::Delivered => ("Delivery", "delivery", json!({"recipients": [RECIPIENT]})),
         Event::Bounced { detail, .. } => {
             let (kind, subtype) = detail.split_once('/').unwrap();
@@ -92,6 +93,7 @@ async fn handle(world: &World, bodies: impl IntoIterator<Item = String>) -> Vec<
 #[tokio::test]
 async fn each_kind_of_event_is_recorded_and_only_permanent_bounces_and_complaints_suppress() {
     for (event, state, cause) in [
+        (Event::Sent, State::Sent, None),
         (Event::Delivered, State::Delivered, None),
         (bounced("Permanent"), State::Bounced, Some(SuppressionCause::Bounce)),
         (bounced("Transient"), State::Bounced, None),
@@ -103,6 +105,23 @@ async fn each_kind_of_event_is_recorded_and_only_permanent_bounces_and_complaint
         assert!(handle(&world, [body(&event, Some(JOB))]).await.is_empty());
         assert_eq!(world.state(), state);
         assert_eq!(world.causes().get(ADDRESS).copied(), cause);
+    }
+}
+
+#[tokio::test]
+async fn acceptance_settles_an_attempt_without_an_answer_and_nothing_else() {
+    for (before, after) in [
+        (State::Sending, State::Sent),
+        (State::Unknown, State::Sent),
+        (State::Sent, State::Sent),
+        (State::Delivered, State::Delivered),
+        (State::Bounced, State::Bounced),
+    ] {
+        let world = world(before);
+        assert!(handle(&world, [body(&Event::Sent, Some(JOB))]).await.is_empty());
+        assert_eq!(world.state(), after);
+        assert!(world.causes().is_empty());
+        assert_eq!(world.ledger.rows().get(JOB).unwrap().feedback_at, None, "not a result");
     }
 }
 
@@ -192,7 +211,7 @@ async fn panic_returns_its_own_message_only() {
 
 #[tokio::test]
 async fn every_sample_is_handled() {
-    for name in ["delivered", "bounced", "complained", "rejected"] {
+    for name in ["delivered", "bounced", "complained", "rejected", "sent"] {
         let path = format!("{}/../../events/feedback-{name}.json", env!("CARGO_MANIFEST_DIR"));
         let event = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         let event = lambda_runtime::LambdaEvent::new(event, lambda_runtime::Context::default());

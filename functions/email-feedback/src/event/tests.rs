@@ -52,6 +52,16 @@ fn a_delivery_is_read() {
 }
 
 #[test]
+fn acceptance_is_read() {
+    let feedback = read(&sample("sent").to_string());
+    assert_eq!(feedback.event, Event::Sent);
+    assert_eq!(feedback.job_id.as_ref().unwrap().as_str(), "01936a1e-7c4d-7a10-9f3e-5b2d8c6e4f05");
+    assert_eq!((feedback.sent_at, feedback.at), (at("2026-11-23T09:30:00.887Z"), feedback.sent_at));
+    assert_eq!(addresses_of(&feedback), ["ada@example.com"]);
+    assert_eq!((feedback.event.suppresses(), feedback.event.detail()), (None, None));
+}
+
+#[test]
 fn absurd_dates_are_taken() {
     for (text, taken) in [
         ("0000-01-01T00:00:00Z", at("0000-01-01T00:00:00Z")),
@@ -159,9 +169,7 @@ fn a_complaint_needs_no_reason_and_a_correction_is_ignored() {
 
 #[test]
 fn other_kinds_are_ignored_whatever_their_content() {
-    for kind in
-        ["Send", "Open", "Click", "DeliveryDelay", "Rendering Failure", "Subscription", "New"]
-    {
+    for kind in ["Open", "Click", "DeliveryDelay", "Rendering Failure", "Subscription", "New"] {
         let body = json!({"detail": {"eventType": kind, "mail": 7}}).to_string();
         assert_eq!(parse(&body), Ok(Parsed::Ignored), "{kind}");
     }
@@ -250,7 +258,7 @@ fn every_sample_is_read() {
         }
     }
     kinds.sort();
-    assert_eq!(kinds, ["bounced", "complained", "delivered", "rejected"]);
+    assert_eq!(kinds, ["bounced", "complained", "delivered", "rejected", "sent"]);
 }
 
 /// Any JSON, with the names and some of the values of real events in it.
@@ -305,7 +313,7 @@ proptest! {
 
     #[test]
     fn any_part_of_an_event_may_be_anything(kind in 0..4_usize, place in 0..200_usize, value in json_value()) {
-        let mut body = sample(["delivered", "bounced", "complained", "rejected"][kind]);
+        let mut body = sample(["delivered", "bounced", "complained", "rejected", "sent"][kind]);
         let mut places = Vec::new();
         collect(&body, &mut String::new(), &mut places);
         let place = &places[place % places.len()];

@@ -1,5 +1,6 @@
 //! Amazon SES, API v2.
 
+mod account;
 mod classify;
 
 use std::error::Error;
@@ -10,15 +11,15 @@ use aws_sdk_sesv2::{
     Client,
     config::http::HttpResponse,
     error::{ProvideErrorMetadata, SdkError},
-    types::{Body, Content, Destination, EmailContent, MessageTag, SendQuota},
+    types::{Body, Content, Destination, EmailContent, MessageTag},
 };
 use email::{
     EmailAddress, JobId, Message,
     mailer::{Mailer, Outcome},
 };
 use sizing::SES_ATTEMPT_TIMEOUT;
-use unavailable::Unavailable;
 
+pub use account::Account;
 use classify::{Failure, classify};
 
 /// Sends through SES. Needs `ses:SendEmail` on the identity and the configuration set.
@@ -45,22 +46,6 @@ pub fn client(sdk: &SdkConfig) -> Client {
     Client::from_conf(config)
 }
 
-/// The account's own limit in emails per second (`GetAccount`, `MaxSendRate`). Needs `ses:GetAccount`.
-///
-/// `None` if SES does not respond or reports none; the log has the error. Then only the configured limit
-/// applies.
-pub async fn account_rate(client: &Client) -> Option<f64> {
-    let rate = match client.get_account().send().await {
-        Ok(account) => account.send_quota().map(SendQuota::max_send_rate),
-        Err(error) => {
-            let error = Unavailable::new("asking SES for the account's rate", error);
-            tracing::warn!(%error, "only the configured limit applies");
-            return None;
-        }
-    };
-    rate.filter(|&rate| rate > 0.0)
-}
-
 impl Ses {
     pub fn new(client: Client, sender: EmailAddress, configuration_set: String) -> Self {
         Self { client, sender, configuration_set }
@@ -70,7 +55,7 @@ impl Ses {
 impl Mailer for Ses {
     async fn send(&self, id: &JobId, to: &EmailAddress, message: &Message) -> Outcome {
         let Ok((content, tag)) = content(id, message) else {
-            return classify(Failure::NotSent, &self.sender);
+            return classify(Failure::NotSent, &self.sender, to);
         };
         let sent = self
             .client
@@ -86,7 +71,7 @@ impl Mailer for Ses {
             Ok(accepted) => {
                 Outcome::Accepted { ses_message_id: accepted.message_id.unwrap_or_default() }
             }
-            Err(error) => classify(failure(&error), &self.sender),
+            Err(error) => classify(failure(&error), &self.sender, to),
         }
     }
 }

@@ -1,9 +1,6 @@
 //! The adapter against recorded responses of SES.
 
-use aws_sdk_sesv2::{
-    operation::{get_account::GetAccountOutput, send_email::SendEmailOutput},
-    types::SendQuota,
-};
+use aws_sdk_sesv2::operation::send_email::SendEmailOutput;
 use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
 use email::{
     dead_letter::Reason,
@@ -99,6 +96,12 @@ async fn each_refusal_has_its_outcome() {
             Outcome::Held(HoldCause::DailyQuota),
         ),
         (400, "ThrottlingException", "Rate exceeded", Outcome::Throttled),
+        (
+            400,
+            "ThrottlingException",
+            "Daily message quota exceeded",
+            Outcome::Held(HoldCause::DailyQuota),
+        ),
         (400, "SendingPausedException", "paused", Outcome::Held(HoldCause::SendingPaused)),
         (
             400,
@@ -133,18 +136,14 @@ async fn each_refusal_has_its_outcome() {
             "Missing final '@domain'",
             Outcome::Rejected(Reason::new("BadRequestException", "Missing final '@domain'")),
         ),
+        (500, "InternalServiceErrorException", "", Outcome::Ambiguous),
         (
-            500,
-            "InternalServiceErrorException",
+            503,
+            "ServiceUnavailable",
             "",
-            Outcome::Transient { code: "InternalServiceErrorException".to_owned() },
+            Outcome::Transient { code: "ServiceUnavailable".to_owned() },
         ),
-        (
-            403,
-            "AccessDeniedException",
-            "",
-            Outcome::Transient { code: "AccessDeniedException".to_owned() },
-        ),
+        (403, "AccessDeniedException", "", Outcome::Held(HoldCause::NotPermitted)),
         (400, "NovelException", "?", Outcome::Unknown { code: "NovelException".to_owned() }),
     ] {
         assert_eq!(send(&refused(status, code, message)).await, expected, "{code}: {message}");
@@ -202,16 +201,4 @@ async fn a_connection_that_breaks_after_the_request_is_ambiguous() {
     let (read, listener) = server.join().unwrap();
     assert!(read > 0);
     assert!(listener.accept().is_err(), "the request was sent again");
-}
-
-#[tokio::test]
-async fn the_accounts_rate_is_what_ses_reports_if_it_reports_one() {
-    for (rate, expected) in [(14.0, Some(14.0)), (0.0, None), (-1.0, None)] {
-        let rule = mock!(Client::get_account).then_output(move || {
-            let quota = SendQuota::builder().max_send_rate(rate).build();
-            GetAccountOutput::builder().send_quota(quota).build()
-        });
-        let client = mock_client!(aws_sdk_sesv2, [&rule]);
-        assert_eq!(account_rate(&client).await, expected);
-    }
 }

@@ -1,4 +1,6 @@
 //! The worker in an in-memory world.
 
+mod parameters;
 mod simulation;
+mod slow_calls;
 pub(crate) mod world;

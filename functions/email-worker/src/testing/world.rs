@@ -1,7 +1,12 @@
 //! A worker whose every part is in memory, on tokio's paused clock.
 #![expect(clippy::disallowed_methods, reason = "tests pause the clock, read it and wait on it")]
 
-use std::{collections::BTreeMap, sync::Mutex, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, VecDeque},
+    sync::Mutex,
+    time::Duration,
+};
 
 use email::{
     guarantee::Guarantees,
@@ -12,11 +17,17 @@ use email::{
         MemorySuppressions, Row, mailer::accepted,
     },
 };
-use pacer::{SendLimit, Share, Slack, Slots, Window, driver::Driver};
+use pacer::{SendLimit, Share, Slack, Slots, Window};
+use sizing::WorkerSettings;
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep};
+use unavailable::Unavailable;
 
-use crate::worker::{Invocation, Parts, Postpone, Postponed, Received, Worker};
+use crate::{
+    closing::Closing,
+    pace::{AccountRate, Pace},
+    worker::{Invocation, Parts, Postpone, Postponed, Received, Worker},
+};
 
 /// The provider's latency.
 const LATENCY: Duration = Duration::from_millis(60);
@@ -27,10 +38,12 @@ const LEDGER_LATENCY: Duration = Duration::from_millis(5);
 pub(crate) const MIDNIGHT: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
 #[derive(Default)]
-pub(crate) struct Postponements(pub(crate) Mutex<Vec<Postponed>>);
+pub(crate) struct Postponements(pub(crate) Mutex<Vec<Postponed>>, pub(crate) Mutex<Duration>);
 
 impl Postpone for Postponements {
     async fn postpone(&self, messages: &[Postponed]) {
+        let takes = *self.1.lock().unwrap();
+        sleep(takes).await;
         self.0.lock().unwrap().extend_from_slice(messages);
     }
 }
@@ -60,6 +73,7 @@ pub(crate) fn world() -> World {
         holds: MemoryHolds::default(),
         event_source: MemoryEventSource::default(),
         guarantees: Guarantees::default(),
+        breaker: RefCell::default(),
     };
     world.ledger.calls.wait_for(|| sleep(LEDGER_LATENCY));
     world.mailer.calls.wait_for(|| sleep(LATENCY));
@@ -103,17 +117,47 @@ impl World {
     }
 }
 
-pub(crate) fn share() -> Share {
-    Share::new(
-        SendLimit::new(300).unwrap(),
-        Window::from_secs(60).unwrap(),
-        Slots::new(2).unwrap(),
-        Slack::from_millis(250).unwrap(),
-    )
-    .unwrap()
+/// The defaults of template.yaml.
+pub(crate) fn settings() -> WorkerSettings {
+    WorkerSettings {
+        limit: SendLimit::new(300).unwrap(),
+        window: Window::from_secs(60).unwrap(),
+        slack: Slack::from_millis(250).unwrap(),
+        slots: Slots::new(2).unwrap(),
+        batch_size: 100,
+        timeout: Duration::from_mins(1),
+    }
 }
 
-/// An invocation that begins at this time.
+pub(crate) fn share() -> Share {
+    settings().check().unwrap()
+}
+
+pub(crate) async fn pace() -> Pace<RatesInTurn> {
+    Pace::start(Ok(settings()), RatesInTurn::new([Ok(None)])).await
+}
+
+/// An account that responds with these rates, one per request, and then no more.
+pub(crate) struct RatesInTurn(Mutex<VecDeque<Result<Option<f64>, ()>>>);
+
+impl RatesInTurn {
+    pub(crate) fn new(rates: impl IntoIterator<Item = Result<Option<f64>, ()>>) -> Self {
+        Self(Mutex::new(rates.into_iter().collect()))
+    }
+}
+
+impl AccountRate for RatesInTurn {
+    async fn ask(&self) -> Result<Option<f64>, Unavailable> {
+        let next = self.0.lock().unwrap().pop_front();
+        sleep(LATENCY).await;
+        match next {
+            Some(rate) => rate.map_err(|()| Unavailable::new("asking", "down")),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// An invocation that begins at this time, and ends after this time.
 pub(crate) fn invocation(
     id: &str,
     share: Share,
@@ -121,12 +165,8 @@ pub(crate) fn invocation(
     lasts: Duration,
 ) -> Invocation {
     let began = Instant::now();
-    Invocation {
-        id: id.to_owned(),
-        began_at: (now, began),
-        pacer: Driver::start(share, began + lasts),
-        deadline: now + lasts,
-    }
+    let closing = Closing::of(began, lasts);
+    Invocation::begin(id.to_owned(), share, (now, began), closing, now + lasts)
 }
 
 pub(crate) fn message(sqs_message_id: &str, body: &str) -> Received {
@@ -135,12 +175,21 @@ pub(crate) fn message(sqs_message_id: &str, body: &str) -> Received {
         receipt_handle: format!("receipt-{sqs_message_id}"),
         body: body.to_owned(),
         receives: 1,
+        sent_at: None,
         first_received_at: None,
     }
 }
 
 pub(crate) fn job(id: &str) -> Received {
+    job_to(id, "ada")
+}
+
+pub(crate) fn job_to_its_own_recipient(id: &str) -> Received {
+    job_to(id, &format!("r-{id}"))
+}
+
+fn job_to(id: &str, to: &str) -> Received {
     let body =
-        format!(r#"{{"v":1,"id":"{id}","to":"ada@example.com","subject":"Hi","text":"Hello"}}"#);
+        format!(r#"{{"v":1,"id":"{id}","to":"{to}@example.com","subject":"Hi","text":"Hello"}}"#);
     message(&format!("m-{id}"), &body)
 }

@@ -13,9 +13,13 @@ fn config() -> SenderConfig {
     SenderConfig {
         identity: "example.com".to_owned(),
         configuration_set: "set".to_owned(),
-        bounce_rate_alarm: "bounces".to_owned(),
-        complaint_rate_alarm: "complaints".to_owned(),
+        bounces: alarms("bounces"),
+        complaints: alarms("complaints"),
     }
+}
+
+fn alarms(of: &str) -> RateAlarms {
+    RateAlarms { rate: format!("{of}-rate"), count: format!("{of}-count") }
 }
 
 fn account(build: impl Fn() -> GetAccountOutput + Send + Sync + 'static) -> Rule {
@@ -142,9 +146,12 @@ fn mail_from_domain_is_an_obstacle_only_if_ses_must_reject_without_its_mx_record
 }
 
 #[tokio::test]
-async fn rate_is_too_high_while_its_alarm_is_in_alarm() {
+async fn rate_is_too_high_and_events_are_enough_while_their_alarms_are_in_alarm() {
     let alarms = mock!(aws_sdk_cloudwatch::Client::describe_alarms)
-        .match_requests(|request| request.alarm_names() == ["bounces", "complaints"])
+        .match_requests(|request| {
+            request.alarm_names()
+                == ["bounces-rate", "bounces-count", "complaints-rate", "complaints-count"]
+        })
         .then_output(|| {
             let alarm = |name: &str, state: StateValue, since: i64| {
                 MetricAlarm::builder()
@@ -154,8 +161,10 @@ async fn rate_is_too_high_while_its_alarm_is_in_alarm() {
                     .build()
             };
             DescribeAlarmsOutput::builder()
-                .metric_alarms(alarm("complaints", StateValue::Alarm, 9))
-                .metric_alarms(alarm("bounces", StateValue::InsufficientData, 7))
+                .metric_alarms(alarm("complaints-rate", StateValue::Alarm, 9))
+                .metric_alarms(alarm("complaints-count", StateValue::Ok, 8))
+                .metric_alarms(alarm("bounces-rate", StateValue::InsufficientData, 7))
+                .metric_alarms(alarm("bounces-count", StateValue::Alarm, 6))
                 .build()
         });
     let never = healthy_account();
@@ -165,6 +174,7 @@ async fn rate_is_too_high_while_its_alarm_is_in_alarm() {
         config: config(),
     };
     let rates = account.rates().await.unwrap();
-    assert_eq!(rates.bounces_since, None);
-    assert_eq!(rates.complaints_since.unwrap().unix_timestamp(), 9);
+    let at = |seconds| OffsetDateTime::from_unix_timestamp(seconds).ok();
+    assert_eq!(rates.bounces, Rate { high_since: None, counts_since: at(6) });
+    assert_eq!(rates.complaints, Rate { high_since: at(9), counts_since: None });
 }

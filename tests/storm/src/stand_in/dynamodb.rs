@@ -1,4 +1,4 @@
-//! DynamoDB: `UpdateItem` on the ledger's table, whose partition key is `job_id`. The tables of holds and of
+//! DynamoDB: `UpdateItem` and `GetItem` on the ledger's table, whose partition key is `job_id`. The tables of holds and of
 //! suppressions are empty.
 
 use std::{
@@ -74,6 +74,10 @@ impl Table {
             return HttpResponse::not_implemented("a request without a job_id");
         };
         match operation {
+            "GetItem" => match self.contents().items.get(job_id) {
+                Some(item) => HttpResponse::ok(&json!({"Item": item})),
+                None => HttpResponse::ok(&json!({})),
+            },
             "UpdateItem" => self
                 .update(job_id, request)
                 .unwrap_or_else(|Unsupported(what)| HttpResponse::not_implemented(&what)),
@@ -116,17 +120,28 @@ impl Table {
 }
 
 fn condition_failed(item: &Item) -> HttpResponse {
-    let body = json!({
+    let mut body = json!({
         "__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException",
         "message": "The conditional request failed",
-        "Item": item,
     });
+    // DynamoDB returns none if there is none.
+    if !item.is_empty() {
+        body["Item"] = json!(item);
+    }
     HttpResponse::json(StatusCode::BAD_REQUEST, &body)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use adapters::tables::EmailsTable;
+    use aws_config::{BehaviorVersion, Region, SdkConfig};
+    use aws_sdk_sesv2::config::{Credentials, SharedCredentialsProvider};
+    use email::testing::contract;
+
     use super::*;
+    use crate::http::{HttpRequest, Server};
 
     fn claim(table: &Table, token: &str) -> HttpResponse {
         let request = json!({
@@ -141,6 +156,32 @@ mod tests {
             },
         });
         table.respond("UpdateItem", &request)
+    }
+
+    /// The ledger's adapter against its own expressions, evaluated.
+    #[tokio::test]
+    async fn ledger_on_dynamodb_keeps_every_rule() {
+        let table = Arc::new(Table::new(Clock::start()));
+        let server = Server::start(move |request: HttpRequest| {
+            let table = table.clone();
+            async move {
+                let target = request.target.as_deref().unwrap_or_default();
+                let (_, operation) = target.split_once('.').unwrap_or_default();
+                table.respond(operation, &request.json())
+            }
+        })
+        .await
+        .unwrap();
+        let sdk = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .endpoint_url(format!("http://{}", server.address()))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                "test", "test", None, None, "test",
+            )))
+            .build();
+        let ledger = EmailsTable::new(adapters::clients::dynamodb(&sdk), LEDGER.to_owned());
+        contract::every_rule(&ledger).await.unwrap();
     }
 
     #[test]

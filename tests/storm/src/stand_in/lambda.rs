@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, SystemTime},
 };
@@ -28,7 +28,8 @@ const QUEUE: &str = "arn:aws:sqs:us-east-1:000000000000:email-queue";
 pub struct Function {
     /// The maximum number of messages per batch.
     pub batch_size: usize,
-    /// The time limit of an invocation. The worker reads it; nothing here enforces it.
+    /// The time limit of an invocation. A response after it has no effect, and [`Runtime::overran`] reports it: Lambda
+    /// would have ended the invocation.
     pub timeout: Duration,
     /// How long a slot is idle between two invocations.
     pub idle: Duration,
@@ -41,18 +42,31 @@ pub struct Runtime {
     function: Function,
     invocations: AtomicUsize,
     current: Mutex<Option<Invocation>>,
+    overran: AtomicBool,
 }
 
 #[derive(Debug)]
 struct Invocation {
     request_id: String,
+    deadline: SystemTime,
     batch: Vec<Receipt>,
 }
 
 impl Runtime {
     /// The runtime API of an environment that has just been created.
     pub fn new(environment: EnvironmentId, function: Function) -> Self {
-        Self { environment, function, invocations: AtomicUsize::new(0), current: Mutex::default() }
+        Self {
+            environment,
+            function,
+            invocations: AtomicUsize::new(0),
+            current: Mutex::default(),
+            overran: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether an invocation has lasted longer than the function's timeout.
+    pub fn overran(&self) -> bool {
+        self.overran.load(Ordering::Relaxed)
     }
 
     /// The sender of an email that is sent now.
@@ -101,12 +115,12 @@ impl Runtime {
         let event = json!({"Records": batch.iter().map(record).collect::<Vec<_>>()});
         let batch = batch.into_iter().map(|(receipt, _)| receipt).collect();
         let deadline = SystemTime::now() + self.function.timeout;
-        let deadline = deadline.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let deadline_ms = deadline.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let response = HttpResponse::ok(&event)
             .with_header("lambda-runtime-aws-request-id", &request_id)
-            .with_header("lambda-runtime-deadline-ms", deadline.as_millis())
+            .with_header("lambda-runtime-deadline-ms", deadline_ms.as_millis())
             .with_header("lambda-runtime-invoked-function-arn", FUNCTION);
-        *locked(&self.current) = Some(Invocation { request_id, batch });
+        *locked(&self.current) = Some(Invocation { request_id, deadline, batch });
         response
     }
 
@@ -119,6 +133,10 @@ impl Runtime {
                 &json!({"errorType": "InvalidRequestID"}),
             );
         };
+        if SystemTime::now() > invocation.deadline {
+            self.overran.store(true, Ordering::Relaxed);
+            return HttpResponse::json(StatusCode::GONE, &json!({"errorType": "Timeout"}));
+        }
         let (kept, done): (Vec<_>, Vec<_>) = invocation
             .batch
             .into_iter()

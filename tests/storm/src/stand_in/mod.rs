@@ -33,17 +33,29 @@ pub struct World {
     pub queue: Queue,
     /// DynamoDB: the delivery ledger.
     pub ledger: Table,
+    /// How long each call to DynamoDB or SQS takes, half before its effect and half after it.
+    call_duration: Duration,
 }
 
 impl World {
     /// A world with this weather at the provider, and this visibility timeout of the email queue.
     pub fn new(weather: Weather, visibility_timeout: Duration) -> Arc<Self> {
+        Self::with_slow_calls(weather, visibility_timeout, Duration::ZERO)
+    }
+
+    /// The same world, in which each call to DynamoDB or SQS takes this long.
+    pub fn with_slow_calls(
+        weather: Weather,
+        visibility_timeout: Duration,
+        call_duration: Duration,
+    ) -> Arc<Self> {
         let clock = Clock::start();
         Arc::new(Self {
             clock,
             provider: Provider::new(clock, weather),
             queue: Queue::new(visibility_timeout),
             ledger: Table::new(clock),
+            call_duration,
         })
     }
 
@@ -57,14 +69,23 @@ impl World {
                 self.provider.send(runtime.sender(), request.json()).await
             }
             (&Method::GET, ses::ACCOUNT, _) => ses::account(),
-            (_, _, Some(target)) => match target.split_once('.') {
-                Some(("DynamoDB_20120810", operation)) => {
-                    self.ledger.respond(operation, &request.json())
-                }
-                Some(("AmazonSQS", operation)) => self.queue.respond(operation, &request.json()),
-                _ => HttpResponse::not_implemented(target),
-            },
+            (_, _, Some(target)) => {
+                tokio::time::sleep(self.call_duration / 2).await;
+                let response = self.call(target, &request);
+                tokio::time::sleep(self.call_duration / 2).await;
+                response
+            }
             (method, path, None) => HttpResponse::not_implemented(&format!("{method} {path}")),
+        }
+    }
+
+    fn call(&self, target: &str, request: &HttpRequest) -> HttpResponse {
+        match target.split_once('.') {
+            Some(("DynamoDB_20120810", operation)) => {
+                self.ledger.respond(operation, &request.json())
+            }
+            Some(("AmazonSQS", operation)) => self.queue.respond(operation, &request.json()),
+            _ => HttpResponse::not_implemented(target),
         }
     }
 }

@@ -149,7 +149,10 @@ fn response(reply: Reply) -> HttpResponse {
             "Maximum sending rate exceeded.",
         ),
         Reply::Fail => {
-            (StatusCode::SERVICE_UNAVAILABLE, "InternalFailure", "The service is unavailable.")
+            (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "The service is unavailable.")
+        }
+        Reply::AcceptAndFail => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure", "The service has failed.")
         }
         Reply::Reject => (StatusCode::BAD_REQUEST, "MessageRejected", "The email is rejected."),
     };

@@ -16,9 +16,11 @@ use adapters::{
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use email_worker::{
     Config, Worker,
+    closing::Closing,
     dead_letter_queue::DeadLetterQueue,
     deployed::Deployed,
     handler::received,
+    pace::Pace,
     ses,
     suppression::KnownSuppressions,
     visibility::Visibility,
@@ -29,7 +31,7 @@ use lambda_runtime::{Context, LambdaEvent, service_fn};
 use mailer::MutantMailer;
 use mutation::Mutation;
 use pacer::{Invalid, SendLimit, Share, Slack, driver::Driver};
-use sizing::{CLOSING_ROOM, SES_ATTEMPT_TIMEOUT};
+use sizing::SES_ATTEMPT_TIMEOUT;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
@@ -44,7 +46,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         Mutation::SdkRetries => aws_sdk_sesv2::Client::new(&sdk),
         _ => ses::client(&sdk),
     };
-    let share = config.share(ses::account_rate(&mail).await)?;
+    let share = Pace::start(config.settings.clone(), ses::Account::new(&sdk)).await.share()?;
     let deployed = Worker::<Deployed>::new(&sdk, mail, config);
     let worker = Worker {
         ledger: deployed.ledger,
@@ -55,6 +57,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         holds: deployed.holds,
         event_source: deployed.event_source,
         guarantees: deployed.guarantees,
+        breaker: deployed.breaker,
     };
     let mutant = Mutant::new(mutation, share, worker).await?;
     lambda_runtime::run(service_fn(|event| mutant.handle(event))).await
@@ -134,12 +137,14 @@ impl Mutant {
     fn begin(&self, context: &Context) -> Invocation {
         let (now, began) = (OffsetDateTime::now_utc(), Instant::now());
         let deadline = OffsetDateTime::UNIX_EPOCH + Duration::from_millis(context.deadline);
-        let left = Duration::try_from(deadline - now).unwrap_or_default();
-        let closes_at = began + left.saturating_sub(SES_ATTEMPT_TIMEOUT + CLOSING_ROOM);
-        let created_in_advance = self.created_in_advance.borrow_mut().pop();
-        let pacer = created_in_advance.unwrap_or_else(|| Driver::start(self.share, closes_at));
         let id = context.request_id.clone();
-        Invocation { id, began_at: (now, began), pacer, deadline }
+        let left = Duration::try_from(deadline - now).unwrap_or_default();
+        let closing = Closing::of(began, left);
+        let mut invocation = Invocation::begin(id, self.share, (now, began), closing, deadline);
+        if let Some(pacer) = self.created_in_advance.borrow_mut().pop() {
+            invocation.pacer = pacer;
+        }
+        invocation
     }
 }
 
