@@ -579,6 +579,12 @@ fn email_operator_policy_grants_what_the_commands_call_and_no_more() {
         ("dynamodb:PutItem", arn("HoldsTable")),
         ("dynamodb:GetItem", arn("EnrollmentsTable")),
         ("dynamodb:Query", r#"{"Fn::Sub":"${EnrollmentsTable.Arn}/index/resume"}"#.to_owned()),
+        ("dynamodb:DeleteItem", arn("SuppressionsTable")),
+        ("dynamodb:PutItem", arn("SuppressionsTable")),
+        ("dynamodb:Scan", arn("SuppressionsTable")),
+        ("ses:DeleteSuppressedDestination", r#""*""#.to_owned()),
+        ("ses:ListSuppressedDestinations", r#""*""#.to_owned()),
+        ("ses:PutSuppressedDestination", r#""*""#.to_owned()),
         ("lambda:ListEventSourceMappings", r#""*""#.to_owned()),
         (
             "lambda:UpdateEventSourceMapping",
@@ -587,6 +593,42 @@ fn email_operator_policy_grants_what_the_commands_call_and_no_more() {
     ];
     expected.sort();
     assert_eq!(policy_actions(&template, "EmailOperatorPolicy"), expected);
+}
+
+#[test]
+fn operator_read_policy_grants_what_the_commands_read_and_no_more() {
+    let template = template();
+    let several = |resources: &[&str]| {
+        let arns: Vec<_> = resources.iter().map(|resource| arn(resource)).collect();
+        format!("[{}]", arns.join(","))
+    };
+    let queues = several(&["EmailQueue", "EmailDeadLetterQueue", "EmailFeedbackDeadLetterQueue"]);
+    let tables = several(&["EmailsTable", "EnrollmentsTable", "HoldsTable", "SuppressionsTable"]);
+    let here = "arn:${AWS::Partition}:SERVICE:${AWS::Region}:${AWS::AccountId}";
+    let stack = here.replace("SERVICE", "cloudformation") + ":stack/${AWS::StackName}/*";
+    let set = here.replace("SERVICE", "ses") + ":configuration-set/${EmailConfigurationSet}";
+    let any = || r#""*""#.to_owned();
+    let (identity, mut rest): (Vec<_>, Vec<_>) = policy_actions(&template, "OperatorReadPolicy")
+        .into_iter()
+        .partition(|(action, _)| *action == "ses:GetEmailIdentity");
+    let [(_, identity)] = identity.try_into().unwrap();
+    assert!(identity.contains("identity/${Identity}") && !identity.contains('*'), "{identity}");
+    let mut expected = vec![
+        ("cloudformation:DescribeStacks", format!(r#"{{"Fn::Sub":"{stack}"}}"#)),
+        ("cloudwatch:DescribeAlarms", any()),
+        ("cloudwatch:GetMetricStatistics", any()),
+        ("dynamodb:GetItem", tables),
+        ("lambda:GetAccountSettings", any()),
+        ("lambda:GetFunctionConcurrency", arn("EmailWorkerFunction")),
+        ("lambda:ListEventSourceMappings", any()),
+        ("ses:GetAccount", any()),
+        ("ses:GetConfigurationSet", format!(r#"{{"Fn::Sub":"{set}"}}"#)),
+        ("ses:GetSuppressedDestination", any()),
+        ("sqs:GetQueueAttributes", queues),
+    ];
+    expected.sort();
+    rest.sort();
+    assert_eq!(rest, expected);
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod purge;
 mod queue;
 mod received;
 mod redrive;
+mod search;
 mod selection;
 mod show;
 mod sqs;
@@ -25,6 +26,8 @@ use crate::{
     session::Session,
     stack::{self, Stack},
 };
+
+pub(crate) use self::search::{FoundLetter, Wanted};
 
 use self::{
     output::Output,
@@ -125,4 +128,22 @@ pub(crate) async fn run(
             purge::run(&selector.selection(), *apply, &sweep, &out, err).await
         }
     }
+}
+
+/// Searches the dead letters for another command. Needs `sqs:ReceiveMessage` and
+/// `sqs:ChangeMessageVisibility`.
+pub(crate) async fn search_dead_letters(
+    client: aws_sdk_sqs::Client,
+    url: String,
+    wanted: &Wanted,
+) -> Result<Vec<FoundLetter>, Failure> {
+    search::search(&SqsDeadLetterQueue::new(client, url), wanted).await
+}
+
+/// Some dead letters, for another command. Needs the same.
+pub(crate) async fn recent_dead_letters(
+    client: aws_sdk_sqs::Client,
+    url: String,
+) -> Result<Vec<FoundLetter>, crate::aws_call::CallFailed> {
+    search::sample(&SqsDeadLetterQueue::new(client, url)).await
 }

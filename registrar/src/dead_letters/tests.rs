@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests pause the clock and wait on it")]
 
 mod place;
+mod search;
 
 use std::{
     cell::{Cell, RefCell},

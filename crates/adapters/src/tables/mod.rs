@@ -7,6 +7,7 @@ mod enrollments;
 mod holds;
 mod item;
 mod ledger;
+mod progress;
 mod resume_index;
 mod suppressions;
 #[cfg(feature = "enrollment")]
@@ -18,7 +19,8 @@ pub use courses::CoursesTable;
 pub use enrollments::EnrollmentsTable;
 pub use holds::HoldsTable;
 pub use ledger::EmailsTable;
+pub use progress::{Progress, ProgressTable};
 pub use resume_index::{
     IndexKey, IndexPage, OTHER_SHARDS, PAYMENT_SHARDS, ResumeIndex, UnfinishedItem,
 };
-pub use suppressions::SuppressionsTable;
+pub use suppressions::{Suppressed, SuppressionsTable};
