@@ -59,8 +59,9 @@ journeys: python ## Deploy template.yaml to a local AWS of its own, IAM enforced
 quirks: python ## Check which workarounds for the local AWS are still needed (five minutes)
 	@$(LOCAL) quirks
 
-bench: ## Measure how much of the limit is used, and redraw docs/img (half an hour)
+bench: ## Measure how much of the limit is used, redraw docs/img, and measure the resumer (half an hour)
 	cargo bench -p registrar-bench --bench use_of_limit -- --plots docs/img
+	cargo bench -p registrar-bench --bench resumer
 
 build: tools ## Build the functions for AWS
 	$(SAM) build

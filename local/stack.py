@@ -37,10 +37,11 @@ class Stack:
     api_url: str
     outputs: dict[str, str]
     root: Credentials
-    # Users with CallerPolicy, with OperatorPolicy, and with EmailOperatorPolicy.
+    # Users with CallerPolicy, with OperatorPolicy, with EmailOperatorPolicy, and with OperatorReadPolicy.
     caller: Credentials
     operator: Credentials
     email_operator: Credentials
+    reader: Credentials
     # The environment variables of all functions together.
     function_environment: dict[str, str]
 
@@ -95,6 +96,7 @@ def deploy(endpoint: str, template: Path, parameters: Mapping[str, str], directo
             caller=aws.create_user("caller", outputs["CallerPolicyArn"]),
             operator=aws.create_user("operator", outputs["OperatorPolicyArn"]),
             email_operator=aws.create_user("email-operator", outputs["EmailOperatorPolicyArn"]),
+            reader=aws.create_user("reader", outputs["OperatorReadPolicyArn"]),
             function_environment={name: value for each in functions.values() for name, value in each.items()},
         )
 

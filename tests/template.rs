@@ -219,6 +219,20 @@ fn visibility_timeout_is_six_times_each_allowed_worker_timeout() {
 }
 
 #[test]
+fn feedback_keeps_up_with_the_largest_plan() {
+    // docs/pacing.md, "Cost". SES publishes a send, a delivery and a bounce or complaint of an email.
+    let (emails_per_minute, events_per_email) = (100_000, 3);
+    // One or two writes, one after the other, of usually less than 10 ms; the events of a batch at the same time.
+    let batch_takes_ms = 100;
+    let template = template();
+    let scaling = property(&template, "EmailFeedbackEventSource", "ScalingConfig");
+    let concurrency = scaling["MaximumConcurrency"].as_u64().unwrap();
+    let batch = property(&template, "EmailFeedbackEventSource", "BatchSize").as_u64().unwrap();
+    let handled_per_minute = concurrency * batch * 60_000 / batch_takes_ms;
+    assert!(handled_per_minute >= emails_per_minute * events_per_email, "{handled_per_minute}");
+}
+
+#[test]
 fn batch_size_above_ten_gets_a_batching_window() {
     let template = template();
     let window = property(&template, "EmailEventSource", "MaximumBatchingWindowInSeconds");
@@ -285,6 +299,7 @@ fn enrollment_roles_grant_what_their_functions_call_and_no_more() {
         ("dynamodb:GetItem", "CoursesTable"),
         ("dynamodb:GetItem", "EnrollmentsTable"),
         ("dynamodb:PutItem", "EnrollmentsTable"),
+        ("dynamodb:UpdateItem", "EnrollmentsTable"),
         ("dynamodb:GetItem", "EmailsTable"),
         ("sqs:SendMessage", "EmailQueue"),
         ("logs:CreateLogStream", "ResumerLogGroup"),
@@ -408,6 +423,28 @@ fn each_schedule_may_invoke_its_own_function_only() {
     }
 }
 
+/// EventBridge Scheduler invokes asynchronously; Lambda would keep a run that is throttled for 6 hours, and
+/// repeat one that fails twice (Lambda Developer Guide, "Configuring error handling settings for
+/// asynchronous invocations").
+#[test]
+fn scheduled_runs_do_not_pile_up() {
+    let template = template();
+    let scheduled: Vec<_> = resources(&template, "AWS::Serverless::Function")
+        .filter(|(_, function)| function["Events"]["Schedule"]["Type"] == "ScheduleV2")
+        .collect();
+    assert!(scheduled.len() >= 2, "{scheduled:?}");
+    for (name, function) in scheduled {
+        let retries = &function["Events"]["Schedule"]["Properties"]["RetryPolicy"];
+        for config in [&function["EventInvokeConfig"], retries] {
+            assert_eq!(config["MaximumRetryAttempts"], 0, "{name}");
+            assert_eq!(config["MaximumEventAgeInSeconds"], 60, "{name}");
+        }
+    }
+    let reserved = property(&template, "ResumerFunction", "ReservedConcurrentExecutions");
+    assert_eq!(reserved["Fn::If"][0], "ReservesConcurrency");
+    assert_eq!(reserved["Fn::If"][1], 1);
+}
+
 #[test]
 fn every_function_is_traced_without_a_layer() {
     let template = template();
@@ -449,6 +486,28 @@ fn email_queue_refuses_a_job_that_could_not_be_kept_as_a_dead_letter() {
     assert_eq!(size, u64::try_from(email::job::MAX_JOB_BYTES).ok());
     let dead_letters = &template["Resources"]["EmailDeadLetterQueue"]["Properties"];
     assert!(dead_letters["MaximumMessageSize"].is_null(), "SQS's own maximum, 1 MiB");
+}
+
+#[test]
+fn age_alarms_read_the_workers_measure_and_report_before_a_job_expires() {
+    use email::{deadline::MAX_WAIT, retry::MAX_DELAY};
+
+    let template = template();
+    let metric = property(&template, "OldestJobMetric", "MetricTransformations");
+    assert_eq!(metric[0]["MetricValue"], "$.fields.oldest_job_age_seconds");
+    let number = |alarm: &str, name: &str| property(&template, alarm, name).as_u64().unwrap();
+    for (worker, queue) in
+        [("EmailAgeAlarm", "EmailQueueAgeAlarm"), ("EmailExpiryAlarm", "EmailQueueExpiryAlarm")]
+    {
+        assert_eq!(property(&template, worker, "MetricName"), &metric[0]["MetricName"]);
+        assert_eq!(property(&template, worker, "DatapointsToAlarm"), 1);
+        // A job that is retried is received rarely: one value counts until the next is due.
+        let remembers = number(worker, "Period") * number(worker, "EvaluationPeriods");
+        assert!(remembers > MAX_DELAY.as_secs() && remembers <= 86_400, "{worker}");
+        assert_eq!(property(&template, queue, "MetricName"), "ApproximateAgeOfOldestMessage");
+        assert_eq!(number(worker, "Threshold"), number(queue, "Threshold"));
+        assert!(number(worker, "Threshold") < MAX_WAIT.as_secs(), "{worker}");
+    }
 }
 
 #[test]
@@ -544,6 +603,14 @@ fn email_operator_policy_grants_what_the_commands_call_and_no_more() {
         ("dynamodb:UpdateItem", arn("EmailsTable")),
         ("dynamodb:GetItem", arn("HoldsTable")),
         ("dynamodb:PutItem", arn("HoldsTable")),
+        ("dynamodb:GetItem", arn("EnrollmentsTable")),
+        ("dynamodb:Query", r#"{"Fn::Sub":"${EnrollmentsTable.Arn}/index/resume"}"#.to_owned()),
+        ("dynamodb:DeleteItem", arn("SuppressionsTable")),
+        ("dynamodb:PutItem", arn("SuppressionsTable")),
+        ("dynamodb:Scan", arn("SuppressionsTable")),
+        ("ses:DeleteSuppressedDestination", r#""*""#.to_owned()),
+        ("ses:ListSuppressedDestinations", r#""*""#.to_owned()),
+        ("ses:PutSuppressedDestination", r#""*""#.to_owned()),
         ("lambda:ListEventSourceMappings", r#""*""#.to_owned()),
         (
             "lambda:UpdateEventSourceMapping",
@@ -552,6 +619,42 @@ fn email_operator_policy_grants_what_the_commands_call_and_no_more() {
     ];
     expected.sort();
     assert_eq!(policy_actions(&template, "EmailOperatorPolicy"), expected);
+}
+
+#[test]
+fn operator_read_policy_grants_what_the_commands_read_and_no_more() {
+    let template = template();
+    let several = |resources: &[&str]| {
+        let arns: Vec<_> = resources.iter().map(|resource| arn(resource)).collect();
+        format!("[{}]", arns.join(","))
+    };
+    let queues = several(&["EmailQueue", "EmailDeadLetterQueue", "EmailFeedbackDeadLetterQueue"]);
+    let tables = several(&["EmailsTable", "EnrollmentsTable", "HoldsTable", "SuppressionsTable"]);
+    let here = "arn:${AWS::Partition}:SERVICE:${AWS::Region}:${AWS::AccountId}";
+    let stack = here.replace("SERVICE", "cloudformation") + ":stack/${AWS::StackName}/*";
+    let set = here.replace("SERVICE", "ses") + ":configuration-set/${EmailConfigurationSet}";
+    let any = || r#""*""#.to_owned();
+    let (identity, mut rest): (Vec<_>, Vec<_>) = policy_actions(&template, "OperatorReadPolicy")
+        .into_iter()
+        .partition(|(action, _)| *action == "ses:GetEmailIdentity");
+    let [(_, identity)] = identity.try_into().unwrap();
+    assert!(identity.contains("identity/${Identity}") && !identity.contains('*'), "{identity}");
+    let mut expected = vec![
+        ("cloudformation:DescribeStacks", format!(r#"{{"Fn::Sub":"{stack}"}}"#)),
+        ("cloudwatch:DescribeAlarms", any()),
+        ("cloudwatch:GetMetricStatistics", any()),
+        ("dynamodb:GetItem", tables),
+        ("lambda:GetAccountSettings", any()),
+        ("lambda:GetFunctionConcurrency", arn("EmailWorkerFunction")),
+        ("lambda:ListEventSourceMappings", any()),
+        ("ses:GetAccount", any()),
+        ("ses:GetConfigurationSet", format!(r#"{{"Fn::Sub":"{set}"}}"#)),
+        ("ses:GetSuppressedDestination", any()),
+        ("sqs:GetQueueAttributes", queues),
+    ];
+    expected.sort();
+    rest.sort();
+    assert_eq!(rest, expected);
 }
 
 #[test]

@@ -1,24 +1,37 @@
 //! The operator's command line: choose the parameters of a deployment (`plan`), check from the log that
-//! its sends kept the limit (`audit`), handle the emails that could not be sent (`dead-letters`), and
-//! stop and resume all sending (`hold`, `release`, `holds`).
+//! its sends kept the limit (`audit`), see how the stack is (`status`, `doctor`) and why an email or an
+//! enrollment waits (`why`, `timeline`), handle the emails that could not be sent (`dead-letters`) and the
+//! recipients who get none (`suppressions`), find the enrollments that need a person (`enrollment`), and stop and
+//! resume all sending (`hold`, `release`, `holds`).
 //!
-//! `plan` and `audit` do not use AWS. The other commands work on a deployed stack, which they find by its
-//! name. The AWS SDK finds region, credentials and endpoints.
+//! `plan`, `audit` and `completion` do not use AWS, and `doctor --before-deploy` needs no stack. The other
+//! commands work on a deployed stack, which they find by its name. The AWS SDK finds region, credentials and
+//! endpoints.
 //!
-//! Exit codes: 0 for success; 1 if the limit was not kept, or if dead letters were left; 2 if the input
-//! is invalid, or if a call to AWS fails.
+//! Exit codes: 0 for success; 1 if the limit was not kept, if dead letters were left, or if something needs a
+//! person; 2 if the input is invalid, or if a call to AWS fails.
 
+mod account;
 mod audit;
 mod aws_call;
 mod clock;
 mod dead_letters;
+mod doctor;
+mod enrollments;
 mod holds;
+mod http;
+mod manual;
 mod outcome;
 mod plan;
 mod records;
+mod sending;
+mod ses_list;
 mod session;
 mod stack;
+mod status;
+mod suppressions;
 mod text;
+mod why;
 
 use std::{
     fmt,
@@ -26,7 +39,8 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use tokio::runtime;
 
 pub(crate) use crate::outcome::{Failure, Outcome};
@@ -35,9 +49,17 @@ pub use crate::{
     session::Session,
 };
 
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; nobody has to act
+  1  the limit was not kept (audit), dead letters were left (dead-letters), or something needs a person (status, why, doctor)
+  2  the input is invalid, or a call to AWS failed
+
+Region, credentials and endpoints come from where every AWS tool takes them: AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL, ...";
+
 /// Operate a deployment of Registrar
 #[derive(Debug, Parser)]
-#[command(name = "registrar", version)]
+#[command(name = "registrar", version, after_help = EXIT_CODES)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -48,9 +70,24 @@ enum Command {
     Plan(plan::Args),
     Audit(audit::Args),
     DeadLetters(dead_letters::Args),
+    Enrollment(enrollments::Args),
+    Suppressions(suppressions::Args),
     Hold(holds::HoldArgs),
     Release(holds::ReleaseArgs),
     Holds(holds::ShowArgs),
+    Status(status::Args),
+    Why(why::WhyArgs),
+    Timeline(why::TimelineArgs),
+    Doctor(doctor::Args),
+    /// Print a script for your shell that completes commands and options
+    ///
+    /// For bash: `registrar completion bash > ~/.local/share/bash-completion/completions/registrar`.
+    Completion {
+        shell: Shell,
+    },
+    /// Print this help for docs/cli.md
+    #[command(hide = true)]
+    Manual,
 }
 
 /// Runs a command in the process's own session.
@@ -71,13 +108,24 @@ pub fn run_in(
         Command::Plan(args) => plan::run(args, out),
         Command::Audit(args) => audit::run(args, stdin, out),
         Command::DeadLetters(args) => block_on(dead_letters::run(args, session, out, err)),
+        Command::Enrollment(args) => block_on(enrollments::run(args, session, out, err)),
+        Command::Suppressions(args) => block_on(suppressions::run(args, session, out)),
         Command::Hold(args) => block_on(holds::hold(args, session, out)),
         Command::Release(args) => block_on(holds::release(args, session, out)),
         Command::Holds(args) => block_on(holds::show(args, session, out)),
+        Command::Status(args) => block_on(status::run(args, session, out, err)),
+        Command::Why(args) => block_on(why::why(args, session, out, err)),
+        Command::Doctor(args) => block_on(doctor::run(args, session, out)),
+        Command::Completion { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "registrar", out);
+            Ok(Outcome::Fine)
+        }
+        Command::Manual => manual::write(Cli::command(), out),
+        Command::Timeline(args) => block_on(why::timeline(args, session, out, err)),
     };
     match result.and_then(|outcome| Ok(stdout.flush().map(|()| outcome)?)) {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
-        Ok(Outcome::LimitBroken | Outcome::LettersLeft) => ExitCode::from(1),
+        Ok(Outcome::LimitBroken | Outcome::LettersLeft | Outcome::NeedsPerson) => ExitCode::from(1),
         // The reader, such as `head`, has read all that it wants.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS
@@ -100,8 +148,6 @@ fn report(stderr: &mut impl Write, failure: &impl fmt::Display) {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

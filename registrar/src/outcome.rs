@@ -4,6 +4,7 @@ use std::io;
 
 use crate::{
     aws_call::CallFailed, holds::error::HoldCommandError, records::ReadError, stack::StackError,
+    why::InvalidSubject,
 };
 
 /// The result of a command that did its work.
@@ -12,6 +13,8 @@ pub(crate) enum Outcome {
     Fine,
     LimitBroken,
     LettersLeft,
+    /// Something stays as it is until a person acts.
+    NeedsPerson,
 }
 
 /// Why a command could not do its work.
@@ -27,6 +30,8 @@ pub(crate) enum Failure {
     Call(#[from] CallFailed),
     #[error(transparent)]
     Hold(#[from] HoldCommandError),
+    #[error(transparent)]
+    Subject(#[from] InvalidSubject),
     #[error("cannot write: {0}")]
     Output(#[from] io::Error),
 }

@@ -1,12 +1,14 @@
-//! The deployed stack that a command works on: the CloudFormation stack, and the resources that its
-//! outputs name.
+//! The deployed stack that a command works on: the CloudFormation stack with its parameters, and the
+//! resources that its outputs name.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, str::FromStr};
 
 use adapters::{
     clients,
     event_source::WorkerEventSource,
-    tables::{EmailsTable, HoldsTable},
+    tables::{
+        EmailsTable, EnrollmentsTable, HoldsTable, ProgressTable, ResumeIndex, SuppressionsTable,
+    },
 };
 use aws_config::SdkConfig;
 use aws_sdk_cloudformation::{Client, error::ProvideErrorMetadata};
@@ -43,14 +45,26 @@ pub(crate) enum StackError {
          deployed, or not a stack of Registrar"
     )]
     NoOutput { stack: String, output: &'static str },
+    #[error(
+        "the stack `{stack}` has no usable parameter {parameter}: it is older than this command, or \
+         not a stack of Registrar"
+    )]
+    NoParameter { stack: String, parameter: &'static str },
     #[error(transparent)]
     Call(#[from] CallFailed),
+}
+
+/// What CloudFormation reports about a stack.
+#[derive(Debug, Default)]
+struct Described {
+    outputs: HashMap<String, String>,
+    parameters: HashMap<String, String>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Stack {
     name: String,
-    outputs: HashMap<String, String>,
+    described: Described,
     sdk: SdkConfig,
 }
 
@@ -59,13 +73,33 @@ impl Stack {
     pub(crate) async fn find(args: &Args, session: &Session) -> Result<Self, StackError> {
         let sdk = session.sdk().await;
         let region = sdk.region().ok_or(StackError::NoRegion)?.to_string();
-        let outputs = outputs(&Client::new(&sdk), &args.stack, &region).await?;
-        Ok(Self { name: args.stack.clone(), outputs, sdk })
+        let described = describe(&Client::new(&sdk), &args.stack, &region).await?;
+        Ok(Self { name: args.stack.clone(), described, sdk })
     }
 
-    fn output(&self, name: &'static str) -> Result<String, StackError> {
-        let output = self.outputs.get(name).cloned();
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn sdk(&self) -> &SdkConfig {
+        &self.sdk
+    }
+
+    pub(crate) fn output(&self, name: &'static str) -> Result<String, StackError> {
+        let output = self.described.outputs.get(name).cloned();
         output.ok_or_else(|| StackError::NoOutput { stack: self.name.clone(), output: name })
+    }
+
+    /// The deployed value of a parameter.
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
+        self.described.parameters.get(name).map(String::as_str)
+    }
+
+    /// The deployed value of a parameter that every stack has.
+    pub(crate) fn parsed<T: FromStr>(&self, name: &'static str) -> Result<T, StackError> {
+        let parsed = self.parameter(name).and_then(|text| text.parse().ok());
+        let missing = || StackError::NoParameter { stack: self.name.clone(), parameter: name };
+        parsed.ok_or_else(missing)
     }
 
     pub(crate) fn sqs(&self) -> aws_sdk_sqs::Client {
@@ -84,8 +118,27 @@ impl Stack {
         Ok(EmailsTable::new(clients::dynamodb(&self.sdk), self.output("EmailsTableName")?))
     }
 
+    pub(crate) fn progress(&self) -> Result<ProgressTable, StackError> {
+        Ok(ProgressTable::new(clients::dynamodb(&self.sdk), self.output("EmailsTableName")?))
+    }
+
+    pub(crate) fn enrollments(&self) -> Result<EnrollmentsTable, StackError> {
+        let table = self.output("EnrollmentsTableName")?;
+        Ok(EnrollmentsTable::new(clients::dynamodb(&self.sdk), table))
+    }
+
+    pub(crate) fn suppressions(&self) -> Result<SuppressionsTable, StackError> {
+        let table = self.output("SuppressionsTableName")?;
+        Ok(SuppressionsTable::new(clients::dynamodb(&self.sdk), table))
+    }
+
     pub(crate) fn holds(&self) -> Result<HoldsTable, StackError> {
         Ok(HoldsTable::new(clients::dynamodb(&self.sdk), self.output("HoldsTableName")?))
+    }
+
+    pub(crate) fn resume_index(&self) -> Result<ResumeIndex, StackError> {
+        let table = self.output("EnrollmentsTableName")?;
+        Ok(ResumeIndex::new(clients::dynamodb(&self.sdk), table))
     }
 
     pub(crate) fn event_source(&self) -> Result<WorkerEventSource, StackError> {
@@ -94,11 +147,7 @@ impl Stack {
     }
 }
 
-async fn outputs(
-    client: &Client,
-    stack: &str,
-    region: &str,
-) -> Result<HashMap<String, String>, StackError> {
+async fn describe(client: &Client, stack: &str, region: &str) -> Result<Described, StackError> {
     const OPERATION: &str = "finding the stack";
     let described = client.describe_stacks().stack_name(stack).send().await;
     let stacks = match described {
@@ -111,7 +160,14 @@ async fn outputs(
         region: region.to_owned(),
     })?;
     let outputs = found.outputs.unwrap_or_default().into_iter();
-    Ok(outputs.filter_map(|output| Some((output.output_key?, output.output_value?))).collect())
+    let parameters = found.parameters.unwrap_or_default().into_iter();
+    Ok(Described {
+        outputs: outputs.filter_map(|each| Some((each.output_key?, each.output_value?))).collect(),
+        // CloudFormation reports every parameter, also one that has its default.
+        parameters: parameters
+            .filter_map(|each| Some((each.parameter_key?, each.parameter_value?)))
+            .collect(),
+    })
 }
 
 /// CloudFormation has no specific error for a stack that does not exist.
@@ -125,15 +181,15 @@ mod tests {
     use aws_sdk_cloudformation::{
         error::ErrorMetadata,
         operation::describe_stacks::{DescribeStacksError, DescribeStacksOutput},
-        types::{self, Output, StackStatus},
+        types::{self, Output, Parameter, StackStatus},
     };
     use aws_smithy_mocks::{Rule, mock, mock_client};
 
     use super::*;
 
-    async fn outputs_by(rule: &Rule) -> Result<HashMap<String, String>, StackError> {
+    async fn described_by(rule: &Rule) -> Result<Described, StackError> {
         let client = mock_client!(aws_sdk_cloudformation, [rule]);
-        outputs(&client, "registrar", "eu-west-1").await
+        describe(&client, "registrar", "eu-west-1").await
     }
 
     fn error_response(code: &'static str, message: &'static str) -> Rule {
@@ -145,39 +201,42 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn stack_is_found_by_its_name_with_its_outputs() {
+    async fn stack_is_found_by_its_name_with_its_outputs_and_parameters() {
         let rule = mock!(Client::describe_stacks)
             .match_requests(|request| request.stack_name() == Some("registrar"))
             .then_output(|| {
                 let output = Output::builder().output_key("EmailQueueUrl").output_value("q");
+                let limit = Parameter::builder().parameter_key("SendLimit").parameter_value("300");
                 let stack = types::Stack::builder()
+                    .parameters(limit.build())
                     .stack_name("registrar")
                     .creation_time(aws_sdk_cloudformation::primitives::DateTime::from_secs(0))
                     .stack_status(StackStatus::CreateComplete)
                     .outputs(output.build());
                 DescribeStacksOutput::builder().stacks(stack.build()).build()
             });
-        let outputs = outputs_by(&rule).await.unwrap();
-        assert_eq!(outputs["EmailQueueUrl"], "q");
-
+        let described = described_by(&rule).await.unwrap();
         let sdk = SdkConfig::builder().build();
-        let stack = Stack { name: "registrar".to_owned(), outputs, sdk };
+        let stack = Stack { name: "registrar".to_owned(), described, sdk };
         assert_eq!(stack.email_queue_url().unwrap(), "q");
         let error = stack.output("EmailsTableName").unwrap_err().to_string();
         assert!(
             error.starts_with("the stack `registrar` has no output EmailsTableName"),
             "{error}"
         );
+        assert_eq!(stack.parsed::<u32>("SendLimit").unwrap(), 300);
+        let error = stack.parsed::<u32>("SendWindowSeconds").unwrap_err().to_string();
+        assert!(error.contains("has no usable parameter SendWindowSeconds"), "{error}");
     }
 
     #[tokio::test]
     async fn missing_stack_and_denied_access_are_named_in_the_error() {
         let none = error_response("ValidationError", "Stack with id registrar does not exist");
-        let error = outputs_by(&none).await.unwrap_err().to_string();
+        let error = described_by(&none).await.unwrap_err().to_string();
         assert!(error.starts_with("there is no CloudFormation stack `registrar` in eu-west-1: "));
 
         let denied = error_response("AccessDenied", "User: x is not authorized to perform: y");
-        let error = outputs_by(&denied).await.unwrap_err().to_string();
+        let error = described_by(&denied).await.unwrap_err().to_string();
         assert_eq!(
             error,
             "finding the stack failed: access denied: User: x is not authorized to perform: y"

@@ -1,6 +1,6 @@
 //! Texts for a terminal.
 
-use std::io;
+use std::{io, time::Duration};
 
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
@@ -45,8 +45,22 @@ pub(crate) fn to_the_minute(at: OffsetDateTime) -> String {
     format!("{}T{hour:02}:{minute:02}Z", at.date())
 }
 
+pub(crate) fn to_the_second(at: OffsetDateTime) -> String {
+    rfc3339(at.to_offset(UtcOffset::UTC).replace_nanosecond(0).unwrap_or(at))
+}
+
 pub(crate) fn rfc3339(at: OffsetDateTime) -> String {
     at.format(&Rfc3339).unwrap_or_else(|_| at.to_string())
+}
+
+/// In the largest unit of which there are at least two.
+pub(crate) fn about(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64().round();
+    let units = [("days", 86_400.0), ("h", 3_600.0), ("min", 60.0)];
+    match units.into_iter().find(|(_, length)| seconds >= 2.0 * length) {
+        Some((unit, length)) => format!("{:.0} {unit}", seconds / length),
+        None => format!("{seconds:.0} s"),
+    }
 }
 
 /// `1 letter`, `2 letters`.
@@ -67,6 +81,15 @@ mod tests {
         assert_eq!(shortened("naïve", 5), "naïve");
         assert_eq!(shortened("naïve idea", 6), "naïve…");
         assert_eq!(shortened("", 0), "");
+    }
+
+    #[test]
+    fn durations_are_in_a_unit_that_people_read() {
+        for (seconds, expected) in
+            [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7_200, "2 h"), (172_800, "2 days")]
+        {
+            assert_eq!(about(Duration::from_secs(seconds)), expected);
+        }
     }
 
     #[test]

@@ -234,7 +234,15 @@ fn hold_without_a_valid_reason_is_rejected() {
 
 #[test]
 fn missing_region_or_credentials_are_reported() {
-    for command in [&["holds"][..], &["release"], &["dead-letters", "list"]] {
+    for command in [
+        &["holds"][..],
+        &["release"],
+        &["dead-letters", "list"],
+        &["status"],
+        &["why", "job-1"],
+        &["timeline", "s-1", "rust-101"],
+        &["doctor"],
+    ] {
         let ran = registrar(command, b"");
         assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
         assert!(ran.stderr.starts_with("error: no AWS region is set"), "{}", ran.stderr);
@@ -244,4 +252,46 @@ fn missing_region_or_credentials_are_reported() {
         assert!(ran.stderr.starts_with("error: finding the stack failed: "), "{}", ran.stderr);
         assert!(ran.stderr.contains("credential"), "{}", ran.stderr);
     }
+}
+
+#[test]
+fn completion_for_each_shell_names_the_commands() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let ran = registrar(&["completion", shell], b"");
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+        for command in ["status", "dead-letters", "redrive"] {
+            assert!(ran.stdout.contains(command), "{shell}: no {command}");
+        }
+    }
+}
+
+#[test]
+fn manual_in_the_docs_is_the_help_of_every_command() {
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cli.md");
+    let environment = [("REGISTRAR_STACK_NAME", "mine"), ("COLUMNS", "40")];
+    let ran = registrar_in(&environment, &["manual"], b"");
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    let docs = fs::read_to_string(docs).unwrap_or_default();
+    assert!(
+        docs == ran.stdout,
+        "docs/cli.md is not the help of the commands: cargo run -p registrar -- manual > docs/cli.md"
+    );
+}
+
+#[test]
+fn subject_that_cannot_be_looked_up_is_rejected() {
+    for command in ["why", "timeline"] {
+        let ran = registrar(&[command, "not a job"], b"");
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+        assert!(ran.stderr.contains("the job's id is not valid"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn doctor_takes_parameters_only_before_a_deployment() {
+    let ran = registrar(&["doctor", "SendLimit=300"], b"");
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("--before-deploy"), "{}", ran.stderr);
+    let ran = registrar(&["doctor", "--before-deploy", "SendLimit"], b"");
+    assert!(ran.stderr.contains("is not NAME=VALUE"), "{}", ran.stderr);
 }

@@ -1,5 +1,7 @@
 //! The contract of the email queue, which any service of the platform may use.
 
+use std::time::Duration;
+
 use journeys::{DeployedStack, unique_id};
 use serde_json::{Value, json};
 
@@ -139,16 +141,13 @@ async fn job_that_can_never_be_sent_is_an_unchanged_dead_letter_with_a_reason() 
         change(&mut job);
         job
     };
-    let templated = |template: &str, data: Value| json!({"v": 1, "id": unique_id("job"), "to": address(), "template": template, "data": data});
     let jobs = [
-        ("malformed_job", job(&|job| job["v"] = 2.into())),
         ("malformed_job", job(&|job| job["to"] = "nobody".into())),
         ("malformed_job", job(&|job| job["text"] = "\u{1}".into())),
         ("malformed_job", job(&|job| job["to"] = "a@example.com, b@example.com".into())),
         ("malformed_job", job(&|job| job["subject"] = "Two\r\nBcc: b@example.com".into())),
         ("malformed_job", job(&|job| _ = job.as_object_mut().unwrap().remove("text"))),
-        ("unknown_template", templated("no-such-template", json!({}))),
-        ("invalid_data", templated("enrollment-confirmation", json!({}))),
+        ("expired", job(&|job| job["deadline"] = "2026-11-25T04:22:30Z".into())),
     ];
 
     for (code, job) in jobs {
@@ -164,5 +163,27 @@ async fn job_that_can_never_be_sent_is_an_unchanged_dead_letter_with_a_reason() 
         stack.wait_until_not_queued(id).await;
         let to = job["to"].as_str().unwrap();
         assert!(stack.emails_to(to).await.is_empty(), "{job} was sent");
+    }
+}
+
+/// During a deployment, an old worker receives new jobs. It returns them, and a new worker sends them.
+#[tokio::test]
+#[ignore = "needs a deployed stack: make journeys"]
+async fn job_that_a_later_release_may_send_is_returned() {
+    let stack = DeployedStack::shared().await;
+    let templated = |template: &str, data: Value| json!({"v": 1, "id": unique_id("job"), "to": address(), "template": template, "data": data});
+    let mut later = plain_job(&unique_id("job"), &address());
+    later["v"] = 2.into();
+    let jobs = [
+        later,
+        templated("no-such-template", json!({})),
+        templated("enrollment-confirmation", json!({})),
+    ];
+    for job in jobs {
+        let id = job["id"].as_str().unwrap();
+        stack.enqueue(job.to_string()).await;
+        stack.wait_until_job_is_postponed(id, Duration::from_mins(1)).await;
+        assert!(stack.take_dead_letters(id).await.is_empty(), "{job} is a dead letter at once");
+        assert!(stack.emails_to(job["to"].as_str().unwrap()).await.is_empty(), "{job} was sent");
     }
 }

@@ -6,6 +6,7 @@ mod enrolling;
 mod faults;
 mod feedback;
 mod holds;
+mod inquiries;
 mod operator;
 mod outage;
 mod payments;

@@ -69,6 +69,53 @@ async fn rejected_email_is_sent_by_a_redrive_after_its_cause_is_fixed() {
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
+async fn dead_letter_is_sent_if_it_is_moved_back_and_kept_again_if_only_its_body_is_enqueued() {
+    let stack = DeployedStack::exclusive().await;
+    let (job, id, to) = job();
+    let worker = stack.output("EmailWorkerFunctionName");
+    let provider = refusing_provider::start();
+    let letter = stack
+        .with_environment(worker, &[("AWS_ENDPOINT_URL_SESV2", provider.as_str())], async || {
+            stack.enqueue(job.clone()).await;
+            stack.take_dead_letter(&id).await
+        })
+        .await;
+
+    // The letter was purged, and the ledger still has the job as failed.
+    stack.enqueue(job.clone()).await;
+    let again = stack.take_dead_letter(&id).await;
+    assert_eq!(again.attribute("error_code"), "MessageRejected");
+    assert!(again.attribute("reason").contains("enqueued again"), "{again:?}");
+    assert_eq!(again.body, letter.body);
+    assert!(stack.emails_to(&to).await.is_empty(), "it was sent");
+
+    stack.move_back(&again).await;
+    stack.wait_for_email_to(&to).await;
+    stack.wait_until_not_queued(&id).await;
+    stack.only_email_to(&to).await;
+}
+
+#[tokio::test]
+#[ignore = "needs a deployed stack: make journeys"]
+async fn enrollment_that_cannot_be_read_is_put_off_and_listed() {
+    let stack = DeployedStack::shared().await;
+    let student_id = unique_id("student");
+    stack.put_unreadable_enrollment(&student_id).await;
+    // This run finds it, or one of another journey did before.
+    let report = stack.run_resumer().await;
+    assert!(report["enrollments"]["unreadable"].is_u64(), "{report}");
+    registrar(&stack, &["enrollment", "list", "--stuck"])
+        .await
+        .expect(0, &[&student_id, "unreadable"])
+        .expect_without("@");
+    registrar(&stack, &["enrollment", "list", "--overdue", "--json"])
+        .await
+        .expect(0, &[&student_id, r#""state":"unreadable""#]);
+    stack.delete_unreadable_enrollment(&student_id).await;
+}
+
+#[tokio::test]
+#[ignore = "needs a deployed stack: make journeys"]
 async fn dead_letter_that_is_not_a_job_cannot_be_redriven_and_can_be_purged() {
     let stack = DeployedStack::exclusive().await;
     let poison = format!("not a job: {}", unique_id("poison"));

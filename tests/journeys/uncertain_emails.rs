@@ -1,12 +1,14 @@
 //! Emails that must not be sent, and emails with an unknown outcome.
 
+use std::time::Duration;
+
 use journeys::{
     DeployedStack, Student,
     faults::{Faults, Service::Ses},
     feedback::feedback_event,
     unique_id,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
@@ -87,4 +89,33 @@ async fn at_most_once_email_whose_response_was_lost_is_unknown_until_a_feedback_
     stack.put_feedback(&[feedback_event("delivered", job, &student)]).await;
     stack.wait_for_email_state(&student, &course, "delivered").await;
     assert_eq!(faults.sends().len(), 2);
+}
+
+#[tokio::test]
+#[ignore = "needs a deployed stack: make journeys"]
+async fn send_event_settles_an_attempt_whose_response_was_lost() {
+    let stack = DeployedStack::exclusive().await;
+    let faults = Faults::in_front_of(&stack.description.endpoint);
+    let course = stack.create_free_course("At Least Once").await;
+    let student = Student::named("Ada Lovelace");
+    faults.rule(Ses, "SendEmail").mentioning(&student.email).after().cut();
+
+    let worker = stack.output("EmailWorkerFunctionName");
+    stack
+        .with_environment(worker, &faults.environment(), async || {
+            let response = stack.enroll(&student, &course).await;
+            assert_eq!(response.status, 201, "{:?}", response.body);
+            // Less than the queue's own visibility timeout: the worker has returned it.
+            stack.wait_until_job_is_postponed(&student.email, Duration::from_mins(3)).await;
+            let email = stack.wait_for_email_state(&student, &course, "sending").await;
+            assert_eq!(email["unanswered"], 1);
+
+            let job = response.body["data"]["enrollment"]["id"].as_str().expect("it has an id");
+            stack.put_feedback(&[feedback_event("sent", job, &student)]).await;
+            let email = stack.wait_for_email_state(&student, &course, "sent").await;
+            assert_eq!((&email["unanswered"], &email["feedback_at"]), (&Value::Null, &Value::Null));
+        })
+        .await;
+    stack.only_email_to(&student.email).await;
+    assert_eq!(faults.sends().len(), 1);
 }

@@ -49,13 +49,15 @@ impl Backlog {
         backlog
     }
 
-    /// The same backlog with four messages that can never be sent: two are not jobs, and two name an unknown template.
+    /// The same backlog with four messages that can never be sent: two are not JSON, and two have no valid
+    /// recipient. (A job that a killed worker had claimed may have been sent, so its code would not be certain.)
     #[must_use]
     pub fn with_poison(mut self) -> Self {
         for _ in 0..2 {
             self.add(Expected::DeadLetter("malformed_job"), |id, _| format!("not a job: {id}"));
-            self.add(Expected::DeadLetter("unknown_template"), |id, to| {
-                json!({"v": 1, "id": id, "to": to, "template": "novel", "data": {}}).to_string()
+            self.add(Expected::DeadLetter("malformed_job"), |id, _| {
+                json!({"v": 1, "id": id, "to": "nobody", "subject": "One of many", "text": id})
+                    .to_string()
             });
         }
         // One per request of `enqueue`.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_sqs::types::Message;
+use aws_sdk_sqs::types::{Message, MessageAttributeValue};
 
 use crate::{DeployedStack, eventually};
 
@@ -44,6 +44,17 @@ impl DeployedStack {
             .send()
             .await
             .expect("the dead-letter queue accepts messages");
+    }
+
+    /// Moves a letter that was taken back to the email queue, as SQS's own redrive does: a new message with the same body
+    /// and attributes.
+    pub async fn move_back(&self, letter: &DeadLetter) {
+        let mut send = self.sqs.send_message().queue_url(self.output("EmailQueueUrl"));
+        for (name, value) in &letter.attributes {
+            let value = MessageAttributeValue::builder().data_type("String").string_value(value);
+            send = send.message_attributes(name, value.build().expect("it has a type"));
+        }
+        send.message_body(&letter.body).send().await.expect("the queue accepts messages");
     }
 
     /// Waits for the dead letter whose body contains this text, and deletes it from its queue.

@@ -20,6 +20,8 @@ pub struct CommandOutput {
 
 /// The exit code if some dead letters were left.
 pub const LETTERS_LEFT: u8 = 1;
+/// The exit code if something stays as it is until a person acts.
+pub const NEEDS_PERSON: u8 = 1;
 /// The exit code if a call to AWS failed.
 pub const AWS_FAILED: u8 = 2;
 

@@ -8,6 +8,9 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{DeployedStack, Student};
 
+/// Not the id of a course.
+const UNREADABLE_COURSE: &str = "not a course";
+
 impl DeployedStack {
     /// Makes an enrollment overdue and its payment two minutes older, as waiting would, and runs the resumer.
     pub async fn resume_when_overdue(&self, student: &Student, course_id: &str) {
@@ -35,6 +38,35 @@ impl DeployedStack {
         update.send().await.expect("the enrollment has a resume_at");
         let report = self.run_resumer().await;
         assert!(report["enrollments"]["finished"].is_u64(), "{report}");
+    }
+
+    /// Puts an item into the table of enrollments that is overdue and that no enrollment can be read from.
+    pub async fn put_unreadable_enrollment(&self, student_id: &str) {
+        let number = |number: &str| AttributeValue::N(number.to_owned());
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        self.dynamodb
+            .put_item()
+            .table_name(self.output("EnrollmentsTableName"))
+            .item("student_id", text(student_id))
+            .item("course_id", text(UNREADABLE_COURSE))
+            .item("state", text("a state of another version"))
+            .item("resume_shard", number("0"))
+            .item("resume_at", number("1"))
+            .send()
+            .await
+            .expect("the table can be written");
+    }
+
+    /// Deletes that item.
+    pub async fn delete_unreadable_enrollment(&self, student_id: &str) {
+        self.dynamodb
+            .delete_item()
+            .table_name(self.output("EnrollmentsTableName"))
+            .key("student_id", AttributeValue::S(student_id.to_owned()))
+            .key("course_id", AttributeValue::S(UNREADABLE_COURSE.to_owned()))
+            .send()
+            .await
+            .expect("the table can be written");
     }
 
     /// Runs the resumer, as its schedule does every minute, and returns its report.

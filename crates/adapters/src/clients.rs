@@ -20,17 +20,18 @@ pub const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 /// own token. Repeating a call to SES is not; its client has retries off.
 pub const MAX_ATTEMPTS: u32 = 3;
 
-/// All clients share one connection pool, and read the root certificates once.
-fn http_client() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-        .build_https()
+/// A client with a connection pool. Without a timeout, idle connections are kept for 90 s.
+pub(crate) fn http_client(idle_timeout: Option<Duration>) -> SharedHttpClient {
+    let mut builder = aws_smithy_http_client::Builder::new();
+    builder.set_pool_idle_timeout(idle_timeout.map(Some));
+    builder.tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https()
 }
 
-/// Region, credentials and endpoints from the environment; timeouts on every call.
+/// Region, credentials and endpoints from the environment; timeouts on every call. All clients share one
+/// connection pool, except that of SES in the email worker.
 pub async fn load_config() -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http_client())
+        .http_client(http_client(None))
         .timeout_config(
             TimeoutConfig::builder()
                 .connect_timeout(CONNECT_TIMEOUT)

@@ -3,6 +3,7 @@
 //! package.
 
 pub mod clients;
+pub mod connections;
 pub mod event_source;
 pub mod queue;
 pub mod ses_tags;

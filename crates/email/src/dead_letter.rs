@@ -39,11 +39,18 @@ pub const ID_REUSED: &str = "id_reused";
 /// The code of a dead letter whose body is larger than [`MAX_JOB_BYTES`](crate::job::MAX_JOB_BYTES).
 pub const JOB_TOO_LARGE: &str = "job_too_large";
 
+/// The code of a dead letter whose version of the contract is unknown.
+pub const UNKNOWN_VERSION: &str = "unknown_version";
+/// The code of a dead letter whose template is unknown.
+pub const UNKNOWN_TEMPLATE: &str = "unknown_template";
+/// The code of a dead letter whose template does not accept its data.
+pub const INVALID_DATA: &str = "invalid_data";
+
 /// Why a job is not retried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
-    /// The kind of reason, for machines: `malformed_job`, [`JOB_TOO_LARGE`], [`ID_REUSED`],
-    /// `unknown_template`, `invalid_data`, `suppressed`, [`EXPIRED`], [`OUTCOME_UNKNOWN`], or the provider's own error code.
+    /// The kind of reason, for machines: `malformed_job`, [`UNKNOWN_VERSION`], [`JOB_TOO_LARGE`],
+    /// [`ID_REUSED`], [`UNKNOWN_TEMPLATE`], [`INVALID_DATA`], `suppressed`, [`EXPIRED`], [`OUTCOME_UNKNOWN`], or the provider's own error code.
     pub code: String,
     /// The reason in words, for people.
     pub text: String,
@@ -53,12 +60,19 @@ impl Reason {
     pub fn new(code: &str, text: impl Into<String>) -> Self {
         Self { code: code.to_owned(), text: text.into() }
     }
+
+    /// Whether another release of the worker may send the job. During a deployment, old workers receive new jobs, and
+    /// new workers old ones.
+    pub fn may_be_of_another_release(&self) -> bool {
+        [UNKNOWN_VERSION, UNKNOWN_TEMPLATE, INVALID_DATA].contains(&self.code.as_str())
+    }
 }
 
 impl From<&MalformedJob> for Reason {
     fn from(why: &MalformedJob) -> Self {
         let code = match why {
             MalformedJob::TooLarge => JOB_TOO_LARGE,
+            MalformedJob::UnknownVersion => UNKNOWN_VERSION,
             _ => "malformed_job",
         };
         Self::new(code, why.to_string())

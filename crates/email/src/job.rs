@@ -182,7 +182,7 @@ impl Job {
     /// # Errors
     ///
     /// `Err` is final: the same body never parses, so redelivery does not help. The message belongs in
-    /// the dead-letter queue.
+    /// the dead-letter queue, an unknown version after [a while](crate::retry::RELEASE_OVERLAP).
     pub fn parse(body: &str) -> Result<Self, MalformedJob> {
         if body.len() > MAX_JOB_BYTES {
             return Err(MalformedJob::TooLarge);

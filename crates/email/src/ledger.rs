@@ -1,14 +1,15 @@
 //! The delivery ledger: the claim on each job, and the state of its email.
 //!
 //! ```text
-//!             claim                    accepted            events, in any order
-//!  (no entry) -----> sending(until) ----------------> sent ----------> delivered, bounced,
-//!                     |   ^   |   |      hopeless              +-----> rejected, complained
-//!             release |   |   |   +---------------> failed     |
-//!             or end  v   |   |  no answer, and at most        |
-//!                     (claim over)  once or too often > unknown +
-//!                         ^                             |
-//!                         +------- redrive (failed, unknown)
+//!             claim                 accepted, or `send` event    events, in any order
+//!  (no entry) -----> sending(until) -----------------------> sent ------> delivered, bounced,
+//!                     |   ^   |   |   hopeless, expired              |    rejected, complained
+//!             release |   |   |   +------------------------> failed -+
+//!             or end  v   |   |       no answer: at most once,       |
+//!                     (claim over)    or six times --------> unknown +
+//!                         ^                                  |
+//!                         +----------------------------------+
+//!                          redrive (failed, unknown), or a letter that is moved back
 //! ```
 //!
 //! A claim whose recipient is suppressed ends as `suppressed`. Such a job can be claimed again: whoever enqueues
@@ -155,6 +156,10 @@ pub struct Entry {
     /// The last event in the provider's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feedback: Option<String>,
+    /// The claim under which an attempt was [announced](Ledger::announce) and not settled: the email may have been
+    /// sent, and must not be sent twice. Not part of the timeline.
+    #[serde(default, skip_serializing)]
+    pub announced: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -169,6 +174,8 @@ pub struct Claim {
     /// Unique per claim. If the client repeats a write because its answer was lost, the repetition finds
     /// its own token and is not mistaken for another worker's.
     pub token: String,
+    /// The queue's id of the message that the job came in.
+    pub sqs_message_id: String,
     /// The email that is to be sent under this id.
     pub content: ContentDigest,
     pub at: OffsetDateTime,
@@ -192,8 +199,8 @@ pub enum Claimed {
     Granted(Grant),
     /// The provider has accepted the email; there is nothing to do.
     AlreadySent,
-    /// It is kept as a dead letter; there is nothing to do.
-    AlreadyFailed,
+    /// It became a dead letter.
+    AlreadyFailed(Finished),
     /// Another claim is in force.
     InProgress {
         /// When that claim ends by itself.
@@ -202,6 +209,18 @@ pub enum Claimed {
     /// The id belongs to another email, whatever became of that one. An entry from before digests were
     /// kept belongs to any email.
     IdReused,
+}
+
+/// A job that became a dead letter. Whether the letter still exists is unknown: it may have been purged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// [`State::Failed`] or [`State::Unknown`].
+    pub state: State,
+    /// The code of the dead letter's reason. `None` in an entry of an earlier version.
+    pub code: Option<String>,
+    /// The message that the job came in when its dead letter was stored. A redelivery of this one message changes
+    /// nothing. `None` in an entry of an earlier version.
+    pub sqs_message_id: Option<String>,
 }
 
 /// A claim that was granted.

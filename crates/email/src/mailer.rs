@@ -55,6 +55,10 @@ impl Outcome {
 
 /// Sends email.
 pub trait Mailer {
+    /// Call it when an invocation starts: the environment may have been frozen, and the connections of earlier
+    /// invocations may be dead.
+    fn leave_connections(&self);
+
     /// Makes exactly one attempt: one HTTP request, which ends within the adapter's timeout. The
     /// adapter never repeats it. Every failure is an [`Outcome`].
     fn send(

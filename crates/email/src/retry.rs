@@ -19,6 +19,10 @@ pub const MAX_DELAY: Duration = Duration::from_hours(2);
 /// outage of any length costs a recipient at most six copies.
 pub const MAX_UNANSWERED: u32 = 6;
 
+/// How long a job that this release of the worker cannot send waits for another one, from its first receive. A
+/// deployment takes minutes, and a worker of the old release may run for a quarter of an hour longer.
+pub const RELEASE_OVERLAP: Duration = Duration::from_mins(30);
+
 /// The queue delivers a message at most this many times: SQS's own maximum, and `maxReceiveCount` of the
 /// redrive policy in template.yaml.
 pub const MAX_RECEIVES: u32 = 1000;
@@ -47,6 +51,13 @@ pub fn delay_unanswered(unanswered: u32, jitter: f64) -> Duration {
     delay(unanswered.saturating_add(2), jitter)
 }
 
+/// The delay of a job that another release may be able to send: that of a failed attempt, until [`RELEASE_OVERLAP`] is
+/// over. `None` after that. `waited` counts from the first receive.
+pub fn delay_for_release(receives: u32, jitter: f64, waited: Duration) -> Option<Duration> {
+    let left = RELEASE_OVERLAP.checked_sub(waited).filter(|left| !left.is_zero())?;
+    Some(delay(receives, jitter).min(left))
+}
+
 /// The delay, or a longer one if the receive count (from 1) is high. Otherwise the message would become a
 /// dead letter too early.
 pub fn not_too_often(delay: Duration, receives: u32) -> Duration {
@@ -72,6 +83,16 @@ mod tests {
                 (1..MAX_UNANSWERED).map(|unanswered| delay_unanswered(unanswered, jitter)).sum();
             assert!((45 * 60..=63 * 60).contains(&between.as_secs()), "{between:?}");
         }
+    }
+
+    #[test]
+    fn wait_for_another_release_lasts_for_half_an_hour() {
+        let (mut waited, mut receives) = (Duration::ZERO, 1);
+        while let Some(delay) = delay_for_release(receives, 0.0, waited) {
+            waited += delay;
+            receives += 1;
+        }
+        assert_eq!((waited, receives), (RELEASE_OVERLAP, 7));
     }
 
     #[test]

@@ -329,12 +329,13 @@ impl Enrollment {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use serde_json::json;
 
     use super::*;
 
-    #[test]
-    fn stored_form_is_flat() {
+    fn enrollment() -> Enrollment {
         let student = Student {
             id: "s-1".parse().unwrap(),
             email: "ada@example.com".parse().unwrap(),
@@ -345,8 +346,30 @@ mod tests {
         }))
         .unwrap();
         let method = "pm_1".parse().unwrap();
-        let enrollment =
-            Enrollment::new(student, &course, Some(&method), OffsetDateTime::UNIX_EPOCH);
+        Enrollment::new(student, &course, Some(&method), OffsetDateTime::UNIX_EPOCH)
+    }
+
+    /// Workers of the last release receive these jobs during a deployment. After a change of a field, deploy a worker
+    /// that reads both forms first, and add a file for the new release.
+    #[test]
+    fn jobs_have_the_fields_that_the_last_release_reads() {
+        let released = include_str!("../../../functions/email-worker/jobs/0.1.0.jsonl");
+        let released: Vec<Value> =
+            released.lines().map(|body| serde_json::from_str(body).unwrap()).collect();
+        let names = |value: &Value| -> BTreeSet<String> {
+            value.as_object().unwrap().keys().cloned().collect()
+        };
+        let fields = |job: &Value| (names(job), names(&job["data"]));
+        for job in [enrollment().confirmation(), enrollment().refund_notice()] {
+            let job: Value = serde_json::from_str(&job.to_body()).unwrap();
+            let mut released = released.iter().filter(|old| old["template"] == job["template"]);
+            assert_eq!(fields(&job), fields(released.next().unwrap()));
+        }
+    }
+
+    #[test]
+    fn stored_form_is_flat() {
+        let enrollment = enrollment();
         let stored = serde_json::to_value(&enrollment).unwrap();
         assert_eq!(
             stored,

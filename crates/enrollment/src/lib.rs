@@ -3,6 +3,7 @@
 //! Nothing here knows AWS, Lambda or HTTP. The rules reach the outside through the traits of
 //! [`ports`], and time is an argument.
 
+pub mod confirm;
 pub mod course;
 pub mod enroll;
 pub mod enrollment;
@@ -18,7 +19,9 @@ pub mod student;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod text;
+pub mod unfinished;
 
+pub use confirm::confirm_all;
 pub use course::{Course, CourseId};
 pub use enroll::{Deadline, EnrollError, Enrolled, enroll};
 pub use enrollment::Enrollment;

@@ -6,8 +6,10 @@
 
 use std::future::Future;
 
-use email::{ledger::KnowsEmail, queue::EnqueueEmail};
-use time::OffsetDateTime;
+use email::{
+    ledger::KnowsEmail,
+    queue::{EnqueueEmail, EnqueueEmails},
+};
 use unavailable::Unavailable;
 
 use crate::{
@@ -28,7 +30,7 @@ pub trait Adapters {
         + Sync
         + 'static;
     type Payments: PaymentProvider + Send + Sync + 'static;
-    type EmailQueue: EnqueueEmail + Send + Sync + 'static;
+    type EmailQueue: EnqueueEmail + EnqueueEmails + Send + Sync + 'static;
     /// The email side's delivery ledger, which is only read here.
     type Ledger: KnowsEmail + Send + Sync + 'static;
 }
@@ -68,20 +70,6 @@ pub trait FindEnrollment {
         student_id: &StudentId,
         course_id: &CourseId,
     ) -> impl Future<Output = Result<Option<Enrollment>, Unavailable>> + Send;
-}
-
-pub trait FindOverdue {
-    /// The number of shards of the index.
-    const SHARDS: u8;
-
-    /// The keys of one shard's enrollments whose `resume_at` has passed, the longest overdue first; at
-    /// most `limit`.
-    fn find_overdue(
-        &self,
-        shard: u8,
-        now: OffsetDateTime,
-        limit: usize,
-    ) -> impl Future<Output = Result<Vec<(StudentId, CourseId)>, Unavailable>> + Send;
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

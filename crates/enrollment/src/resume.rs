@@ -5,11 +5,12 @@
 
 use std::time::Duration;
 
-use email::{ledger::KnowsEmail, queue::EnqueueEmail};
+use email::queue::EnqueueEmail;
 use time::OffsetDateTime;
 use unavailable::Unavailable;
 
 use crate::{
+    confirm::confirm_all,
     enrollment::{Enrollment, EnrollmentState, REPORT_STUCK_EVERY, RESUME_AFTER, StuckReason},
     payment::{
         ABANDONED_AFTER, ACTION_TIMEOUT, Decline, IntentId, IntentStatus, PaymentError,
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// Maximum time between two looks at the same unfinished enrollment.
-const MAX_RESUME_AFTER: Duration = Duration::from_hours(1);
+pub const MAX_RESUME_AFTER: Duration = Duration::from_hours(1);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resumed {
@@ -67,15 +68,15 @@ pub async fn resume<A: Adapters>(
     }
 }
 
-/// Enqueues the email job, unless the ledger has it: then a worker has already received it.
+/// Enqueues the email job, unless the ledger has it.
 async fn confirm_by_email<A: Adapters>(
     ports: &Ports<A>,
-    enrollment: &Enrollment,
+    active: &Enrollment,
 ) -> Result<Resumed, Unavailable> {
-    if !ports.ledger.knows_email(&enrollment.id.email_job_id()).await? {
-        ports.email_queue.enqueue_email(&enrollment.confirmation()).await?;
+    for confirmed in confirm_all(ports, std::slice::from_ref(active)).await {
+        confirmed?;
     }
-    finish(ports, enrollment, EnrollmentState::Active).await
+    Ok(Resumed::Finished)
 }
 
 async fn resume_payment<A: Adapters>(

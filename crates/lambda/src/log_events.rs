@@ -5,6 +5,9 @@
 
 /// One attempt to send an email starts, or has ended.
 pub const SEND_ATTEMPT: &str = "send_attempt";
+/// A job is not sent because of what the ledger has under its id: another email, or an earlier dead letter. It is kept
+/// as a dead letter.
+pub const JOB_REFUSED: &str = "job_refused";
 /// The age of the oldest job in a batch, in `oldest_job_age_seconds`.
 pub const OLDEST_JOB: &str = "oldest_job";
 /// A job was not sent because its recipient is suppressed.
@@ -34,6 +37,10 @@ pub const PAYMENT_ORPHANED: &str = "payment_orphaned";
 pub const REFUND_NOT_SETTLED: &str = "refund_not_settled";
 /// An enrollment's payment cannot be settled: an operator must look at it.
 pub const ENROLLMENT_STUCK: &str = "enrollment_stuck";
+/// An item in the resumer's index is not an enrollment that the code can read. It is put off by an hour.
+pub const ENROLLMENT_UNREADABLE: &str = "enrollment_unreadable";
+/// Enrollments have been overdue for over an hour; one line per run of the resumer.
+pub const ENROLLMENTS_OVERDUE: &str = "enrollments_overdue";
 /// Stripe reported that a refund of ours failed.
 pub const REFUND_FAILED: &str = "refund_failed";
 
@@ -45,8 +52,9 @@ pub const BATCH: &str = "batch";
 pub const RESUMER_RUN: &str = "resumer_run";
 
 /// Every name.
-pub const ALL: [&str; 19] = [
+pub const ALL: [&str; 22] = [
     SEND_ATTEMPT,
+    JOB_REFUSED,
     OLDEST_JOB,
     EMAIL_SUPPRESSED,
     DEAD_LETTER_KEPT,
@@ -61,6 +69,8 @@ pub const ALL: [&str; 19] = [
     PAYMENT_ORPHANED,
     REFUND_NOT_SETTLED,
     ENROLLMENT_STUCK,
+    ENROLLMENT_UNREADABLE,
+    ENROLLMENTS_OVERDUE,
     REFUND_FAILED,
     REQUEST,
     BATCH,

@@ -6,21 +6,23 @@
 //! for the ledger. Nothing is spawned: if the invocation's future is dropped, every send is dropped
 //! with it.
 
-use std::{cell::Cell, collections::HashMap, panic::AssertUnwindSafe};
+use std::{cell::Cell, collections::HashMap, panic::AssertUnwindSafe, time::Duration};
 
 use email::{
     dead_letter::Reason,
     job::{Job, JobId},
+    mailer::Mailer,
 };
 use futures_util::{FutureExt, StreamExt, future::join, stream::FuturesUnordered};
 use invocation::trace::TraceHeader;
 use lambda::{batch::panic_text, clock, log_events};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::Instrument;
 
 use crate::{
     closing::Closing,
     delivery::{Turn, deliver},
+    in_flight::Load,
     in_progress::{BatchInProgress, HELD_FOR, Verdict},
     pace::CannotSend,
     stop,
@@ -32,7 +34,10 @@ impl<P: Parts> Worker<P> {
     /// Handles a batch, and returns the SQS message ids of the batch item failures. These messages are
     /// returned to the queue, each hidden until its retry is due. Lambda deletes all others.
     pub async fn handle(&self, invocation: &Invocation, messages: Vec<Received>) -> Vec<String> {
+        self.mailer.leave_connections();
         let batch = BatchInProgress::new(self, invocation);
+        let slots = invocation.pacer.share().slots().get();
+        let load = Load { slots, messages: messages.len() };
         messages.iter().filter_map(|message| message.sent_at).for_each(|at| batch.note_age(at));
         stop::before(&batch).await;
         let max = invocation.max_sends();
@@ -45,13 +50,14 @@ impl<P: Parts> Worker<P> {
         let all = join(verdicts, self.return_surplus(&surplus, invocation));
         let (verdicts, ()) = stop::during(&batch, all).await;
         batch.report_age();
+        let room = hold_back(&batch, load).await;
         let postponed: Vec<Postponed> = verdicts
             .into_iter()
             .flatten()
             .flat_map(|(messages, verdict)| messages.into_iter().map(move |m| (m, verdict)))
-            .filter_map(|(message, verdict)| match verdict {
-                Verdict::Acknowledge => None,
-                Verdict::GiveBack(after) => Some(Postponed::not_too_often(message, after)),
+            .filter_map(|(message, verdict)| {
+                let after = room.delay(verdict)?;
+                Some(Postponed::not_too_often(message, after))
             })
             .collect();
         self.return_by(invocation.closing.returned, &postponed).await;
@@ -90,6 +96,50 @@ impl<P: Parts> Worker<P> {
             tracing::warn!("not all messages were returned in time; they stay hidden for longer");
         }
     }
+}
+
+/// What the queue has room for at the end of a batch.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    held_back: Duration,
+    max_delay: Duration,
+}
+
+impl Room {
+    /// The delay of a message that is returned, less the time for which it was held back already.
+    fn delay(self, verdict: Verdict) -> Option<Duration> {
+        match verdict {
+            Verdict::Acknowledge => None,
+            Verdict::GiveBack(after) => Some(after.saturating_sub(self.held_back)),
+            Verdict::LeftOver(after) => {
+                Some(after.saturating_sub(self.held_back).min(self.max_delay))
+            }
+        }
+    }
+}
+
+/// Stays for a while if the batch was stopped, so that its slot receives no other one meanwhile. Nothing is sent any
+/// more, so the pacer need not know of it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it waits after the last send, and must wait to receive less"
+)]
+async fn hold_back<P: Parts>(batch: &BatchInProgress<'_, P>, load: Load) -> Room {
+    let (invocation, now) = (batch.invocation, clock::instant());
+    let lasted = now.saturating_duration_since(invocation.began_at.1);
+    let Some(delay) = batch.stopped().filter(|delay| !delay.is_zero()) else {
+        return Room { held_back: Duration::ZERO, max_delay: Duration::MAX };
+    };
+    // The longest delay of a message that is left over.
+    let longest = delay + delay / 4;
+    let wanted = load.min_invocation(longest).saturating_sub(lasted);
+    let possible = invocation.closing.starts_end.saturating_duration_since(now);
+    let held_back = wanted.min(possible).min(delay);
+    if !held_back.is_zero() {
+        tracing::info!(seconds = held_back.as_secs_f64(), "receiving is held back");
+        sleep_until(now + held_back).await;
+    }
+    Room { held_back, max_delay: load.max_delay(lasted + held_back) }
 }
 
 /// The messages that the invocation cannot send in time. If the batch has stopped, they wait as the others do.
@@ -186,7 +236,10 @@ async fn guarded<P: Parts>(
         let place = Cell::new(batch.places.take().await);
         match &email.parsed {
             Ok(job) => deliver(batch, job, first, Turn { so_far: &so_far, place }).await,
-            Err(reason) => batch.keep_unclaimed(first, None, reason).await,
+            Err(reason) => match batch.wait_for_release(first, reason) {
+                Some(delay) => Verdict::GiveBack(delay),
+                None => batch.keep_unclaimed(first, None, reason).await,
+            },
         }
     });
     let settled = batch.invocation.closing.settled;

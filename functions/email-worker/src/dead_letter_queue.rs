@@ -85,7 +85,7 @@ mod tests {
     use email::{
         dead_letter::{Attempts, Reason},
         job::MAX_JOB_BYTES,
-        testing::sqs_refusal,
+        testing::{queue_refusal, sqs_refusal},
     };
 
     use super::*;
@@ -132,6 +132,27 @@ mod tests {
         let some = keep(&"x".repeat(MAX_MESSAGE_BYTES - 1_200)).await.unwrap();
         assert!(some.contains(&attribute::ERROR_CODE.to_owned()), "{some:?}");
         assert!(!some.contains(&attribute::REASON.to_owned()), "{some:?}");
+    }
+
+    #[tokio::test]
+    async fn whatever_the_queue_accepts_is_kept_with_every_attribute() {
+        for size in [0, 1, 5_000, 8_192, 262_144] {
+            let body = "x".repeat(MAX_JOB_BYTES - size);
+            let value = "x".repeat(size.saturating_sub("trace".len() + "String".len()));
+            // A producer's attributes count towards the queue's maximum, which is less than SQS's.
+            let attributes = [("trace", "String", value.as_str())].into_iter();
+            let attributes = attributes.filter(|(_, _, value)| !value.is_empty());
+            assert_eq!(queue_refusal(MAX_JOB_BYTES, &body, attributes.clone()), None);
+            assert!(
+                queue_refusal(
+                    MAX_JOB_BYTES,
+                    &format!("{body}{}", "x".repeat(size + 1)),
+                    attributes
+                )
+                .is_some()
+            );
+            assert_eq!(keep(&body).await.unwrap().len(), 7, "{size}");
+        }
     }
 
     #[tokio::test]

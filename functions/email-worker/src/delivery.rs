@@ -2,17 +2,18 @@
 //!
 //! ```text
 //! job ──claim──> claimed ──permit──> attempt ──> accepted             sent, acknowledge
-//!   ├ sent, failed already │    │        ├─────> rejected             dead letter, failed, acknowledge
+//!   ├ sent already         │    │        ├─────> rejected             dead letter, failed, acknowledge
 //!   │   acknowledge        │    │        ├─────> transient, unknown   give back, later
 //!   ├ claimed by another   │    │        ├─────> throttled            give all back, later
 //!   │   give back          │    │        ├─────> held, or one of      hold, give all back, later
 //!   │                      │    │        │       many rejected
-//!   └ id of another email  │    │        └─────> ambiguous            give back, later than the claim ends;
-//!       dead letter,       │    └ expired             at most once, or too often: dead letter, unknown,
-//!       acknowledge        │        as below             acknowledge
-//!                          ├ suppressed
-//!                          │   suppressed, acknowledge
-//!                          ├ expired, cannot be written
+//!   ├ failed already,      │    │        └─────> ambiguous            give back, later than the claim ends;
+//!   │   another's id       │    └ expired             at most once, or too often: dead letter, unknown,
+//!   │   dead letter again, │        as below             acknowledge
+//!   │   acknowledge        │
+//!   └ letter moved back    ├ suppressed
+//!       reopen, claim      │   suppressed, acknowledge
+//!                          ├ expired, cannot be written by any release
 //!                          │   dead letter, failed, acknowledge
 //!                          └ attempts without an answer, and at most once, too often, or expired
 //!                              dead letter, unknown, acknowledge
@@ -26,7 +27,7 @@ use email::{
     guarantee::Guarantee,
     hold::{self, HoldCause},
     job::{Content, Job},
-    ledger::{Claim, Claimed, Grant, Ledger, Used},
+    ledger::{Claim, Claimed, Grant, Ledger, Reopen, Used},
     mailer::{Mailer, Outcome},
     message::Message,
     retry::{self, MAX_UNANSWERED},
@@ -40,6 +41,7 @@ use tokio::time::timeout_at;
 use unavailable::Unavailable;
 
 use crate::{
+    finished::{is_redriven, keep_again, report_refused},
     in_progress::{BatchInProgress, HELD_FOR, Verdict},
     measures,
     places::Place,
@@ -75,24 +77,29 @@ pub(crate) async fn deliver<'a, P: Parts>(
     let claim = Claim {
         job_id: job.id.clone(),
         token: format!("{}/{}", batch.invocation.id, message.sqs_message_id),
+        sqs_message_id: message.sqs_message_id.clone(),
         content: job.digest(),
         at: now,
         until: batch.invocation.deadline + CLAIM_MARGIN,
     };
-    match batch.worker.ledger.claim(&claim).await {
+    let guarantee = batch.worker.guarantees.of(&job.content);
+    match claimed(batch.worker, &claim, message, guarantee).await {
         Ok(Claimed::Granted(grant)) => {
             turn.so_far.set(Verdict::GiveBack(time_to(claim.until, now)));
-            let guarantee = batch.worker.guarantees.of(&job.content);
             let waiting_since = waiting_since(message.sent_at, grant.waiting_since);
             batch.note_age(waiting_since);
             let deadline = deadline(job.deadline, waiting_since);
             Delivery { batch, job, message, turn, claim, grant, guarantee, deadline }.send().await
         }
-        Ok(Claimed::AlreadySent | Claimed::AlreadyFailed) => Verdict::Acknowledge,
+        Ok(Claimed::AlreadySent) => Verdict::Acknowledge,
+        Ok(Claimed::AlreadyFailed(finished)) => {
+            keep_again(batch, &job.id, message, &finished).await
+        }
         // Acknowledging it would lose an email in silence.
         Ok(Claimed::IdReused) => {
             let text = "another email has this id; enqueue this one under an id of its own";
             let reason = Reason::new(ID_REUSED, text);
+            report_refused(&job.id, ID_REUSED);
             batch.keep_unclaimed(message, Some(&job.id), &reason).await
         }
         // Most claims are released long before they end by themselves.
@@ -112,6 +119,25 @@ enum Lookup {
     Suppressed(SuppressionCause),
     /// SES is asked about enough recipients at the moment.
     Later,
+}
+
+/// Claims the job. A dead letter that was moved back to the queue is opened first.
+async fn claimed<P: Parts>(
+    worker: &Worker<P>,
+    claim: &Claim,
+    message: &Received,
+    guarantee: Guarantee,
+) -> Result<Claimed, Unavailable> {
+    let claimed = worker.ledger.claim(claim).await?;
+    match &claimed {
+        Claimed::AlreadyFailed(finished) if is_redriven(message, finished, guarantee) => {
+            tracing::info!(job_id = %claim.job_id, "a dead letter was moved back to the queue; its job is opened");
+            // After a crash here, the job is open, and the redelivery claims it.
+            worker.ledger.reopen(&claim.job_id, claim.at).await?;
+            worker.ledger.claim(claim).await
+        }
+        _ => Ok(claimed),
+    }
 }
 
 /// A job whose claim was granted.
@@ -166,7 +192,7 @@ impl<P: Parts> Delivery<'_, P> {
                     rendered = email;
                     &rendered
                 }
-                Err(reason) => return self.reject(&reason, Used::NotTried).await,
+                Err(reason) => return self.cannot_be_written(&reason).await,
             },
         };
         let Ok(permit) = self.batch.invocation.pacer.permit().await else {
@@ -240,6 +266,7 @@ impl<P: Parts> Delivery<'_, P> {
     async fn settle(&self, outcome: Outcome) -> Verdict {
         let Self { batch, job, .. } = self;
         let attempts = self.grant.attempts;
+        batch.note(&outcome);
         match outcome {
             Outcome::Accepted { ses_message_id } => {
                 // Whatever becomes of the ledger's write: a redelivery could only send the email again.
@@ -322,6 +349,15 @@ impl<P: Parts> Delivery<'_, P> {
         self.reject(&reason, Used::NotTried).await
     }
 
+    /// A job that this release has no template for. Another release may have one.
+    async fn cannot_be_written(&self, reason: &Reason) -> Verdict {
+        let Some(delay) = self.batch.wait_for_release(self.message, reason) else {
+            return self.reject(reason, Used::NotTried).await;
+        };
+        self.release(Used::NotTried).await;
+        self.until_deadline(Verdict::GiveBack(delay))
+    }
+
     /// After a known failure of an attempt.
     fn later(&self) -> Verdict {
         self.until_deadline(self.batch.later(self.message, self.grant.attempts))
@@ -333,6 +369,9 @@ impl<P: Parts> Delivery<'_, P> {
             Verdict::Acknowledge => Verdict::Acknowledge,
             Verdict::GiveBack(after) => {
                 Verdict::GiveBack(after.min(time_to(self.deadline, self.now())))
+            }
+            Verdict::LeftOver(after) => {
+                Verdict::LeftOver(after.min(time_to(self.deadline, self.now())))
             }
         }
     }

@@ -12,7 +12,7 @@ use aws_config::SdkConfig;
 use crate::{
     config::Config,
     dead_letter_queue::DeadLetterQueue,
-    ses::Ses,
+    ses::{Mail, Ses},
     suppression::KnownSuppressions,
     visibility::Visibility,
     worker::{Parts, Worker},
@@ -33,9 +33,9 @@ impl Parts for Deployed {
 }
 
 impl Worker<Deployed> {
-    /// All clients share one configuration, and so one HTTP client. `mail` is
+    /// All clients share one configuration, and so one HTTP client, except `mail`, which is
     /// [`ses::client`](crate::ses::client).
-    pub fn new(sdk: &SdkConfig, mail: aws_sdk_sesv2::Client, config: Config) -> Self {
+    pub fn new(sdk: &SdkConfig, mail: Mail, config: Config) -> Self {
         let (dynamodb, sqs) = (clients::dynamodb(sdk), clients::sqs(sdk));
         let copy = SuppressionsTable::new(dynamodb.clone(), config.suppressions_table);
         Self {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use email::dead_letter::attribute;
 use invocation::trace::TraceHeader;
 use lambda::{
     batch::{self, NoMessageId},
@@ -67,6 +68,7 @@ pub fn received(mut message: SqsMessage) -> Result<Received, NoMessageId> {
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000).ok()
     };
     Ok(Received {
+        was_letter: was_letter(&message),
         receives: receives.unwrap_or(1),
         sent_at: moment("SentTimestamp"),
         first_received_at: moment("ApproximateFirstReceiveTimestamp"),
@@ -77,12 +79,44 @@ pub fn received(mut message: SqsMessage) -> Result<Received, NoMessageId> {
     })
 }
 
+/// The error code of a message that was a dead letter. SQS moves a letter back with its attributes, because it does not
+/// modify what it moves, and as a new message with a new id (Amazon SQS Developer Guide, "Configuring a dead-letter
+/// queue redrive").
+fn was_letter(message: &SqsMessage) -> Option<String> {
+    let attribute = |name: &str| message.message_attributes.get(name)?.string_value.clone();
+    attribute(attribute::SQS_MESSAGE_ID)?;
+    attribute(attribute::ERROR_CODE)
+}
+
 #[cfg(test)]
 mod tests {
     use lambda_runtime::Context;
 
     use super::*;
     use crate::testing::world::{pace, world};
+
+    #[test]
+    fn message_that_was_a_dead_letter_is_recognised_by_its_attributes() {
+        let message = |attributes: &str| -> SqsMessage {
+            let attributes: serde_json::Value = serde_json::from_str(attributes).unwrap();
+            serde_json::from_value(serde_json::json!({
+                "messageId": "m-1",
+                "attributes": {"SentTimestamp": "1500", "ApproximateFirstReceiveTimestamp": "x"},
+                "messageAttributes": attributes,
+            }))
+            .unwrap()
+        };
+        let text = |value: &str| format!(r#"{{"stringValue":"{value}","dataType":"String"}}"#);
+        let (code, id) = (text("MessageRejected"), text("m-0"));
+        let letter = format!(r#"{{"error_code":{code},"sqs_message_id":{id}}}"#);
+        let received = received(message(&letter)).unwrap();
+        assert_eq!(received.was_letter.as_deref(), Some("MessageRejected"));
+        assert_eq!(received.sent_at.unwrap().unix_timestamp_nanos(), 1_500_000_000);
+        assert_eq!(received.first_received_at, None);
+        // A producer may have an attribute of that name.
+        let producers = format!(r#"{{"error_code":{code}}}"#);
+        assert_eq!(super::received(message(&producers)).unwrap().was_letter, None);
+    }
 
     /// The messages of events/emails.json, in an invocation of that deadline.
     async fn sent(deadline: u64) -> usize {

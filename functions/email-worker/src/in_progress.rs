@@ -5,6 +5,7 @@ use std::{cell::Cell, time::Duration};
 use email::{
     dead_letter::{Attempts, DeadLetter, DeadLetters, Reason},
     job::JobId,
+    mailer::Outcome,
     retry,
 };
 use lambda::{clock, log_events};
@@ -19,6 +20,9 @@ use crate::{
 /// How long messages stay hidden if a hold prevented their attempts.
 pub(crate) const HELD_FOR: Duration = Duration::from_mins(15);
 
+/// After so many failures in a row, a batch stops. A single email may fail for a reason of its own.
+pub(crate) const MAX_FAILURES_IN_A_ROW: u32 = 5;
+
 /// What happens to a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -26,6 +30,9 @@ pub(crate) enum Verdict {
     Acknowledge,
     /// The queue delivers it again after this delay.
     GiveBack(Duration),
+    /// Nothing is wrong with it: the queue delivers it again after this delay, or earlier if too many messages would
+    /// be hidden.
+    LeftOver(Duration),
 }
 
 /// A batch in progress.
@@ -37,13 +44,21 @@ pub(crate) struct BatchInProgress<'a, P: Parts> {
     stopped: Cell<Option<Duration>>,
     /// The age of the oldest job so far.
     oldest: Cell<Duration>,
+    failures_in_a_row: Cell<u32>,
 }
 
 impl<'a, P: Parts> BatchInProgress<'a, P> {
     pub(crate) fn new(worker: &'a Worker<P>, invocation: &'a Invocation) -> Self {
         let outstanding = invocation.pacer.share().max_outstanding();
         let places = Places::new(usize::try_from(outstanding).unwrap_or(usize::MAX));
-        Self { worker, invocation, places, stopped: Cell::new(None), oldest: Cell::default() }
+        Self {
+            worker,
+            invocation,
+            places,
+            stopped: Cell::new(None),
+            oldest: Cell::default(),
+            failures_in_a_row: Cell::new(0),
+        }
     }
 
     /// Takes note of a job that has waited since then. SQS's own metric leaves out a message that was received three
@@ -66,6 +81,22 @@ impl<'a, P: Parts> BatchInProgress<'a, P> {
     pub(crate) fn stop(&self, delay: Duration) {
         self.invocation.pacer.close();
         self.stopped.set(Some(delay));
+    }
+
+    /// Stops the batch if the provider seems to be down. Each failure hides its message, for up to 2 h: a backlog that is
+    /// tried at full pace during an outage would be hidden when it ends.
+    pub(crate) fn note(&self, outcome: &Outcome) {
+        let failures = match outcome {
+            Outcome::Transient { .. } | Outcome::Unknown { .. } | Outcome::Ambiguous => {
+                self.failures_in_a_row.get().saturating_add(1)
+            }
+            _ => 0,
+        };
+        self.failures_in_a_row.set(failures);
+        if failures >= MAX_FAILURES_IN_A_ROW && self.stopped.get().is_none() {
+            tracing::warn!(failures, "attempts failed one after the other; the batch stops");
+            self.stop(retry::FIRST_DELAY);
+        }
     }
 
     /// The delay of the remaining messages, if the batch has stopped or no attempt can start any more.
@@ -97,7 +128,24 @@ impl<'a, P: Parts> BatchInProgress<'a, P> {
     /// After the batch has stopped: the delay plus up to a quarter of it, so that the messages do not
     /// become visible all at once.
     pub(crate) fn left_over(&self, message: &Received, delay: Duration) -> Verdict {
-        Verdict::GiveBack(delay.mul_f64(1.0 + self.invocation.jitter(message) / 4.0))
+        Verdict::LeftOver(delay.mul_f64(1.0 + self.invocation.jitter(message) / 4.0))
+    }
+
+    /// The delay of a job that cannot be sent for this reason, while another release of the worker may still send it.
+    pub(crate) fn wait_for_release(&self, message: &Received, reason: &Reason) -> Option<Duration> {
+        // If the queue reports no times, the wait could not end.
+        let since = message.first_received_at.or(message.sent_at)?;
+        if !reason.may_be_of_another_release() {
+            return None;
+        }
+        let waited = Duration::try_from(self.invocation.now() - since).unwrap_or_default();
+        let jitter = self.invocation.jitter(message);
+        let delay = retry::delay_for_release(message.receives, jitter, waited)?;
+        tracing::warn!(
+            code = reason.code,
+            "a job that this release cannot send waits for another one"
+        );
+        Some(delay)
     }
 
     /// A message without a claim that can never be sent becomes a dead letter at once.

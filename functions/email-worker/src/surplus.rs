@@ -71,6 +71,7 @@ mod tests {
             receives,
             sent_at: None,
             trace: None,
+            was_letter: None,
             first_received_at: first.map(|at| OffsetDateTime::from_unix_timestamp(at).unwrap()),
         }
     }

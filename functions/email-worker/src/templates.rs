@@ -5,7 +5,10 @@
 //! is rejected.
 
 use askama::Template;
-use email::{Message, dead_letter::Reason};
+use email::{
+    Message,
+    dead_letter::{INVALID_DATA, Reason, UNKNOWN_TEMPLATE},
+};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
@@ -15,13 +18,13 @@ pub const NAMES: [&str; 2] = ["enrollment-confirmation", "enrollment-refund"];
 ///
 /// # Errors
 ///
-/// The template does not exist, or does not accept the data. The error is permanent: a retry of the job
-/// fails in the same way.
+/// The template does not exist, or does not accept the data. The error is permanent in this release: a retry of the
+/// job fails in the same way.
 pub fn render(name: &str, data: &Map<String, Value>) -> Result<Message, Reason> {
     match name {
         "enrollment-confirmation" => EnrollmentConfirmation::read(data)?.write(),
         "enrollment-refund" => EnrollmentRefund::read(data)?.write(),
-        _ => Err(Reason::new("unknown_template", "this worker has no template of that name")),
+        _ => Err(Reason::new(UNKNOWN_TEMPLATE, "this worker has no template of that name")),
     }
 }
 
@@ -41,7 +44,7 @@ struct EnrollmentRefund {
 trait Email: DeserializeOwned {
     fn read(data: &Map<String, Value>) -> Result<Self, Reason> {
         Self::deserialize(data)
-            .map_err(|error| Reason::new("invalid_data", format!("`data`: {error}")))
+            .map_err(|error| Reason::new(INVALID_DATA, format!("`data`: {error}")))
     }
 
     fn write(&self) -> Result<Message, Reason>;
@@ -73,7 +76,7 @@ macro_rules! email {
                 fn write(&self) -> Result<Message, Reason> {
                     Ok(Message {
                         subject: rendered(Subject { data: self })?.trim().parse().map_err(
-                            |why| Reason::new("invalid_data", format!("the subject {why}")),
+                            |why| Reason::new(INVALID_DATA, format!("the subject {why}")),
                         )?,
                         text: rendered(Text { data: self })?,
                         html: Some(rendered(Html { data: self })?),
@@ -99,7 +102,7 @@ email!(
 );
 
 fn rendered(template: impl Template) -> Result<String, Reason> {
-    template.render().map_err(|error| Reason::new("invalid_data", error.to_string()))
+    template.render().map_err(|error| Reason::new(INVALID_DATA, error.to_string()))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use email::{
     dead_letter::DeadLetters,
     guarantee::Guarantees,
     hold::{Breaker, EventSource, HoldRecord},
-    ledger::Ledger,
+    ledger::{Ledger, Reopen},
     mailer::Mailer,
     retry,
     suppression::Suppressions,
@@ -27,8 +27,8 @@ use crate::closing::Closing;
 
 /// The adapters that a [`Worker`] is made of.
 pub trait Parts {
-    /// Grants claims.
-    type Ledger: Ledger;
+    /// Grants claims, and reopens jobs whose dead letters were moved back.
+    type Ledger: Ledger + Reopen;
     /// Knows the suppressed recipients.
     type Suppressions: Suppressions;
     /// Sends emails.
@@ -125,6 +125,8 @@ pub struct Received {
     pub first_received_at: Option<OffsetDateTime>,
     /// The trace of the request that enqueued it.
     pub trace: Option<TraceHeader>,
+    /// The error code of the dead letter that this message was before somebody moved it back to the queue.
+    pub was_letter: Option<String>,
 }
 
 /// A message to return to the queue.

@@ -90,10 +90,17 @@ fn message(job: &Value) -> Received {
         receipt_handle: "receipt".to_owned(),
         body: body.to_string(),
         receives: 1,
+        was_letter: None,
         first_received_at: None,
         trace: None,
         sent_at: Some(OffsetDateTime::UNIX_EPOCH),
     }
+}
+
+/// No release of the worker has understood it for so long that none will.
+fn long_received(message: Received) -> Received {
+    let hour_ago = OffsetDateTime::UNIX_EPOCH - Duration::from_hours(1);
+    Received { first_received_at: Some(hour_ago), ..message }
 }
 
 fn email() -> Received {
@@ -168,10 +175,15 @@ async fn each_outcome_is_counted_once_by_its_metric() {
         ),
         (
             world(accepted()),
-            message(&json!({"template": "none", "data": {}})),
+            long_received(message(&json!({"template": "none", "data": {}}))),
             &[("DeadLetters", Some("unknown_template"))],
         ),
-        (world(accepted()), message(&json!({"v": 2})), &[("DeadLetters", Some("malformed_job"))]),
+        (
+            world(accepted()),
+            long_received(message(&json!({"v": 2}))),
+            &[("DeadLetters", Some("unknown_version"))],
+        ),
+        (world(accepted()), message(&json!({"to": 1})), &[("DeadLetters", Some("malformed_job"))]),
         // No outcome yet.
         (world(Outcome::Transient { code: "500".to_owned() }), email(), &[]),
         (

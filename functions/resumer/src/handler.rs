@@ -2,12 +2,18 @@
 
 use std::time::Duration;
 
-use enrollment::{Adapters, Ports, ports::FindOverdue};
+use enrollment::{
+    Adapters, Ports,
+    unfinished::{FindOverdue, PutOff, ReadOverdue},
+};
 use lambda::{clock, log_events};
 use lambda_runtime::LambdaEvent;
 use serde_json::{Value, json};
 
-use crate::sweep::{MAX_STEP_DURATION, Report, TIMEOUT, sweep};
+use crate::{
+    report::Report,
+    sweep::{LAST_PART, TIMEOUT, sweep},
+};
 
 /// Handles one event. Returns the run's report.
 ///
@@ -19,21 +25,23 @@ pub async fn handle<A>(
     event: LambdaEvent<Value>,
 ) -> Result<Value, lambda_runtime::Error>
 where
-    A: Adapters<Enrollments: FindOverdue>,
+    A: Adapters<Enrollments: FindOverdue + ReadOverdue + PutOff>,
 {
     let (now, started_at) = (clock::now(), clock::instant());
     let deadline = lambda::deadline(event.context.deadline, now, TIMEOUT);
     let left = Duration::try_from(deadline - now).unwrap_or_default();
-    let report = sweep(ports, now, started_at + left.saturating_sub(MAX_STEP_DURATION)).await;
-    let Report { finished, later, refused, stuck, failed, left } = report;
+    let report = sweep(ports, now, started_at + left.saturating_sub(LAST_PART)).await;
+    let Report { finished, later, refused, stuck, unreadable, failed, left } = report;
     tracing::info!(
         event = log_events::RESUMER_RUN,
         finished,
         later,
         refused,
         stuck,
+        unreadable,
         failed,
-        left,
+        // A metric filter can publish a number, and not a truth value.
+        left = u8::from(left),
         "a run is over",
     );
     Ok(json!({"enrollments": report}))

@@ -3,7 +3,12 @@
 pub mod config;
 pub mod deployed;
 pub mod handler;
+mod hour;
+pub mod lines;
+pub mod report;
+mod step;
 pub mod sweep;
 
 pub use config::Config;
-pub use sweep::{Report, sweep};
+pub use report::Report;
+pub use sweep::sweep;

@@ -13,7 +13,7 @@ use std::{
 use enrollment::{
     Course, Deadline, EnrollRequest, enroll,
     payment::REFUND_TIMEOUT,
-    testing::{Bank, Refunds, World},
+    testing::{Bank, Dependency, Refunds, World},
 };
 use lambda::clock;
 use resumer::sweep;
@@ -94,7 +94,7 @@ async fn paid() -> World {
     world
 }
 
-/// The only event that one run logs; it has these fields, among others.
+/// The only event that one run logs; it has these fields, among others, and a filter counts it.
 async fn assert_logged(world: &World, now: OffsetDateTime, event: &str, fields: &[&str]) {
     let log = Log::default();
     let until = clock::instant() + Duration::from_secs(30);
@@ -105,6 +105,9 @@ async fn assert_logged(world: &World, now: OffsetDateTime, event: &str, fields: 
     assert_eq!(lines[0].event, event);
     for field in fields {
         assert!(lines[0].fields.contains(field), "{field}: {lines:?}");
+    }
+    for secret in ["student_id", "email", "name"] {
+        assert!(!lines[0].fields.contains(&secret), "{secret}: {lines:?}");
     }
     let template = include_str!("../../../template.yaml");
     let filter = format!("'{{ $.fields.event = \"{event}\" }}'");
@@ -131,4 +134,17 @@ async fn run_logs_what_an_operator_must_look_at() {
     assert_eq!(sweep(&world.ports(), LATER, until).await.later, 1);
     let late = LATER + REFUND_TIMEOUT + Duration::from_secs(1);
     assert_logged(&world, late, "refund_not_settled", &["enrollment_id", "intent_id"]).await;
+
+    let world = World::new([course()], Bank::Accepts);
+    world.insert_unreadable(0, "not an id", "c", START);
+    assert_logged(&world, LATER, "enrollment_unreadable", &["course_id"]).await;
+
+    // An hour after it was first overdue, although it was put off since.
+    let world = paid().await;
+    world.take_down(Dependency::Payments);
+    let until = clock::instant() + Duration::from_secs(30);
+    assert_eq!(sweep(&world.ports(), LATER, until).await.failed, 1);
+    let hour_later = LATER + Duration::from_hours(1) + Duration::from_secs(1);
+    let fields = ["at_least", "oldest_seconds"];
+    assert_logged(&world, hour_later, "enrollments_overdue", &fields).await;
 }

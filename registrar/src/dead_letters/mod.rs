@@ -11,6 +11,7 @@ mod purge;
 mod queue;
 mod received;
 mod redrive;
+mod search;
 mod selection;
 mod show;
 mod sqs;
@@ -26,10 +27,12 @@ use crate::{
     stack::{self, Stack},
 };
 
+pub(crate) use self::search::{FoundLetter, Wanted};
+
 use self::{
     output::Output,
     queue::DeadLetterQueue,
-    selection::Selector,
+    selection::{Selection, Selector},
     sqs::{SqsDeadLetterQueue, SqsEmailQueue},
     sweep::Sweep,
 };
@@ -64,6 +67,9 @@ enum Command {
     Redrive {
         #[command(flatten)]
         selector: Selector,
+        /// With --all: also emails that may have been sent, and may then be sent a second time
+        #[arg(long, requires = "all")]
+        even_if_sent: bool,
         /// Make the changes
         #[arg(long)]
         apply: bool,
@@ -111,14 +117,33 @@ pub(crate) async fn run(
     match &args.command {
         Command::List(args) => list::run(args, &sweep, &out, err).await,
         Command::Show { id } => show::run(id, &sweep, &stack.ledger()?, &out, err).await,
-        Command::Redrive { selector, apply } => {
+        Command::Redrive { selector, even_if_sent, apply } => {
             let emails = SqsEmailQueue::new(stack.sqs(), stack.email_queue_url()?);
             let ledger = stack.ledger()?;
-            let selection = selector.selection();
+            let selection =
+                if *even_if_sent { Selection::AllEvenIfSent } else { selector.selection() };
             redrive::run(&selection, *apply, &sweep, (&ledger, &emails), &out, err).await
         }
         Command::Purge { selector, apply } => {
             purge::run(&selector.selection(), *apply, &sweep, &out, err).await
         }
     }
+}
+
+/// Searches the dead letters for another command. Needs `sqs:ReceiveMessage` and
+/// `sqs:ChangeMessageVisibility`.
+pub(crate) async fn search_dead_letters(
+    client: aws_sdk_sqs::Client,
+    url: String,
+    wanted: &Wanted,
+) -> Result<Vec<FoundLetter>, Failure> {
+    search::search(&SqsDeadLetterQueue::new(client, url), wanted).await
+}
+
+/// Some dead letters, for another command. Needs the same.
+pub(crate) async fn recent_dead_letters(
+    client: aws_sdk_sqs::Client,
+    url: String,
+) -> Result<Vec<FoundLetter>, crate::aws_call::CallFailed> {
+    search::sample(&SqsDeadLetterQueue::new(client, url)).await
 }

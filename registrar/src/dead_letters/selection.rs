@@ -35,6 +35,8 @@ pub(crate) enum Selection {
     /// An error code.
     Reason(String),
     All,
+    /// All, also emails that may be sent a second time.
+    AllEvenIfSent,
 }
 
 impl Selection {
@@ -42,14 +44,15 @@ impl Selection {
         match self {
             Self::Ids(ids) => ids.iter().any(|id| letter.has_id(id)),
             Self::Reason(code) => letter.error_code() == code,
-            Self::All => true,
+            Self::All | Self::AllEvenIfSent => true,
         }
     }
 
-    /// Whether an email may be sent a second time: only if the operator names the letter or its code.
+    /// Whether an email may be sent a second time: only if the operator names the letter or its code, or
+    /// says so.
     pub(crate) fn allows_second_email(&self) -> bool {
         match self {
-            Self::Ids(_) => true,
+            Self::Ids(_) | Self::AllEvenIfSent => true,
             Self::Reason(code) => code == OUTCOME_UNKNOWN,
             Self::All => false,
         }

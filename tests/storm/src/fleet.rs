@@ -96,7 +96,7 @@ impl Fleet {
             async move { world.respond(&runtime, request).await }
         })
         .await?;
-        let process = self.program.command(self.settings, &server).spawn()?;
+        let process = self.program.command(self.settings, &server)?.spawn()?;
         Ok(Environment { id, process, server: Some(server), runtime })
     }
 }

@@ -4,6 +4,7 @@
 //! runtime API, SQS, DynamoDB and SES, in memory and on loopback. `tests/storm.rs` kills workers and checks what
 //! arrived at the provider; the benchmarks in `bench` measure how fast it arrived.
 
+pub mod backlog;
 pub mod clock;
 pub mod fleet;
 pub mod http;

@@ -1,6 +1,8 @@
 //! The program that runs in an environment, and its variables.
 
 use std::{
+    fs::OpenOptions,
+    io,
     path::PathBuf,
     process::{Command, Stdio},
 };
@@ -16,12 +18,14 @@ pub struct Program {
     pub path: PathBuf,
     /// Environment variables beyond those that every worker has.
     pub variables: Vec<(&'static str, String)>,
+    /// The file to which all its processes append their logs.
+    pub log: Option<PathBuf>,
 }
 
 impl Program {
     /// An executable that needs only the environment variables that every worker has.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), variables: Vec::new() }
+        Self { path: path.into(), variables: Vec::new(), log: None }
     }
 
     /// The same program with one more environment variable.
@@ -31,13 +35,27 @@ impl Program {
         self
     }
 
+    /// The same program, whose processes append their logs to a file.
+    #[must_use]
+    pub fn with_log(mut self, path: impl Into<PathBuf>) -> Self {
+        self.log = Some(path.into());
+        self
+    }
+
+    fn stdout(&self) -> io::Result<Stdio> {
+        match &self.log {
+            None => Ok(Stdio::null()),
+            Some(path) => OpenOptions::new().create(true).append(true).open(path).map(Stdio::from),
+        }
+    }
+
     /// The command that starts it in an environment in which every service of AWS is `server`.
-    pub(crate) fn command(&self, settings: WorkerSettings, server: &Server) -> Command {
+    pub(crate) fn command(&self, settings: WorkerSettings, server: &Server) -> io::Result<Command> {
         let address = server.address();
         let url = format!("http://{address}");
         let mut command = Command::new(&self.path);
         // Nothing from the environment of the test: no proxy, no profile, no credentials.
-        command.env_clear().stdin(Stdio::null()).stdout(Stdio::null());
+        command.env_clear().stdin(Stdio::null()).stdout(self.stdout()?);
         command.envs([
             ("AWS_LAMBDA_RUNTIME_API", address.to_string().as_str()),
             ("AWS_LAMBDA_FUNCTION_NAME", "email-worker"),
@@ -69,6 +87,6 @@ impl Program {
             ("WORKER_TIMEOUT_SECONDS", settings.timeout.as_secs().to_string()),
         ]);
         command.envs(self.variables.iter().map(|(name, value)| (*name, value.as_str())));
-        command
+        Ok(command)
     }
 }

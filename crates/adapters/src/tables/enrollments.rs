@@ -3,7 +3,7 @@
 //!
 //! Every item has `resume_at` (seconds since 1970) and `resume_shard` from its first write until it is known
 //! to be finished. They are the sort key and the partition key of the sparse index `resume`. The shards
-//! distribute the writes over several partition keys.
+//! distribute the writes over several partition keys, and payments in progress have shards of their own.
 
 use aws_sdk_dynamodb::{
     Client,
@@ -12,45 +12,51 @@ use aws_sdk_dynamodb::{
     types::ReturnValuesOnConditionCheckFailure,
 };
 use enrollment::{
-    CourseId, Enrollment, EnrollmentId, StudentId,
-    ports::{
-        FindEnrollment, FindOverdue, FinishEnrollment, InsertEnrollment, Inserted, SaveEnrollment,
-        Saved,
-    },
+    CourseId, Enrollment, StudentId,
+    enrollment::EnrollmentState,
+    ports::{FindEnrollment, FinishEnrollment, InsertEnrollment, Inserted, SaveEnrollment, Saved},
 };
-use serde::Deserialize;
-use time::OffsetDateTime;
 use unavailable::Unavailable;
 
-use super::item::{Item, number, read, text, write};
+use super::{
+    item::{Item, number, read, text, write},
+    resume_index::{OTHER_SHARDS, PAYMENT_SHARDS, ResumeIndex},
+};
 
-/// The number of partition keys of the index `resume`.
-const RESUME_SHARDS: u8 = 16;
+/// Also removes what putting an enrollment off has left.
+const LEAVE_THE_INDEX: &str =
+    "REMOVE resume_at, resume_shard, resume_failures, overdue_since, unreadable";
 
-/// The sparse index of the enrollments that are not known to be finished.
-const RESUME_INDEX: &str = "resume";
-
-/// Keys per page of a query.
-const PAGE_SIZE: i32 = 100;
-
-/// Enrollments. Needs `dynamodb:GetItem`, `dynamodb:PutItem` and `dynamodb:UpdateItem`; [`FindOverdue`]
-/// needs `dynamodb:Query` on the index.
+/// Enrollments. Needs `dynamodb:GetItem`, `dynamodb:PutItem` and `dynamodb:UpdateItem`;
+/// [`FindOverdue`](enrollment::unfinished::FindOverdue) needs `dynamodb:Query` on the index.
 #[derive(Debug, Clone)]
 pub struct EnrollmentsTable {
-    client: Client,
-    name: String,
+    pub(super) client: Client,
+    pub(super) name: String,
 }
 
 impl EnrollmentsTable {
     pub fn new(client: Client, name: String) -> Self {
         Self { client, name }
     }
+
+    pub(super) fn index(&self) -> ResumeIndex {
+        ResumeIndex::new(self.client.clone(), self.name.clone())
+    }
 }
 
-/// The shard of an enrollment: from the random end of its id.
-fn resume_shard(id: &EnrollmentId) -> u8 {
-    let [.., last] = id.as_bytes();
-    last % RESUME_SHARDS
+/// The shard of an enrollment: by its state, and from the random end of its id.
+fn resume_shard(enrollment: &Enrollment) -> u8 {
+    let shards = match enrollment.state {
+        EnrollmentState::PaymentPending | EnrollmentState::Refunding => PAYMENT_SHARDS,
+        EnrollmentState::Active
+        | EnrollmentState::PaymentFailed
+        | EnrollmentState::Refunded
+        | EnrollmentState::Stuck => OTHER_SHARDS,
+    };
+    let [.., last] = enrollment.id.as_bytes();
+    let number_of_shards = shards.end - shards.start;
+    shards.start + last % number_of_shards
 }
 
 impl FindEnrollment for EnrollmentsTable {
@@ -136,7 +142,7 @@ impl FinishEnrollment for EnrollmentsTable {
             .table_name(&self.name)
             .key("student_id", text(&enrollment.student.id))
             .key("course_id", text(&enrollment.course_id))
-            .update_expression("REMOVE resume_at, resume_shard")
+            .update_expression(LEAVE_THE_INDEX)
             .condition_expression("id = :id AND version = :version")
             .expression_attribute_values(":id", text(enrollment.id))
             .expression_attribute_values(":version", number(enrollment.version))
@@ -150,52 +156,11 @@ impl FinishEnrollment for EnrollmentsTable {
     }
 }
 
-impl FindOverdue for EnrollmentsTable {
-    const SHARDS: u8 = RESUME_SHARDS;
-
-    async fn find_overdue(
-        &self,
-        shard: u8,
-        now: OffsetDateTime,
-        limit: usize,
-    ) -> Result<Vec<(StudentId, CourseId)>, Unavailable> {
-        const QUERY: &str = "looking for overdue enrollments";
-        let mut keys = Vec::new();
-        let mut pages = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .index_name(RESUME_INDEX)
-            .key_condition_expression("resume_shard = :shard AND resume_at <= :now")
-            .expression_attribute_values(":shard", number(shard))
-            .expression_attribute_values(":now", number(now.unix_timestamp()))
-            .limit(PAGE_SIZE)
-            .into_paginator()
-            .items()
-            .send();
-        while let Some(found) = pages.next().await {
-            let key: Key = read(QUERY, found.map_err(|error| Unavailable::new(QUERY, error))?)?;
-            keys.push((key.student_id, key.course_id));
-            if keys.len() >= limit {
-                break;
-            }
-        }
-        Ok(keys)
-    }
-}
-
-/// The attributes of an enrollment that the index contains.
-#[derive(Deserialize)]
-struct Key {
-    student_id: StudentId,
-    course_id: CourseId,
-}
-
 /// Adds the shard if the enrollment has a `resume_at`.
 fn item(operation: &'static str, enrollment: &Enrollment) -> Result<Item, Unavailable> {
     let mut item = write(operation, enrollment)?;
     if enrollment.resume_at.is_some() {
-        item.insert("resume_shard".to_owned(), number(resume_shard(&enrollment.id)));
+        item.insert("resume_shard".to_owned(), number(resume_shard(enrollment)));
     }
     Ok(item)
 }
@@ -229,6 +194,10 @@ mod tests {
 
     fn table(rule: &Rule) -> EnrollmentsTable {
         EnrollmentsTable::new(mock_client!(aws_sdk_dynamodb, [rule]), "enrollments".to_owned())
+    }
+
+    fn shard_of(item: &Item) -> u8 {
+        item["resume_shard"].as_n().unwrap().parse().unwrap()
     }
 
     fn refused_with(existing: &Enrollment) -> Rule {
@@ -281,6 +250,7 @@ mod tests {
         assert!(priced.payment.is_some());
         let stored = item("a test", &priced).unwrap();
         assert_eq!(stored["payment"].as_m().unwrap()["price"], number(4900));
+        assert!(PAYMENT_SHARDS.contains(&shard_of(&stored)), "payments have shards of their own");
         assert_eq!(read::<Enrollment>("a test", stored).unwrap(), priced);
     }
 
@@ -315,7 +285,7 @@ mod tests {
         let finished = Enrollment { version: 3, ..enrollment() };
         let update = mock!(Client::update_item)
             .match_requests(|request| {
-                request.update_expression() == Some("REMOVE resume_at, resume_shard")
+                request.update_expression() == Some(LEAVE_THE_INDEX)
                     && request.condition_expression() == Some("id = :id AND version = :version")
                     && request.expression_attribute_values().unwrap()[":version"] == number(3)
             })
@@ -335,7 +305,7 @@ mod tests {
             .match_requests(|request| {
                 let item = request.item().unwrap();
                 item["resume_at"] == number(60)
-                    && item["resume_shard"].as_n().unwrap().parse::<u8>().unwrap() < RESUME_SHARDS
+                    && OTHER_SHARDS.contains(&shard_of(item))
                     && request.condition_expression() == Some("attribute_not_exists(student_id)")
             })
             .then_output(|| PutItemOutput::builder().build());

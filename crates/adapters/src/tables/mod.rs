@@ -7,7 +7,11 @@ mod enrollments;
 mod holds;
 mod item;
 mod ledger;
+mod progress;
+mod resume_index;
 mod suppressions;
+#[cfg(feature = "enrollment")]
+mod unfinished;
 
 #[cfg(feature = "enrollment")]
 pub use courses::CoursesTable;
@@ -15,4 +19,8 @@ pub use courses::CoursesTable;
 pub use enrollments::EnrollmentsTable;
 pub use holds::HoldsTable;
 pub use ledger::EmailsTable;
-pub use suppressions::SuppressionsTable;
+pub use progress::{Progress, ProgressTable};
+pub use resume_index::{
+    IndexKey, IndexPage, OTHER_SHARDS, PAYMENT_SHARDS, ResumeIndex, UnfinishedItem,
+};
+pub use suppressions::{Suppressed, SuppressionsTable};

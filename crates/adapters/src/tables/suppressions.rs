@@ -5,12 +5,12 @@ use email::{
     EmailAddress,
     suppression::{Suppress, SuppressionCause},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use unavailable::Unavailable;
 
-use super::item::{read, text, timestamp};
+use super::item::{read, text, timestamp, write};
 
 /// The suppressed recipients, by a digest of the address. The table has no addresses. Reading needs
 /// `dynamodb:GetItem`, adding needs `dynamodb:PutItem`, removing needs `dynamodb:DeleteItem`.
@@ -25,6 +25,19 @@ struct Item {
     cause: SuppressionCause,
 }
 
+/// A suppressed recipient, as operators see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suppressed {
+    /// The digest of the address: the table has no addresses.
+    pub recipient: String,
+    pub cause: SuppressionCause,
+    #[serde(with = "time::serde::rfc3339")]
+    pub since: OffsetDateTime,
+    /// An operator's reason, if an operator added the recipient.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
 /// SHA-256 of the address in lower case, as SES compares them.
 fn digest(recipient: &EmailAddress) -> String {
     hex::encode(Sha256::digest(recipient.as_str().to_ascii_lowercase()))
@@ -33,6 +46,61 @@ fn digest(recipient: &EmailAddress) -> String {
 impl SuppressionsTable {
     pub fn new(client: Client, name: String) -> Self {
         Self { client, name }
+    }
+
+    /// The key of a recipient's item.
+    pub fn key(recipient: &EmailAddress) -> String {
+        digest(recipient)
+    }
+
+    /// A recipient's item. Needs `dynamodb:GetItem`.
+    pub async fn record(
+        &self,
+        recipient: &EmailAddress,
+    ) -> Result<Option<Suppressed>, Unavailable> {
+        const READ: &str = "reading a suppression";
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .key("recipient", text(digest(recipient)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| Unavailable::new(READ, error))?;
+        found.item.map(|item| read(READ, item)).transpose()
+    }
+
+    /// Every item. Needs `dynamodb:Scan`.
+    pub async fn all(&self) -> Result<Vec<Suppressed>, Unavailable> {
+        const READ: &str = "reading the suppressions";
+        let mut all = Vec::new();
+        let mut items = self.client.scan().table_name(&self.name).into_paginator().items().send();
+        while let Some(item) = items.next().await {
+            all.push(read(READ, item.map_err(|error| Unavailable::new(READ, error))?)?);
+        }
+        Ok(all)
+    }
+
+    /// Adds a recipient for an operator, whose reason replaces what is there. Needs `dynamodb:PutItem`.
+    pub async fn add(
+        &self,
+        recipient: &EmailAddress,
+        cause: SuppressionCause,
+        reason: &str,
+        at: OffsetDateTime,
+    ) -> Result<(), Unavailable> {
+        const ADD: &str = "adding a suppression";
+        let key = digest(recipient);
+        let item = Suppressed { recipient: key, cause, since: at, reason: Some(reason.to_owned()) };
+        self.client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(write(ADD, item)?))
+            .send()
+            .await
+            .map_err(|error| Unavailable::new(ADD, error))?;
+        Ok(())
     }
 
     /// Why the recipient was suppressed. `None` if the copy does not have it.
@@ -152,5 +220,36 @@ mod tests {
             assert_eq!(table.find(&address("ada@example.com")).await.unwrap(), Some(cause));
             assert_eq!(table.find(&address("bob@example.com")).await.unwrap(), None);
         }
+    }
+
+    #[tokio::test]
+    async fn operators_suppression_is_read_with_its_reason_by_the_worker_and_the_operator() {
+        let written = std::sync::Arc::new(std::sync::Mutex::new(None));
+        let writing = written.clone();
+        let put = mock!(Client::put_item)
+            .match_requests(move |request| {
+                *writing.lock().unwrap() = request.item().cloned();
+                true
+            })
+            .then_output(|| PutItemOutput::builder().build());
+        let table = SuppressionsTable::new(mock_client!(aws_sdk_dynamodb, [&put]), "s".to_owned());
+        let (ada, at) = (address("ada@example.com"), OffsetDateTime::UNIX_EPOCH);
+        table.add(&ada, SuppressionCause::Complaint, "asked for it", at).await.unwrap();
+
+        let item = written.lock().unwrap().clone().unwrap();
+        let table = || {
+            let item = item.clone();
+            let get = mock!(Client::get_item)
+                .then_output(move || GetItemOutput::builder().set_item(Some(item.clone())).build());
+            SuppressionsTable::new(mock_client!(aws_sdk_dynamodb, [&get]), "s".to_owned())
+        };
+        let expected = Suppressed {
+            recipient: SuppressionsTable::key(&address("Ada@example.com")),
+            cause: SuppressionCause::Complaint,
+            since: at,
+            reason: Some("asked for it".to_owned()),
+        };
+        assert_eq!(table().record(&ada).await.unwrap(), Some(expected));
+        assert_eq!(table().find(&ada).await.unwrap(), Some(SuppressionCause::Complaint));
     }
 }

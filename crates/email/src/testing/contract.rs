@@ -11,7 +11,7 @@ use crate::{
     dead_letter::Reason,
     feedback::{Event, Feedback, RecordFeedback, Recorded},
     job::{Job, JobId},
-    ledger::{Claim, Claimed, Ledger, Reopen, Reopened, State, Timeline, Used},
+    ledger::{Claim, Claimed, Finished, Ledger, Reopen, Reopened, State, Timeline, Used},
 };
 
 const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
@@ -28,7 +28,8 @@ fn claim_of(text: &str, job_id: &JobId, token: &str, at: OffsetDateTime) -> Clai
     );
     let content = Job::parse(&body).expect("the body is a job").digest();
     let (job_id, token, until) = (job_id.clone(), token.to_owned(), at + CLAIM_LASTS);
-    Claim { job_id, token, content, at, until }
+    let sqs_message_id = format!("message of {token}");
+    Claim { job_id, token, sqs_message_id, content, at, until }
 }
 
 fn feedback(job_id: &JobId, event: Event) -> Feedback {
@@ -112,7 +113,12 @@ pub async fn an_announced_attempt_is_reported(
 
     ledger.mark_unknown(&second, &Reason::new("outcome_unknown", "no response"), NOW).await?;
     let third = claim(job, "third", second.until);
-    assert_eq!(ledger.claim(&third).await?, Claimed::AlreadyFailed);
+    let finished = Finished {
+        state: State::Unknown,
+        code: Some("outcome_unknown".to_owned()),
+        sqs_message_id: Some("message of second".to_owned()),
+    };
+    assert_eq!(ledger.claim(&third).await?, Claimed::AlreadyFailed(finished));
     assert_eq!(ledger.reopen(job, NOW).await?, Reopened::Ready);
     assert_eq!(
         granted(&ledger.claim(&third).await?),
@@ -171,7 +177,10 @@ pub async fn attempts_without_an_answer_are_counted(
         at = claim.until;
     }
     assert_eq!(claims, [Some(0), Some(1), Some(1), Some(2), Some(2)]);
-    let counted = async || Ok(ledger.find(one).await?.expect("the job was claimed").unanswered);
+    let counted = async || {
+        let entry = ledger.find(one).await?.expect("the job was claimed");
+        Ok::<_, Unavailable>(entry.unanswered)
+    };
     assert_eq!(counted().await?, 3, "with the attempt in progress");
     let last = claim(one, "last", at);
     ledger.claim(&last).await?;

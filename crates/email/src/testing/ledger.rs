@@ -14,8 +14,8 @@ use crate::{
     feedback::{Event, Feedback, REPLY, RecordFeedback, Recorded},
     job::{ContentDigest, JobId},
     ledger::{
-        Claim, Claimed, Entry, Grant, KnowsEmail, LEDGER_RETENTION, Ledger, Reopen, Reopened,
-        State, Timeline, Used,
+        Claim, Claimed, Entry, Finished, Grant, KnowsEmail, LEDGER_RETENTION, Ledger, Reopen,
+        Reopened, State, Timeline, Used,
     },
 };
 
@@ -45,6 +45,8 @@ pub struct Row {
     pub ses_message_id: Option<String>,
     pub failed_at: Option<OffsetDateTime>,
     pub reason: Option<Reason>,
+    /// The message whose dead letter was stored.
+    pub failed_message: Option<String>,
     pub feedback_at: Option<OffsetDateTime>,
     pub feedback: Option<String>,
     /// Set by an event only, whose own time must not count.
@@ -70,6 +72,7 @@ impl Row {
             ses_message_id: None,
             failed_at: None,
             reason: None,
+            failed_message: None,
             feedback_at: None,
             feedback: None,
             expires_at: None,
@@ -105,6 +108,7 @@ impl Row {
         self.state = state;
         (self.claim_token, self.claimed_until, self.announced) = (None, None, None);
         (self.reason, self.failed_at, self.last_failure) = (None, None, None);
+        self.failed_message = None;
     }
 
     fn entry(&self) -> Option<Entry> {
@@ -120,6 +124,7 @@ impl Row {
             reason: self.reason.as_ref().map(|reason| reason.text.clone()),
             feedback_at: self.feedback_at,
             feedback: self.feedback.clone(),
+            announced: self.announced.clone(),
         })
     }
 }
@@ -158,7 +163,11 @@ impl Rows {
                 }
                 if row.claim_token.as_ref() != Some(&claim.token) && !row.is_free(claim.at) {
                     return match row.state {
-                        State::Failed | State::Unknown => Claimed::AlreadyFailed,
+                        State::Failed | State::Unknown => Claimed::AlreadyFailed(Finished {
+                            state: row.state,
+                            code: row.reason.as_ref().map(|reason| reason.code.clone()),
+                            sqs_message_id: row.failed_message.clone(),
+                        }),
                         State::Sending | State::Suppressed => {
                             Claimed::InProgress { until: row.end_of_claim() }
                         }
@@ -224,6 +233,7 @@ impl Rows {
             row.settle(state);
             row.unanswered -= i64::from(state != State::Unknown);
             (row.reason, row.failed_at) = (Some(reason.clone()), Some(at));
+            row.failed_message = Some(claim.sqs_message_id.clone());
         }
     }
 

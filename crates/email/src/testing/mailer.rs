@@ -22,6 +22,7 @@ type Decide = Box<dyn Fn(&JobId) -> Outcome + Send + Sync>;
 pub struct MemoryMailer {
     decide: Decide,
     attempts: Mutex<Vec<String>>,
+    renewals: Mutex<u32>,
     /// Only its pause is used: every failure is an outcome.
     pub calls: Calls,
 }
@@ -43,6 +44,7 @@ impl Default for MemoryMailer {
         Self {
             decide: Box::new(|_| accepted()),
             attempts: Mutex::default(),
+            renewals: Mutex::default(),
             calls: Calls::default(),
         }
     }
@@ -61,6 +63,11 @@ impl MemoryMailer {
         self.decide_by(move |id| if id.as_str() == job_id { outcome.clone() } else { before(id) });
     }
 
+    /// How often the connections were left.
+    pub fn renewals(&self) -> u32 {
+        *lock(&self.renewals)
+    }
+
     /// The jobs of all attempts, in the order of the attempts.
     pub fn attempts(&self) -> Vec<String> {
         lock(&self.attempts).clone()
@@ -68,6 +75,10 @@ impl MemoryMailer {
 }
 
 impl Mailer for MemoryMailer {
+    fn leave_connections(&self) {
+        *lock(&self.renewals) += 1;
+    }
+
     async fn send(&self, id: &JobId, to: &EmailAddress, _: &Message) -> Outcome {
         lock(&self.attempts).push(id.to_string());
         let outcome = match ses_address_refusal(&to.for_provider()) {

@@ -21,5 +21,5 @@ pub use holds::{MemoryEventSource, MemoryHolds};
 pub use ledger::{MemoryLedger, Row, Rows};
 pub use mailer::MemoryMailer;
 pub use provider::MemoryProvider;
-pub use services::{ses_address_refusal, ses_tag_refusal, sqs_refusal};
+pub use services::{queue_refusal, ses_address_refusal, ses_tag_refusal, sqs_refusal};
 pub use suppressions::MemorySuppressions;

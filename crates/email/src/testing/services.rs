@@ -11,6 +11,16 @@ pub fn sqs_refusal<'a>(
     body: &str,
     attributes: impl IntoIterator<Item = (&'a str, &'a str, &'a str)>,
 ) -> Option<Refusal> {
+    queue_refusal(MAX_MESSAGE_BYTES, body, attributes)
+}
+
+/// Why a queue with this `MaximumMessageSize` does not take a message, if it does not. Body and attributes share the
+/// limit: "all parts of the message attribute, including Name, Type, and Value" (`MessageAttributeValue`).
+pub fn queue_refusal<'a>(
+    max_bytes: usize,
+    body: &str,
+    attributes: impl IntoIterator<Item = (&'a str, &'a str, &'a str)>,
+) -> Option<Refusal> {
     let invalid = |why: &str| Some(("InvalidParameterValue", why.to_owned()));
     if body.is_empty() {
         return Some(("MissingParameter", "The request must contain MessageBody.".to_owned()));
@@ -29,10 +39,10 @@ pub fn sqs_refusal<'a>(
         }
         size += name.len() + kind.len() + value.len();
     }
-    if size > MAX_MESSAGE_BYTES {
-        return invalid(
-            "One or more parameters are invalid. Reason: Message must be shorter than 1048576 bytes.",
-        );
+    if size > max_bytes {
+        return invalid(&format!(
+            "One or more parameters are invalid. Reason: Message must be shorter than {max_bytes} bytes."
+        ));
     }
     None
 }

@@ -4,14 +4,29 @@ use email::{
     Job, JobId,
     job::MAX_JOB_BYTES,
     ledger::{Entry, KnowsEmail, Timeline},
-    queue::EnqueueEmail,
+    queue::{EnqueueEmail, EnqueueEmails, NotEnqueued, TracedJob},
     text::check_carried,
 };
 use unavailable::Unavailable;
 
-use super::world::{Dependency, Mail, World};
+use super::{
+    rows::JobFault,
+    world::{Dependency, Mail, State, World, unavailable},
+};
+
+/// Entries per call of SQS.
+const ENTRIES_PER_CALL: usize = 10;
 
 impl World {
+    /// Has the queue do this with every job to this recipient, or with none any more.
+    pub fn fault_jobs_to(&self, recipient: &str, fault: Option<JobFault>) {
+        let faults = &mut self.state().job_faults;
+        match fault {
+            Some(fault) => drop(faults.insert(recipient.to_owned(), fault)),
+            None => drop(faults.remove(recipient)),
+        }
+    }
+
     /// The jobs on the queue.
     pub fn jobs(&self) -> Vec<Job> {
         self.state().queue.iter().cloned().collect()
@@ -66,14 +81,53 @@ impl Drop for Claim<'_> {
     }
 }
 
+impl State {
+    /// As SQS and the queue's own limit do.
+    fn enqueue(&mut self, job: &Job) -> Result<(), NotEnqueued> {
+        let body = job.to_body();
+        let fault = self.job_faults.get(job.to.as_str()).copied();
+        if body.len() > MAX_JOB_BYTES
+            || check_carried(&body).is_err()
+            || fault == Some(JobFault::Refused)
+        {
+            let refusal = Unavailable::new("enqueueing an email", "InvalidMessageContents");
+            return Err(NotEnqueued::Refused(refusal));
+        }
+        if fault == Some(JobFault::Unavailable) {
+            return Err(unavailable().into());
+        }
+        self.queue.push_back(job.clone());
+        Ok(())
+    }
+}
+
 impl EnqueueEmail for World {
     async fn enqueue_email(&self, job: &Job) -> Result<(), Unavailable> {
-        // As SQS and the queue's own limit do.
-        let body = job.to_body();
-        if body.len() > MAX_JOB_BYTES || check_carried(&body).is_err() {
-            return Err(Unavailable::new("enqueueing an email", "InvalidMessageContents"));
+        Ok(self.call(Dependency::EmailQueue, |state| state.enqueue(job)).await??)
+    }
+}
+
+impl EnqueueEmails for World {
+    /// Each call of at most ten can fail as a whole; and each of its entries can fail by itself.
+    async fn enqueue_emails(&self, jobs: &[TracedJob]) -> Vec<Result<(), NotEnqueued>> {
+        let mut results = Vec::new();
+        for entries in jobs.chunks(ENTRIES_PER_CALL) {
+            let called = self.call(Dependency::EmailQueue, |state| {
+                let entry = |traced: &TracedJob| {
+                    if state.bad_luck() {
+                        Err(unavailable().into())
+                    } else {
+                        state.enqueue(&traced.job)
+                    }
+                };
+                entries.iter().map(entry).collect::<Vec<_>>()
+            });
+            match called.await {
+                Ok(entries) => results.extend(entries),
+                Err(_) => results.extend(entries.iter().map(|_| Err(unavailable().into()))),
+            }
         }
-        self.call(Dependency::EmailQueue, |state| state.queue.push_back(job.clone())).await
+        results
     }
 }
 

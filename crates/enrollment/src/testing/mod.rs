@@ -10,11 +10,14 @@
 mod bank;
 mod dice;
 mod emails;
+mod index;
 mod payments;
+mod rows;
 mod tables;
 mod world;
 
 pub use bank::{Bank, Refunds};
 pub use dice::Dice;
 pub use payments::KEY_LIFETIME;
-pub use world::{Dependency, InMemory, Missing, OUTAGE, Report, World};
+pub use rows::JobFault;
+pub use world::{Delay, Dependency, InMemory, Missing, OUTAGE, Report, World};

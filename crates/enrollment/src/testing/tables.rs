@@ -8,8 +8,8 @@ use crate::{
     course::{Course, CourseId},
     enrollment::{Enrollment, EnrollmentState},
     ports::{
-        FindCourse, FindEnrollment, FindOverdue, FinishEnrollment, InsertEnrollment, Inserted,
-        PutCourse, SaveEnrollment, Saved,
+        FindCourse, FindEnrollment, FinishEnrollment, InsertEnrollment, Inserted, PutCourse,
+        SaveEnrollment, Saved,
     },
     student::StudentId,
 };
@@ -107,6 +107,7 @@ impl SaveEnrollment for World {
                 payment.intent = None;
             }
             if fits || state.is_missing(Missing::ConditionalSave) {
+                state.reset_failures(&enrollment);
                 state.enrollments.insert(key, enrollment);
                 Ok(Saved::Done)
             } else if *existing == enrollment {
@@ -128,34 +129,11 @@ impl FinishEnrollment for World {
             match state.enrollments.get_mut(&key(enrollment)).filter(fits) {
                 Some(found) => {
                     found.resume_at = None;
+                    state.reset_failures(enrollment);
                     true
                 }
                 None => false,
             }
-        })
-        .await
-    }
-}
-
-impl FindOverdue for World {
-    const SHARDS: u8 = 2;
-
-    async fn find_overdue(
-        &self,
-        shard: u8,
-        now: OffsetDateTime,
-        limit: usize,
-    ) -> Result<Vec<(StudentId, CourseId)>, Unavailable> {
-        self.call(Dependency::Shard(shard), |state| {
-            let in_shard = |found: &&Enrollment| found.id.as_bytes()[15] % Self::SHARDS == shard;
-            let mut overdue: Vec<_> = state
-                .enrollments
-                .values()
-                .filter(in_shard)
-                .filter(|found| is_overdue(found, now))
-                .collect();
-            overdue.sort_by_key(|found| found.resume_at);
-            overdue.into_iter().take(limit).map(key).collect()
         })
         .await
     }

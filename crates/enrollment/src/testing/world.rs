@@ -2,7 +2,8 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    future::poll_fn,
+    future::{Future, poll_fn},
+    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicU32, Ordering},
@@ -17,6 +18,7 @@ use unavailable::Unavailable;
 use super::{
     bank::{Bank, IntentRow, Refunds, SavedAnswer},
     dice::Dice,
+    rows::{Failures, JobFault, Unreadable},
 };
 use crate::{
     course::{Course, CourseId},
@@ -67,6 +69,9 @@ pub enum Dependency {
     Ledger,
 }
 
+/// What every call waits for, such as a sleep.
+pub type Delay = fn() -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// A handle; its clones are the same world. It is every adapter of [`InMemory`].
 #[derive(Debug, Clone)]
 pub struct World(Arc<Inner>);
@@ -83,6 +88,7 @@ pub(super) struct State {
     pub(super) missing: Option<Missing>,
     /// Calls fail by this dice, before or after their effect.
     dice: Option<Dice>,
+    delay: Option<Delay>,
     down: BTreeSet<Dependency>,
     pub(super) courses: BTreeMap<CourseId, Course>,
     pub(super) enrollments: BTreeMap<(StudentId, CourseId), Enrollment>,
@@ -101,7 +107,13 @@ pub(super) struct State {
     pub(super) refunds: Refunds,
     pub(super) refuses: bool,
     reports: Vec<Report>,
+    /// Beside the enrollments' items: the failures to finish them.
+    pub(super) failures: BTreeMap<(StudentId, CourseId), Failures>,
+    pub(super) unreadable: Vec<Unreadable>,
+    pub(super) old_shards: bool,
     pub(super) queue: VecDeque<Job>,
+    /// By recipient.
+    pub(super) job_faults: BTreeMap<String, JobFault>,
     pub(super) ledger: BTreeMap<String, Mail>,
     /// Timelines that a test wrote; the world's own worker writes none.
     pub(super) timelines: BTreeMap<String, Entry>,
@@ -135,6 +147,7 @@ impl World {
                 bank,
                 missing: None,
                 dice: None,
+                delay: None,
                 down: BTreeSet::new(),
                 courses: courses.collect(),
                 enrollments: BTreeMap::new(),
@@ -150,7 +163,11 @@ impl World {
                 refunds: Refunds::SucceedAtOnce,
                 refuses: false,
                 reports: Vec::new(),
+                failures: BTreeMap::new(),
+                unreadable: Vec::new(),
+                old_shards: false,
                 queue: VecDeque::new(),
+                job_faults: BTreeMap::new(),
                 ledger: BTreeMap::new(),
                 timelines: BTreeMap::new(),
                 sends: BTreeMap::new(),
@@ -195,6 +212,11 @@ impl World {
         self.state().down.remove(&dependency);
     }
 
+    /// Has every call of this crate's ports take this long from now on.
+    pub fn delay_calls(&self, delay: Delay) {
+        self.state().delay = Some(delay);
+    }
+
     /// Has calls fail by this dice from now on; `None`: by none.
     pub fn unreliable(&self, dice: Option<Dice>) {
         self.state().dice = dice;
@@ -232,6 +254,10 @@ impl World {
         effect: impl FnOnce(&mut State) -> T,
     ) -> Result<T, Unavailable> {
         self.point().await;
+        let delay = self.state().delay;
+        if let Some(delay) = delay {
+            delay().await;
+        }
         let luck = self.state().dice.as_mut().map(|dice| dice.roll(24));
         if luck == Some(0) || self.state().down.contains(&dependency) {
             return Err(unavailable());

@@ -3,7 +3,10 @@
 
 use std::{
     cell::Cell,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -22,7 +25,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::{
-    in_progress::HELD_FOR,
+    in_progress::{HELD_FOR, MAX_FAILURES_IN_A_ROW},
     places::{CLAIMS_AHEAD, MAX_LOOKUPS},
     testing::world::{MIDNIGHT, RatesInTurn, World, invocation, job, message, share, world},
 };
@@ -79,6 +82,15 @@ async fn batch_is_sent_at_the_pace_of_the_share() {
         let due = share().interval() * n;
         let late = at.duration_since(began).checked_sub(due);
         assert!(late.is_some_and(|late| late < Duration::from_millis(50)), "send {n}: {late:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_invocation_leaves_the_connections_of_the_one_before() {
+    let world = world();
+    for invocation in 1..4 {
+        handle(&world, vec![job("a")]).await;
+        assert_eq!(world.mailer.renewals(), invocation);
     }
 }
 
@@ -196,6 +208,77 @@ async fn job_that_cannot_be_rendered_is_a_dead_letter_and_uses_no_permit() {
     assert!(world.sent().is_empty());
 }
 
+/// The jobs of an earlier release, as its producers wrote them.
+fn released_jobs(file: &std::path::Path) -> Vec<Received> {
+    let jobs = std::fs::read_to_string(file).unwrap();
+    let jobs = jobs.lines().enumerate();
+    jobs.map(|(n, body)| message(&format!("m-{n}"), body)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_of_every_earlier_release_are_sent() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("jobs");
+    let mut releases = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let file = file.unwrap().path();
+        let jobs = released_jobs(&file);
+        let world = world();
+        assert!(handle(&world, jobs.clone()).await.is_empty(), "{file:?}");
+        assert_eq!(world.sent().len(), jobs.len(), "{file:?}");
+        assert!(world.letters().is_empty(), "{file:?}");
+        releases += 1;
+    }
+    assert!(releases > 0);
+}
+
+/// Jobs that a later release may be able to send, with the reasons that this one cannot.
+fn later_jobs() -> [(&'static str, Received); 4] {
+    let job = |n: u8, rest: &str| {
+        let body = format!(r#"{{"id":"new-{n}","to":"ada@example.com",{rest}}}"#);
+        Received { first_received_at: Some(MIDNIGHT), ..message(&format!("m-{n}"), &body) }
+    };
+    [
+        ("unknown_version", job(1, r#""v":2,"channel":"push","message":{"title":"Hi"}"#)),
+        ("unknown_template", job(2, r#""v":1,"template":"novel","data":{"x":1}"#)),
+        (
+            "invalid_data",
+            job(3, r#""v":1,"template":"enrollment-refund","data":{"student":{"name":"Ada"}}"#),
+        ),
+        ("unknown_version", job(4, r#""v":1.5,"subject":"s","text":"t""#)),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn job_of_a_later_release_waits_for_half_an_hour_before_it_is_a_dead_letter() {
+    for (code, first) in later_jobs() {
+        let world = world();
+        let (mut now, mut receives) = (MIDNIGHT, 1);
+        while handle_at(&world, now, vec![Received { receives, ..first.clone() }]).await.len() == 1
+        {
+            assert!(world.letters().is_empty(), "{code} at {now}");
+            // A new worker may claim it at once.
+            assert!(world.ledger.rows().iter().all(|(_, row)| row.attempts == 0), "{code}");
+            now += world.delays()[&first.sqs_message_id];
+            receives += 1;
+        }
+        let waited = (now - MIDNIGHT).whole_seconds();
+        assert!((29 * 60 + 59..=30 * 60).contains(&waited), "{code}: {waited} s");
+        assert!(receives < 12, "{code}: {receives}");
+        assert_eq!(world.letters()[0].reason.code, code);
+        assert!(world.sent().is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn job_that_no_release_can_send_is_a_dead_letter_at_once() {
+    for body in ["this is not a job", "[]", "{}", r#"{"v":1,"to":"ada@example.com"}"#] {
+        let world = world();
+        let first = Received { first_received_at: Some(MIDNIGHT), ..message("m", body) };
+        assert!(handle_at(&world, MIDNIGHT, vec![first]).await.is_empty(), "{body}");
+        assert_eq!(world.letters()[0].reason.code, "malformed_job");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn job_that_another_worker_has_claimed_is_returned_until_that_claim_ends_for_20_s_at_most() {
     let now = MIDNIGHT + Duration::from_hours(1);
@@ -260,7 +343,8 @@ async fn refusal_of_all_sending_holds_once_and_nothing_is_attempted_until_the_re
     assert_eq!(world.event_source.turns(), [false]);
     let machine = world.holds.now().machine.unwrap();
     assert_eq!(machine.cause, HoldCause::SendingPaused);
-    assert!(world.delays().values().all(|&delay| delay >= HELD_FOR));
+    let soonest = HELD_FOR.saturating_sub(Duration::from_secs(1));
+    assert!(world.delays().values().all(|&delay| delay >= soonest));
 
     world.holds.set(Holds::default());
     assert!(handle(&world, vec![job("1")]).await.is_empty());
@@ -649,6 +733,103 @@ async fn event_that_settles_an_attempt_without_an_answer_prevents_the_next() {
     assert_eq!(world.sent(), ["a"]);
 }
 
+/// A letter of this message's job that was moved back: a new message with the letter's attributes.
+fn moved_back(message: &Received, code: &str) -> Received {
+    let sqs_message_id = format!("moved-{}", message.sqs_message_id);
+    Received { sqs_message_id, was_letter: Some(code.to_owned()), ..message.clone() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn letter_that_is_moved_back_is_sent() {
+    let is_fixed = Arc::new(AtomicBool::new(false));
+    let fixed = is_fixed.clone();
+    let world = world().deciding(move |_| {
+        if fixed.load(Ordering::Relaxed) {
+            accepted()
+        } else {
+            Outcome::Rejected(Reason::new("MessageRejected", "no"))
+        }
+    });
+    assert!(handle(&world, vec![job("a")]).await.is_empty());
+    assert_eq!(world.row("a").state, State::Failed);
+    let letter = moved_back(&job("a"), "MessageRejected");
+
+    // The cause remains: it is a letter again, once.
+    assert!(handle(&world, vec![letter.clone()]).await.is_empty());
+    assert!(handle(&world, vec![letter.clone()]).await.is_empty(), "its deletion was lost");
+    assert_eq!((world.sent().len(), world.letters().len()), (2, 2));
+
+    is_fixed.store(true, Ordering::Relaxed);
+    let again = moved_back(&letter, "MessageRejected");
+    world.ledger.calls.fail_operations(&["reopen"]);
+    assert_eq!(handle(&world, vec![again.clone()]).await, ["moved-moved-m-a"]);
+    world.ledger.calls.succeed();
+    assert!(handle(&world, vec![again.clone()]).await.is_empty());
+    assert_eq!(world.row("a").state, State::Sent);
+    assert!(handle(&world, vec![again]).await.is_empty());
+    assert_eq!((world.sent().len(), world.letters().len()), (3, 2), "already sent");
+}
+
+#[tokio::test(start_paused = true)]
+async fn letter_that_may_have_been_sent_is_sent_again_only_if_its_template_allows_it() {
+    let world = cautious_world().answering("a", Outcome::Ambiguous);
+    assert!(handle(&world, vec![receipt("a")]).await.is_empty());
+    let letter = moved_back(&receipt("a"), "outcome_unknown");
+    assert!(handle(&world, vec![letter]).await.is_empty());
+    assert_eq!(world.sent(), ["a"]);
+    let letters = world.letters();
+    let [_, kept] = &letters[..] else { panic!("{letters:?}") };
+    assert_eq!((kept.reason.code.as_str(), &kept.body), ("outcome_unknown", &receipt("a").body));
+    assert_eq!(world.row("a").state, State::Unknown);
+
+    let world = self::world();
+    let row = Row { unanswered: 6, ..Row::claimed("another's", MIDNIGHT, MIDNIGHT) };
+    world.ledger.rows().insert("b", row);
+    assert!(handle(&world, vec![job("b")]).await.is_empty());
+    assert_eq!(world.row("b").state, State::Unknown);
+    assert!(handle(&world, vec![moved_back(&job("b"), "outcome_unknown")]).await.is_empty());
+    assert_eq!(world.sent(), ["b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn letter_of_an_expired_job_is_sent_after_it_is_moved_back_unless_it_has_its_own_deadline() {
+    for (message, attempts) in [(code("a", 10), 0), (job("a"), 1)] {
+        let world = world();
+        let late = MIDNIGHT + Duration::from_hours(8 * 24);
+        let first = Received { sent_at: Some(MIDNIGHT), ..message.clone() };
+        assert!(handle_at(&world, late, vec![first]).await.is_empty());
+        assert_eq!(world.letters()[0].reason.code, "expired");
+        let letter = Received { sent_at: Some(late), ..moved_back(&message, "expired") };
+        assert!(handle_at(&world, late, vec![letter]).await.is_empty());
+        assert_eq!(world.sent().len(), attempts);
+        assert_eq!(world.letters().len(), 2 - attempts);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_job_that_is_enqueued_again_is_a_dead_letter_again() {
+    let reason = Reason::new("MessageRejected", "no");
+    let world = world().answering("a", Outcome::Rejected(reason));
+    assert!(handle(&world, vec![job("a")]).await.is_empty());
+    assert!(handle(&world, vec![job("a")]).await.is_empty());
+    assert_eq!(world.letters().len(), 1, "the message was delivered again");
+
+    let again = Received { sqs_message_id: "m-2".to_owned(), ..job("a") };
+    world.dead_letters.calls.fail();
+    assert_eq!(handle(&world, vec![again.clone()]).await, ["m-2"]);
+    world.dead_letters.calls.succeed();
+    assert!(handle(&world, vec![again]).await.is_empty());
+    assert_eq!(world.sent(), ["a"]);
+    let letters = world.letters();
+    let [_, kept] = &letters[..] else { panic!("{letters:?}") };
+    assert_eq!(
+        (kept.reason.code.as_str(), kept.sqs_message_id.as_str()),
+        ("MessageRejected", "m-2")
+    );
+    assert!(kept.reason.text.starts_with("the job was enqueued again"), "{}", kept.reason.text);
+    assert_eq!(kept.body, job("a").body);
+}
+
 #[tokio::test(start_paused = true)]
 async fn rejected_job_becomes_a_dead_letter_with_its_reason() {
     let reason = Reason::new("MessageRejected", "Address blacklisted.");
@@ -783,6 +964,47 @@ async fn batch_of_which_nothing_can_be_sent_is_returned_for_a_quarter_of_an_hour
     assert_eq!(world.cannot_send(&why, closing, batch).await, ["m-a", "b"]);
     assert!(world.sent().is_empty() && world.ledger.rows().is_empty());
     assert!(world.delays().values().all(|delay| *delay == HELD_FOR));
+}
+
+#[tokio::test(start_paused = true)]
+async fn batch_stops_when_attempts_fail_one_after_the_other() {
+    for outcome in [transient(), Outcome::Ambiguous] {
+        let world = world().deciding(move |_| outcome.clone());
+        let batch = (0..40).map(|n| job(&n.to_string())).collect();
+        assert_eq!(handle(&world, batch).await.len(), 40);
+        let attempts = u32::try_from(world.sent().len()).unwrap();
+        assert_eq!(attempts, MAX_FAILURES_IN_A_ROW, "the provider is down");
+        let tried = world.ledger.rows().iter().filter(|(_, row)| row.attempts > 0).count();
+        assert_eq!(tried, world.sent().len());
+    }
+    // A single failure now and then stops nothing.
+    let seen = Mutex::new(0);
+    let world = world().deciding(move |_| {
+        let mut seen = seen.lock().unwrap();
+        *seen += 1;
+        if *seen % 5 == 0 { accepted() } else { transient() }
+    });
+    handle(&world, (0..40).map(|n| job(&n.to_string())).collect()).await;
+    assert_eq!(world.sent().len(), 40);
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttled_batch_of_a_large_plan_is_held_back_and_not_hidden_beside_the_next_one() {
+    let world = world().answering("0", Outcome::Throttled);
+    let settings = sizing::WorkerSettings {
+        limit: pacer::SendLimit::new(100_000).unwrap(),
+        slots: pacer::Slots::new(67).unwrap(),
+        ..crate::testing::world::settings()
+    };
+    let batch: Vec<_> = (0..991).map(|n| job(&n.to_string())).collect();
+    let (began, now) = (Instant::now(), MIDNIGHT + Duration::from_hours(1));
+    let share = settings.check().unwrap();
+    let invocation = invocation("request", share, now, Duration::from_mins(1));
+    world.handle(&invocation, batch).await;
+    let held_back = began.elapsed();
+    assert!(held_back >= retry::FIRST_DELAY && held_back < Duration::from_secs(41));
+    let hidden = world.delays().values().filter(|delay| !delay.is_zero()).count();
+    assert!(hidden <= 1 + CLAIMS_AHEAD + 7, "only what has a back-off of its own: {hidden}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ mod classify;
 
 use std::error::Error;
 
-use adapters::ses_tags;
+use adapters::{connections::Connections, ses_tags};
 use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_sesv2::{
     Client,
@@ -25,14 +25,22 @@ use classify::{Failure, classify};
 /// Sends through SES. Needs `ses:SendEmail` on the identity and the configuration set.
 #[derive(Debug, Clone)]
 pub struct Ses {
-    client: Client,
+    mail: Mail,
     sender: EmailAddress,
     configuration_set: String,
 }
 
+/// A client of SES, and its connections, which no other client shares.
+#[derive(Debug, Clone)]
+pub struct Mail {
+    pub client: Client,
+    pub connections: Connections,
+}
+
 /// A client that makes one HTTP attempt per call: a permit of the pacer is one attempt, and the SDK's own
 /// retries would make it three (by default it retries throttles and 5xx).
-pub fn client(sdk: &SdkConfig) -> Client {
+pub fn client(sdk: &SdkConfig) -> Mail {
+    let connections = Connections::default();
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(adapters::clients::CONNECT_TIMEOUT)
         .read_timeout(SES_ATTEMPT_TIMEOUT)
@@ -42,22 +50,28 @@ pub fn client(sdk: &SdkConfig) -> Client {
     let config = aws_sdk_sesv2::config::Builder::from(sdk)
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts)
+        .http_client(connections.clone())
         .build();
-    Client::from_conf(config)
+    Mail { client: Client::from_conf(config), connections }
 }
 
 impl Ses {
-    pub fn new(client: Client, sender: EmailAddress, configuration_set: String) -> Self {
-        Self { client, sender, configuration_set }
+    pub fn new(mail: Mail, sender: EmailAddress, configuration_set: String) -> Self {
+        Self { mail, sender, configuration_set }
     }
 }
 
 impl Mailer for Ses {
+    fn leave_connections(&self) {
+        self.mail.connections.renew();
+    }
+
     async fn send(&self, id: &JobId, to: &EmailAddress, message: &Message) -> Outcome {
         let Ok((content, tag)) = content(id, message) else {
             return classify(Failure::NotSent, &self.sender, to);
         };
         let sent = self
+            .mail
             .client
             .send_email()
             .from_email_address(self.sender.for_provider())
@@ -71,7 +85,14 @@ impl Mailer for Ses {
             Ok(accepted) => {
                 Outcome::Accepted { ses_message_id: accepted.message_id.unwrap_or_default() }
             }
-            Err(error) => classify(failure(&error), &self.sender, to),
+            Err(error) => {
+                let outcome = classify(failure(&error), &self.sender, to);
+                // Over HTTP/2 all sends share a connection. If it is dead, it must fail no other send.
+                if outcome == Outcome::Ambiguous {
+                    self.mail.connections.renew();
+                }
+                outcome
+            }
         }
     }
 }

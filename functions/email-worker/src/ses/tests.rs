@@ -29,7 +29,8 @@ async fn send(rule: &Rule) -> Outcome {
 async fn send_as(id: &str, to: &str, rule: &Rule) -> Outcome {
     let client = mock_client!(aws_sdk_sesv2, RuleMode::Sequential, [rule], |config| config
         .retry_config(RetryConfig::disabled()));
-    let ses = Ses::new(client, "courses@example.com".parse().unwrap(), "events".to_owned());
+    let mail = Mail { client, connections: Connections::default() };
+    let ses = Ses::new(mail, "courses@example.com".parse().unwrap(), "events".to_owned());
     let message = Message {
         subject: "Hi".parse().unwrap(),
         text: "Hello".to_owned(),

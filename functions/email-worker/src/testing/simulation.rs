@@ -25,8 +25,9 @@ use email::{
     retry::{MAX_RECEIVES, MAX_UNANSWERED},
     testing::{MemoryProvider, mailer::accepted},
 };
-use pacer::SendLimit;
-use sizing::WorkerSettings;
+use futures_util::future::join_all;
+use pacer::{SendLimit, Window};
+use sizing::{DEFAULT_LATENCY, Plan, WorkerSettings};
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -37,10 +38,16 @@ const DAY: Duration = Duration::from_hours(24);
 /// template.yaml's, as a multiple of `WorkerTimeout`.
 const VISIBILITY_TIMEOUTS: u32 = 6;
 
+/// SQS's quota of messages that were received and are not deleted. Beyond it, SQS delivers nothing.
+const MAX_IN_FLIGHT: usize = 120_000;
+
 /// An SQS queue, which delivers messages in no particular order.
 struct Queue {
     began: Instant,
+    visible: Vec<usize>,
+    /// The hidden messages.
     waiting: BTreeSet<(Instant, usize)>,
+    max_in_flight: usize,
     messages: HashMap<usize, Message>,
     /// The number of messages that were ever put on it.
     put: usize,
@@ -63,7 +70,9 @@ impl Queue {
     fn new(began: Instant) -> Self {
         Self {
             began,
+            visible: Vec::new(),
             waiting: BTreeSet::new(),
+            max_in_flight: 0,
             messages: HashMap::new(),
             put: 0,
             dead: Vec::new(),
@@ -77,7 +86,7 @@ impl Queue {
         for job in jobs {
             let id = self.put;
             self.put += 1;
-            self.waiting.insert((visible_at, id));
+            self.visible.push(id);
             let message = Message {
                 job,
                 sent_at: visible_at,
@@ -92,14 +101,17 @@ impl Queue {
     fn receive(&mut self, settings: &WorkerSettings, at: OffsetDateTime) -> Vec<(usize, Received)> {
         let batch_size = settings.batch_size as usize;
         let now = Instant::now();
-        let visible: Vec<usize> =
-            self.waiting.iter().take_while(|(at, _)| *at <= now).map(|&(_, id)| id).collect();
-        // A random part of the visible messages: SQS keeps no order.
-        self.draws.write_u8(0);
-        let draw = usize::try_from(self.draws.finish() >> 32).unwrap_or(0);
-        let start = draw % (visible.len().saturating_sub(batch_size) + 1);
+        while let Some(&(at, id)) = self.waiting.first().filter(|(at, _)| *at <= now) {
+            self.waiting.remove(&(at, id));
+            self.visible.push(id);
+        }
+        let room = MAX_IN_FLIGHT - self.waiting.len();
         let mut batch = Vec::new();
-        for &id in visible.iter().skip(start).take(batch_size) {
+        for _ in 0..batch_size.min(room).min(self.visible.len()) {
+            // A random one: SQS keeps no order.
+            self.draws.write_u8(0);
+            let draw = usize::try_from(self.draws.finish() >> 32).unwrap_or(0);
+            let id = self.visible.swap_remove(draw % self.visible.len());
             self.hide(id, settings.timeout * VISIBILITY_TIMEOUTS);
             let Some(message) = self.messages.get_mut(&id) else { continue };
             message.receives += 1;
@@ -118,6 +130,7 @@ impl Queue {
             };
             batch.push((id, received));
         }
+        self.max_in_flight = self.max_in_flight.max(self.waiting.len());
         batch
     }
 
@@ -135,7 +148,11 @@ impl Queue {
     }
 
     fn next(&self) -> Option<Instant> {
-        self.waiting.first().map(|&(at, _)| at)
+        if self.visible.is_empty() {
+            self.waiting.first().map(|&(at, _)| at)
+        } else {
+            Some(Instant::now())
+        }
     }
 }
 
@@ -278,17 +295,20 @@ impl Simulation {
         let all = (0..jobs).map(|n| job_to_its_own_recipient(&format!("job-{n}")));
         self.queue.lock().unwrap().put(all);
         tokio::select! {
-            _ = async { tokio::join!(self.slot(), self.slot()) } => {}
+            _ = join_all((0..self.settings.slots.get()).map(|_| self.slot())) => {}
             () = ends => unreachable!("it never ends"),
         }
         let took = self.began.elapsed();
         let queue = self.queue.lock().unwrap();
         println!(
-            "{what}: {jobs} jobs in {:.1} h, {} invocations, at most {} receives per message",
+            "{what}: {jobs} jobs in {:.2} h, {} invocations, at most {} receives per message and {} \
+             in flight",
             took.as_secs_f64() / 3600.0,
             self.invocations.load(Ordering::Relaxed),
             queue.max_receives,
+            queue.max_in_flight,
         );
+        assert!(queue.max_in_flight < MAX_IN_FLIGHT, "{what}: SQS delivers nothing more");
         assert!(queue.dead.is_empty(), "{what}: {} became dead letters", queue.dead.len());
         (took, queue.max_receives)
     }
@@ -502,4 +522,28 @@ async fn with_batches_a_thousand_times_too_large_every_job_is_sent_once() {
     // One email per interval and slot, and the time until the next one is visible.
     assert!(took < Duration::from_mins(66 * 1_500 / 60 / 2), "{took:?}");
     assert!(receives < 50, "{receives}");
+}
+
+/// A backlog with the plan for this limit per minute, while the provider refuses everything for a while.
+async fn large_plan(limit: u32, jobs: usize, refusal: Outcome) {
+    const OUTAGE: Duration = Duration::from_secs(100);
+    let what = format!("{limit} per minute, {}", refusal.name());
+    let weather = move |now, _| if now < OUTAGE { refusal.clone() } else { accepted() };
+    let mut simulation = Simulation::new(weather);
+    let (limit, window) = (SendLimit::new(limit).unwrap(), Window::from_secs(60).unwrap());
+    simulation.settings = Plan::new(limit, window, DEFAULT_LATENCY).unwrap().settings();
+    let (took, _) = simulation.run(&what, jobs, OUTAGE).await;
+    // Few jobs have several attempts behind them, and wait for the longest back-off.
+    assert!(took < OUTAGE + Duration::from_mins(10), "{what}: {took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn plan_for_30_000_per_minute_stays_below_the_in_flight_quota() {
+    large_plan(30_000, 40_000, Outcome::Throttled).await;
+    large_plan(30_000, 40_000, Outcome::Transient { code: "503".to_owned() }).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn plan_for_100_000_per_minute_stays_below_the_in_flight_quota() {
+    large_plan(100_000, 130_000, Outcome::Throttled).await;
 }

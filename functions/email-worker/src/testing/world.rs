@@ -178,6 +178,7 @@ pub(crate) fn message(sqs_message_id: &str, body: &str) -> Received {
         sent_at: None,
         first_received_at: None,
         trace: None,
+        was_letter: None,
     }
 }
 

@@ -39,8 +39,8 @@ impl fmt::Display for LeftReason {
             }
             Self::MayHaveBeenSent => write!(
                 f,
-                "it may have been sent; to send it anyway, select it by --id or by \
-                 --reason {OUTCOME_UNKNOWN}"
+                "it may have been sent; to send it anyway, select it by --id, by \
+                 --reason {OUTCOME_UNKNOWN}, or by --all --even-if-sent"
             ),
             Self::IdReused => f.write_str(
                 "another email has its id, and it would become a dead letter again; enqueue it under \
@@ -75,12 +75,28 @@ pub(super) enum Decision<'a> {
     Leave(LeftReason),
 }
 
-/// `state` is the job's state in the ledger, if it has an entry.
+/// What the ledger knows of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) state: State,
+    /// An attempt was announced and not settled. Its worker may have died after the request had left, whatever the
+    /// letter's code is.
+    pub(super) announced: bool,
+}
+
+impl From<State> for Known {
+    fn from(state: State) -> Self {
+        Self { state, announced: false }
+    }
+}
+
+/// `known` is `None` if the ledger has no entry of the job.
 pub(super) fn decide<'a>(
     letter: &'a Letter,
     selection: &Selection,
-    state: Option<State>,
+    known: Option<Known>,
 ) -> Decision<'a> {
+    let state = known.map(|known| known.state);
     let job_id = match &letter.job {
         Err(why) => return Decision::Leave(LeftReason::Malformed(why.to_string())),
         Ok(job_id) => job_id,
@@ -90,7 +106,9 @@ pub(super) fn decide<'a>(
         return Decision::Leave(LeftReason::IdReused);
     }
     // An older letter of a job may be about an earlier attempt than the ledger's entry.
-    let may_be_second = letter.error_code() == OUTCOME_UNKNOWN || state == Some(State::Unknown);
+    let may_be_second = letter.error_code() == OUTCOME_UNKNOWN
+        || state == Some(State::Unknown)
+        || known.is_some_and(|known| known.announced);
     if may_be_second && !selection.allows_second_email() {
         return Decision::Leave(LeftReason::MayHaveBeenSent);
     }
@@ -124,19 +142,36 @@ mod tests {
             // An older letter of a job that was retried later.
             (&rejected, Some(State::Unknown)),
         ] {
-            assert_eq!(decide(letter, &all, known), leave);
+            assert_eq!(decide(letter, &all, known.map(Known::from)), leave);
         }
-        assert_eq!(decide(&rejected, &by_other_code, Some(State::Unknown)), leave);
+        assert_eq!(decide(&rejected, &by_other_code, Some(State::Unknown.into())), leave);
         for selection in [&named, &by_code] {
             assert!(matches!(
-                decide(&unknown, selection, Some(State::Unknown)),
+                decide(&unknown, selection, Some(State::Unknown.into())),
                 Decision::Send { may_be_second: true, .. }
             ));
         }
         assert_eq!(
-            decide(&unknown, &named, Some(State::Bounced)),
+            decide(&unknown, &named, Some(State::Bounced.into())),
             Decision::Delete(State::Bounced)
         );
+    }
+
+    #[test]
+    fn announced_attempt_that_was_not_settled_is_not_made_again_without_asking() {
+        let killed = letter("m", "a", "too_many_receives");
+        let known = Some(Known { state: State::Sending, announced: true });
+        let leave = Decision::Leave(LeftReason::MayHaveBeenSent);
+        assert_eq!(decide(&killed, &Selection::All, known), leave);
+        let by_code = Selection::Reason("too_many_receives".to_owned());
+        assert_eq!(decide(&killed, &by_code, known), leave);
+        for asked in [Selection::AllEvenIfSent, Selection::Ids(vec!["a".to_owned()])] {
+            let decision = decide(&killed, &asked, known);
+            assert!(matches!(decision, Decision::Send { may_be_second: true, .. }), "{asked:?}");
+        }
+        let unannounced = Some(State::Sending.into());
+        let decision = decide(&killed, &Selection::All, unannounced);
+        assert!(matches!(decision, Decision::Send { may_be_second: false, .. }));
     }
 
     #[test]
@@ -144,7 +179,7 @@ mod tests {
         let reused = letter("m", "a", ID_REUSED);
         for selection in [Selection::All, Selection::Ids(vec!["a".to_owned()])] {
             for state in State::ALL.map(Some).into_iter().chain([None]) {
-                let decision = decide(&reused, &selection, state);
+                let decision = decide(&reused, &selection, state.map(Known::from));
                 assert_eq!(decision, Decision::Leave(LeftReason::IdReused));
             }
         }

@@ -18,7 +18,10 @@ use crate::{
     text::{letters, on_one_line, without_addresses},
 };
 
-use self::redriver::{LetterOutcome, Redriver};
+use self::{
+    decision::LeftReason,
+    redriver::{LetterOutcome, Redriver},
+};
 use super::{
     letter::Letter,
     output::Output,
@@ -36,6 +39,8 @@ struct Totals {
     may_be_second: usize,
     already_sent: usize,
     left: usize,
+    /// Of those left.
+    may_have_been_sent: usize,
 }
 
 impl Totals {
@@ -46,25 +51,33 @@ impl Totals {
                 self.may_be_second += usize::from(*may_be_second);
             }
             LetterOutcome::AlreadySent(_) => self.already_sent += 1,
-            LetterOutcome::Left(_) => self.left += 1,
+            LetterOutcome::Left(why) => {
+                self.left += 1;
+                self.may_have_been_sent += usize::from(*why == LeftReason::MayHaveBeenSent);
+            }
         }
     }
 
     fn summary(&self, apply: bool) -> String {
-        let Self { redriven, may_be_second, already_sent, left } = self;
+        let Self { redriven, may_be_second, already_sent, left, may_have_been_sent } = self;
         let second = if *may_be_second > 0 {
             format!(" ({may_be_second} of them may be sent a second time)")
         } else {
             String::new()
         };
+        let unsure = if *may_have_been_sent > 0 {
+            format!(" ({may_have_been_sent} of them may have been sent)")
+        } else {
+            String::new()
+        };
         if apply {
             format!(
-                "redriven: {}{second}; deleted as already sent: {already_sent}; left: {left}",
+                "redriven: {}{second}; deleted as already sent: {already_sent}; left: {left}{unsure}",
                 letters(*redriven)
             )
         } else {
             format!(
-                "would redrive {}{second}, delete {already_sent} as already sent, and leave {left}; \
+                "would redrive {}{second}, delete {already_sent} as already sent, and leave {left}{unsure}; \
                  nothing was changed, --apply makes the changes",
                 letters(*redriven)
             )

@@ -4,7 +4,7 @@ use std::{cell::RefCell, collections::HashSet};
 
 use email::{
     JobId,
-    ledger::{Reopen, Reopened, State, Timeline},
+    ledger::{Entry, Reopen, Reopened, State, Timeline},
 };
 
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
     outcome::Failure,
 };
 
-use super::decision::{Decision, LeftReason, decide};
+use super::decision::{Decision, Known, LeftReason, decide};
 
 /// What was done with a letter. In a dry run: what would be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,11 +64,11 @@ where
         letter: &Letter,
         received: &ReceivedLetters<'_, impl DeadLetterQueue>,
     ) -> Result<LetterOutcome, Failure> {
-        let state = match &letter.job {
+        let known = match &letter.job {
             Err(_) => None,
-            Ok(job_id) => self.state(job_id).await?,
+            Ok(job_id) => self.known(job_id).await?,
         };
-        let (job_id, may_be_second) = match decide(letter, self.selection, state) {
+        let (job_id, may_be_second) = match decide(letter, self.selection, known) {
             Decision::Leave(why) => return Ok(LetterOutcome::Left(why)),
             Decision::Delete(state) => return self.delete(letter, received, state).await,
             Decision::Send { job_id, may_be_second } => (job_id, may_be_second),
@@ -98,10 +98,12 @@ where
         Ok(LetterOutcome::Left(LeftReason::NotDeleted(why)))
     }
 
-    async fn state(&self, job_id: &JobId) -> Result<Option<State>, CallFailed> {
+    async fn known(&self, job_id: &JobId) -> Result<Option<Known>, CallFailed> {
         let entry = self.ledger.find(job_id).await;
         let entry = entry.map_err(|error| CallFailed::other("reading a job in the ledger", &error));
-        Ok(entry?.map(|entry| entry.state))
+        let known =
+            |entry: Entry| Known { state: entry.state, announced: entry.announced.is_some() };
+        Ok(entry?.map(known))
     }
 
     async fn reopen(&self, job_id: &JobId) -> Result<Reopened, CallFailed> {

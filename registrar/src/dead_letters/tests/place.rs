@@ -149,7 +149,9 @@ impl Place {
             let token = "a worker's".to_owned();
             let until = NOW + Duration::from_secs(90);
             let mut rows = self.ledger.rows();
-            let claim = Claim { job_id: job_id.clone(), token, content, at: NOW, until };
+            let sqs_message_id = "m".to_owned();
+            let claim =
+                Claim { job_id: job_id.clone(), token, sqs_message_id, content, at: NOW, until };
             if let Claimed::Granted(_) = rows.claim(&claim) {
                 rows.mark_sent(&job_id, "m", NOW);
                 lock(&self.sent).push(job_id);

@@ -1,6 +1,7 @@
 //! Stand-ins for the services that a worker calls, in memory.
 
 mod dynamodb;
+mod enrollments;
 mod expression;
 mod lambda;
 mod ses;
@@ -12,6 +13,7 @@ use hyper::Method;
 
 pub(crate) use dynamodb::LEDGER;
 pub use dynamodb::{Change, Table};
+pub use enrollments::{COURSES, ENROLLMENTS, EnrollmentServices, Latency};
 pub use lambda::{Function, Runtime};
 pub use ses::{Arrival, EnvironmentId, Provider, Sender};
 pub use sqs::{Body, DeadLetter, Queue, Receipt};

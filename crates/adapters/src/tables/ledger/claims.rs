@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::{
 use email::{
     JobId,
     dead_letter::Reason,
-    ledger::{Claim, Claimed, Entry, Grant, Ledger, State, Used},
+    ledger::{Claim, Claimed, Entry, Finished, Grant, Ledger, State, Used},
 };
 use serde::Deserialize;
 use time::OffsetDateTime;
@@ -135,7 +135,7 @@ impl Ledger for EmailsTable {
                 "SET #state = :sent, ses_message_id = :ses_message_id, sent_at = :at, \
                  expires_at = :expires_at \
                  REMOVE claim_token, claimed_until, announced, unanswered, last_failure, \
-                 error_code, reason, failed_at, message_id", // an earlier name of ses_message_id
+                 error_code, reason, failed_at, failed_message, message_id", // an earlier name of ses_message_id
             )
             .condition_expression(format!(
                 "attribute_not_exists(job_id) OR {}",
@@ -195,7 +195,7 @@ impl EmailsTable {
             .update(&claim.job_id, at)
             .update_expression(
                 "SET #state = :state, error_code = :code, reason = :reason, failed_at = :at, \
-                 expires_at = :expires_at \
+                 failed_message = :message, expires_at = :expires_at \
                  REMOVE claim_token, claimed_until, announced, last_failure ADD unanswered :answered",
             )
             .condition_expression("#state = :sending AND claim_token = :token")
@@ -203,6 +203,7 @@ impl EmailsTable {
             .expression_attribute_values(":token", text(&claim.token))
             .expression_attribute_values(":state", text(state.name()))
             .expression_attribute_values(":answered", number(answered))
+            .expression_attribute_values(":message", text(&claim.sqs_message_id))
             .expression_attribute_values(":code", text(&reason.code))
             .expression_attribute_values(":reason", text(&reason.text))
             .expression_attribute_values(":at", timestamp(at)?)
@@ -218,7 +219,11 @@ fn refused(claim: &Claim, found: Found) -> Result<Claimed, Unavailable> {
         return Ok(Claimed::IdReused);
     }
     match found.state {
-        State::Failed | State::Unknown => Ok(Claimed::AlreadyFailed),
+        State::Failed | State::Unknown => Ok(Claimed::AlreadyFailed(Finished {
+            state: found.state,
+            code: found.error_code,
+            sqs_message_id: found.failed_message,
+        })),
         State::Sending | State::Suppressed => {
             Ok(Claimed::InProgress { until: end_of_claim(&found)? })
         }

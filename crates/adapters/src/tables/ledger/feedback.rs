@@ -32,7 +32,7 @@ impl RecordFeedback for EmailsTable {
                        sent_at = if_not_exists(sent_at, :sent_at)"
             .to_owned();
         let mut remove = "claim_token, claimed_until, announced, unanswered, last_failure, \
-                          error_code, reason, failed_at, message_id"
+                          error_code, reason, failed_at, failed_message, message_id"
             .to_owned();
         // The time of an acceptance is `sent_at`.
         let is_result = *event != Event::Sent;

@@ -43,6 +43,11 @@ struct Found {
     /// Missing in entries of earlier versions.
     #[serde(default)]
     content_digest: Option<ContentDigest>,
+    #[serde(default)]
+    error_code: Option<String>,
+    /// The message whose dead letter was stored.
+    #[serde(default)]
+    failed_message: Option<String>,
 }
 
 impl EmailsTable {

@@ -24,7 +24,8 @@ impl Reopen for EmailsTable {
             .update_expression(
                 "SET #state = :sending, claimed_until = :never, reopened_at = :at, \
                  expires_at = :expires_at \
-                 REMOVE claim_token, announced, unanswered, last_failure, error_code, reason, failed_at",
+                 REMOVE claim_token, announced, unanswered, last_failure, error_code, reason, failed_at, \
+                 failed_message",
             )
             // A claim that expired may have left an announced attempt.
             .condition_expression(

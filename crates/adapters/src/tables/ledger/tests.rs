@@ -10,7 +10,7 @@ use email::{
     Job,
     dead_letter::Reason,
     feedback::{Event, Feedback, RecordFeedback, Recorded},
-    ledger::{Claim, Claimed, Entry, Grant, Ledger, Reopen, Reopened, Used},
+    ledger::{Claim, Claimed, Entry, Finished, Grant, Ledger, Reopen, Reopened, Used},
 };
 use serde_json::json;
 use time::format_description::well_known::Rfc3339;
@@ -31,6 +31,7 @@ fn claim() -> Claim {
     Claim {
         job_id: "a-1".parse().unwrap(),
         token: "mine".to_owned(),
+        sqs_message_id: "m-1".to_owned(),
         content: digest("Hello"),
         at: NOW,
         until: NOW + Duration::from_secs(90),
@@ -77,13 +78,21 @@ async fn granted_claim_returns_the_number_of_attempts() {
     assert_eq!(claimed, Claimed::Granted(grant));
 }
 
+fn finished(state: State, code: Option<&str>, sqs_message_id: Option<&str>) -> Claimed {
+    let (code, sqs_message_id) = (code.map(str::to_owned), sqs_message_id.map(str::to_owned));
+    Claimed::AlreadyFailed(Finished { state, code, sqs_message_id })
+}
+
 #[tokio::test]
 async fn refused_claim_returns_the_reason() {
     for (item, expected) in [
         (json!({"state": "sent"}), Claimed::AlreadySent),
         (json!({"state": "delivered"}), Claimed::AlreadySent),
-        (json!({"state": "failed"}), Claimed::AlreadyFailed),
-        (json!({"state": "unknown"}), Claimed::AlreadyFailed),
+        (json!({"state": "failed"}), finished(State::Failed, None, None)),
+        (
+            json!({"state": "unknown", "error_code": "outcome_unknown", "failed_message": "m-0"}),
+            finished(State::Unknown, Some("outcome_unknown"), Some("m-0")),
+        ),
         (
             json!({"state": "sending", "claimed_until": 5_000}),
             Claimed::InProgress { until: NOW + Duration::from_secs(5) },

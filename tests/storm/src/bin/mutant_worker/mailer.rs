@@ -28,6 +28,10 @@ impl MutantMailer {
 }
 
 impl Mailer for MutantMailer {
+    fn leave_connections(&self) {
+        self.ses.leave_connections();
+    }
+
     async fn send(&self, id: &JobId, to: &EmailAddress, message: &Message) -> Outcome {
         match self.mutation {
             Mutation::HiddenRetry => match self.ses.send(id, to, message).await {

@@ -42,10 +42,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let mutation = Mutation::from_env()?;
     let config = Config::read(&Environment::process())?;
     let sdk = adapters::clients::load_config().await;
-    let mail = match mutation {
-        Mutation::SdkRetries => aws_sdk_sesv2::Client::new(&sdk),
-        _ => ses::client(&sdk),
-    };
+    let mut mail = ses::client(&sdk);
+    if mutation == Mutation::SdkRetries {
+        mail.client = aws_sdk_sesv2::Client::new(&sdk);
+    }
     let share = Pace::start(config.settings.clone(), ses::Account::new(&sdk)).await.share()?;
     let deployed = Worker::<Deployed>::new(&sdk, mail, config);
     let worker = Worker {

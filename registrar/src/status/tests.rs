@@ -1,0 +1,142 @@
+//! The rules of `status`, and the screen.
+
+use std::time::Duration;
+
+use email::hold::{HoldCause, Holds, MachineHold, OperatorHold};
+use time::OffsetDateTime;
+
+use super::{
+    concerns::{concerns, drained_at},
+    facts::{Alarm, Api, Facts},
+    report,
+};
+use crate::{
+    account::Account,
+    dead_letters::FoundLetter,
+    sending::{Depth, Pace, Sending},
+};
+
+const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+/// A stack with a backlog of 600 jobs, and nothing wrong.
+fn fine() -> Facts {
+    let pace = Pace::new(
+        "300".parse().unwrap(),
+        "60".parse().unwrap(),
+        "250".parse().unwrap(),
+        "2".parse().unwrap(),
+        None,
+    );
+    let depth = Depth { visible: 500, hidden: 100, delayed: 0 };
+    Facts {
+        stack: "registrar".into(),
+        now: NOW,
+        api: Api::Responded { status: 200, milliseconds: 12 },
+        sending: Sending {
+            holds: Holds::default(),
+            event_source_on: true,
+            depth,
+            pace: pace.unwrap(),
+        },
+        account: Some(Account {
+            max_send_rate: Some(14.0),
+            daily_quota: Some(50_000.0),
+            sent_last_24_hours: 812.0,
+            is_in_sandbox: false,
+            sending_enabled: true,
+            is_shut_down: false,
+        }),
+        sent_per_minute: Some(150.0),
+        dead_letters: Depth::default(),
+        feedback_dead_letters: Depth::default(),
+        recent_failures: Vec::new(),
+        alarms: Vec::new(),
+    }
+}
+
+fn alarm(name: &str) -> Alarm {
+    Alarm { name: name.into(), since: None, about: "something failed".into() }
+}
+
+#[test]
+fn backlog_alone_needs_nobody_and_drains_at_the_limit() {
+    assert_eq!(concerns(&fine()), [""; 0]);
+    assert_eq!(drained_at(&fine()), Some(NOW + Duration::from_millis(120_500)));
+}
+
+/// What makes a stack need a person.
+type Change<'a> = &'a dyn Fn(&mut Facts);
+
+#[test]
+fn each_trouble_is_a_concern() {
+    let two = Depth { visible: 2, ..Depth::default() };
+    let held = |machine, operator| Holds { machine, operator, ..Holds::default() };
+    let machine = |cause| Some(MachineHold::new(cause, NOW));
+    let operator = Some(OperatorHold { reason: "moving".into(), since: NOW });
+    let troubles: [(Change<'_>, &str); 11] = [
+        (&|facts| facts.api = Api::Responded { status: 503, milliseconds: 9 }, "503"),
+        (&|facts| facts.api = Api::Silent { error: "refused".into() }, "did not respond"),
+        (&|facts| facts.account.as_mut().unwrap().is_shut_down = true, "suspended the account"),
+        (&|facts| facts.account.as_mut().unwrap().sending_enabled = false, "paused"),
+        (&|facts| facts.sending.holds = held(None, operator.clone()), "moving"),
+        (
+            &|facts| facts.sending.holds = held(machine(HoldCause::AccountSuspended), None),
+            "suspended",
+        ),
+        (&|facts| facts.sending.event_source_on = false, "by other means"),
+        (&|facts| facts.dead_letters = two, "2 letters: `registrar dead-letters list`"),
+        (&|facts| facts.feedback_dead_letters = two, "dead delivery events, 2 letters"),
+        (&|facts| facts.alarms = vec![alarm("ResumerErrorAlarm")], "ResumerErrorAlarm: something"),
+        (&|facts| facts.sending.depth.visible = 7_000_000, "longer than the week"),
+    ];
+    for (change, text) in troubles {
+        let mut facts = fine();
+        change(&mut facts);
+        let concerns = concerns(&facts);
+        assert!(matches!(&concerns[..], [one] if one.contains(text)), "{text}: {concerns:?}");
+    }
+}
+
+#[test]
+fn hold_for_the_daily_quota_needs_nobody_and_leaves_the_drain_time_open() {
+    let mut facts = fine();
+    let machine = MachineHold::new(HoldCause::DailyQuota, NOW);
+    facts.sending.holds = Holds { machine: Some(machine), ..Holds::default() };
+    facts.sending.event_source_on = false;
+    facts.alarms = vec![alarm("EmailHeldAlarm")];
+    assert_eq!(concerns(&facts), [""; 0]);
+    assert_eq!(drained_at(&facts), None);
+}
+
+#[test]
+fn screen_has_every_figure_and_json_the_same() {
+    let mut facts = fine();
+    facts.dead_letters.visible = 1;
+    facts.recent_failures = vec![FoundLetter {
+        id: "job-1".into(),
+        code: "MessageRejected".into(),
+        reason: "refused".into(),
+        at: Some(NOW),
+    }];
+    let concerns = concerns(&facts);
+    let mut screen = Vec::new();
+    report::write_screen(&facts, &concerns, &mut screen).unwrap();
+    let screen = String::from_utf8(screen).unwrap();
+    for part in [
+        "200 in 12 ms",
+        "600 jobs: 500 ready, 100 with a worker",
+        "300 in any 60 s; 299 per minute at most",
+        "150 per minute in the last 5 minutes (50%); 812 of 50000 in the last 24 hours",
+        "1970-01-01T00:02:00Z, in about 2 min",
+        "1 emails, 0 delivery events",
+        "job-1  MessageRejected  refused",
+        "needs a person\n  dead emails, 1 letter",
+    ] {
+        assert!(screen.contains(part), "no {part:?} in\n{screen}");
+    }
+    let json = report::json(&facts, &concerns, &["a note".to_owned()]);
+    assert_eq!(json["queue"]["visible"], 500);
+    assert_eq!(json["empty_by"], "1970-01-01T00:02:00Z");
+    assert_eq!(json["needs_person"].as_array().unwrap().len(), 1);
+    assert_eq!(json["notes"][0], "a note");
+}
