@@ -2,19 +2,23 @@
 
 use std::time::Duration;
 
-use email::dead_letter::{EXPIRED, ID_REUSED, JOB_TOO_LARGE, OUTCOME_UNKNOWN};
+use email::dead_letter::{
+    EXPIRED, ID_REUSED, INVALID_DATA, JOB_TOO_LARGE, OUTCOME_UNKNOWN, UNKNOWN_TEMPLATE,
+    UNKNOWN_VERSION,
+};
 use pacer::Share;
 use time::OffsetDateTime;
 
 /// The codes of our own dead letters. SES's codes are not ours to bound.
-const KINDS: [&str; 7] = [
+const KINDS: [&str; 8] = [
     EXPIRED,
     ID_REUSED,
     JOB_TOO_LARGE,
     OUTCOME_UNKNOWN,
-    "invalid_data",
+    INVALID_DATA,
+    UNKNOWN_TEMPLATE,
+    UNKNOWN_VERSION,
     "malformed_job",
-    "unknown_template",
 ];
 
 /// A dead letter's code as a dimension of a metric: one of a few.

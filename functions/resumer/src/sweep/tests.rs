@@ -8,12 +8,12 @@ use email::{
     queue::{EnqueueEmail, EnqueueEmails, NotEnqueued, TracedJob},
 };
 use enrollment::{
-    Course, Deadline, EnrollRequest, Enrollment, enroll as request_enrollment,
+    Course, Deadline, EnrollError, EnrollRequest, Enrollment, enroll as request_enrollment,
     enrollment::EnrollmentState,
     ports::InsertEnrollment,
     testing::{Bank, Dependency, InMemory, JobFault, World},
 };
-use invocation::trace;
+use invocation::trace::{self, TraceHeader};
 use serde_json::json;
 
 use super::*;
@@ -237,7 +237,11 @@ impl EnqueueEmail for TracedQueue {
 impl EnqueueEmails for TracedQueue {
     async fn enqueue_emails(&self, jobs: &[TracedJob]) -> Vec<Result<(), NotEnqueued>> {
         tokio::task::yield_now().await;
-        self.0.lock().unwrap().extend(jobs.iter().map(|traced| traced.trace.clone()));
+        // As the queue's adapter does.
+        let own = |traced: &TracedJob| traced.trace.as_deref().and_then(TraceHeader::parse);
+        let traces = jobs.iter().map(|traced| own(traced).or_else(trace::current));
+        let traces = traces.map(|trace| trace.map(|trace| trace.as_str().to_owned()));
+        self.0.lock().unwrap().extend(traces);
         jobs.iter().map(|_| Ok(())).collect()
     }
 }
@@ -296,7 +300,8 @@ async fn each_email_after_a_payment_belongs_to_the_trace_of_its_request() {
             ..EnrollRequest::from_fields(body.as_object().unwrap()).unwrap()
         };
         let deadline = Deadline::new(&|| Duration::from_secs(20));
-        request_enrollment(&world.ports(), request, NOW, deadline).await.unwrap();
+        let answer = request_enrollment(&world.ports(), request, NOW, deadline).await;
+        assert!(matches!(answer, Err(EnrollError::PaymentProcessing)), "{answer:?}");
     }
     world.bank_decides(true);
     assert_eq!(traces(&world, LATER).await, [None, None, Some(header(1)), Some(header(2))]);
