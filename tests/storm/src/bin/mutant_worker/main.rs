@@ -60,7 +60,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         breaker: deployed.breaker,
     };
     let mutant = Mutant::new(mutation, share, worker).await?;
-    lambda_runtime::run(service_fn(|event| mutant.handle(event))).await
+    Box::pin(lambda_runtime::run(service_fn(|event| mutant.handle(event)))).await
 }
 
 /// The worker's own parts, except for the mailer.
