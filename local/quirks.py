@@ -132,7 +132,7 @@ def batch_actions(statement: Statement) -> Statement:
     return {**statement, "Action": [*actions, *batches]}
 
 
-_BATCHED = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage")
+_BATCHED = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:SendMessage")
 
 
 @_instead_of(_unchanged)
