@@ -16,8 +16,8 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// Every third-party crate that production code depends on directly, and its purpose. Add a line for a
 /// new one only if it is maintained, has a permissive licence, and is worth its size in every function.
-const PRODUCTION_DEPENDENCIES: [(&str, &str); 40] = [
-    ("askama", "email templates, checked at compile time"),
+const PRODUCTION_DEPENDENCIES: [(&str, &str); 41] = [
+    ("askama", "email templates and pages of the console, checked at compile time"),
     ("aws-config", "region, credentials and endpoints, as in every AWS tool"),
     ("aws-sdk-cloudformation", "the command line finds the stack's outputs"),
     ("aws-sdk-cloudwatch", "hold-watch reads the alarms of the account's rates"),
@@ -31,7 +31,7 @@ const PRODUCTION_DEPENDENCIES: [(&str, &str); 40] = [
     ("aws-smithy-runtime-api", "the HTTP client's types"),
     ("aws-smithy-types", "the HTTP client's bodies in crates/stripe; base64"),
     ("aws_lambda_events", "the shape of SQS events"),
-    ("axum", "routes of the API"),
+    ("axum", "routes of the API and of the console"),
     ("clap", "the command line's arguments and help"),
     ("clap_complete", "completion of the command line in a shell"),
     ("flate2", "`registrar audit` reads compressed logs"),
@@ -46,6 +46,7 @@ const PRODUCTION_DEPENDENCIES: [(&str, &str); 40] = [
     ("lambda_http", "events of API Gateway as HTTP requests, and the responses"),
     ("lambda_runtime", "the functions on Lambda"),
     ("memchr", "`registrar audit` searches gigabytes of logs"),
+    ("ratatui", "`registrar top` draws in the terminal"),
     ("serde", "JSON and table items"),
     ("serde_dynamo", "table items"),
     ("serde_json", "JSON"),
@@ -56,7 +57,7 @@ const PRODUCTION_DEPENDENCIES: [(&str, &str); 40] = [
     ("time", "times, and RFC 3339"),
     ("tokio", "the runtime"),
     ("tracing", "log events and spans"),
-    ("uuid", "ids of enrollments (version 7)"),
+    ("uuid", "ids of enrollments (version 7); the console's token (version 4)"),
 ];
 
 /// Packages without production code.

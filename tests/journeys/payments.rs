@@ -158,7 +158,7 @@ async fn kill_during_payment(
     let function = stack.output("EnrollFunctionName");
     let killer = async {
         confirmed.await;
-        processes::kill_all(function);
+        processes::kill_all(function, &stack.description.endpoint);
     };
     let (response, ()) = tokio::join!(stack.buy(&student, course, payments::PAYS), killer);
     assert!(response.status >= 500, "{:?}", response.body);

@@ -17,12 +17,17 @@ pub struct Kill {
     pub at: SystemTime,
 }
 
-/// The processes of a function.
-pub fn of(function: &str) -> Vec<u32> {
-    let wanted = format!("AWS_LAMBDA_FUNCTION_NAME={function}");
+/// The processes of a function of the local AWS at this address. Another local AWS may have a function of the same name.
+fn of(function: &str, endpoint: &str) -> Vec<u32> {
+    // A function inherits the environment of its local AWS, the port that it listens on included.
+    let port = endpoint.rsplit(':').next().unwrap_or_default();
+    let wanted = [format!("AWS_LAMBDA_FUNCTION_NAME={function}"), format!("GATEWAY_PORT={port}")];
     let is_wanted = |process: &Path| {
         let environment = fs::read(process.join("environ")).unwrap_or_default();
-        environment.split(|&byte| byte == 0).any(|variable| variable == wanted.as_bytes())
+        let has = |wanted: &String| {
+            environment.split(|&byte| byte == 0).any(|variable| variable == wanted.as_bytes())
+        };
+        wanted.iter().all(has)
     };
     all().filter(|(_, process)| is_wanted(process)).map(|(id, _)| id).collect()
 }
@@ -34,9 +39,9 @@ pub fn kill(process: u32) -> Option<Kill> {
     killed.then(|| Kill { process, at: SystemTime::now() })
 }
 
-/// Kills every process of a function. Fails if there is none.
-pub fn kill_all(function: &str) {
-    let killed = of(function).into_iter().filter_map(kill).count();
+/// Kills every process of a function of the local AWS at this address. Fails if there is none.
+pub fn kill_all(function: &str, endpoint: &str) {
+    let killed = of(function, endpoint).into_iter().filter_map(kill).count();
     assert!(killed > 0, "{function} has no running process");
 }
 
