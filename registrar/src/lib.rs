@@ -20,6 +20,8 @@ mod doctor;
 mod enrollments;
 mod holds;
 mod http;
+#[allow(dead_code, reason = "until `top` draws it")]
+mod live;
 mod manual;
 mod outcome;
 mod plan;
