@@ -4,7 +4,7 @@ use std::io;
 
 use crate::{
     aws_call::CallFailed, holds::error::HoldCommandError, records::ReadError, stack::StackError,
-    why::InvalidSubject,
+    top::TerminalError, why::InvalidSubject,
 };
 
 /// The result of a command that did its work.
@@ -32,6 +32,8 @@ pub(crate) enum Failure {
     Hold(#[from] HoldCommandError),
     #[error(transparent)]
     Subject(#[from] InvalidSubject),
+    #[error(transparent)]
+    Terminal(#[from] TerminalError),
     #[error("cannot write: {0}")]
     Output(#[from] io::Error),
 }
