@@ -13,7 +13,7 @@ use super::{
 };
 
 /// How far back a history reaches.
-pub(crate) const SPAN: Duration = Duration::from_mins(60);
+pub(crate) const SPAN: Duration = Duration::from_hours(1);
 
 /// Readings that are kept: an hour of one per 2 s.
 const MAX_READINGS: usize = 1_800;

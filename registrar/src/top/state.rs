@@ -142,9 +142,8 @@ impl State {
 
     fn act(&mut self, action: Action) -> Next {
         match action {
-            Action::Quit => return Next::End,
             Action::Close if self.help => self.help = false,
-            Action::Close => return Next::End,
+            Action::Close | Action::Quit => return Next::End,
             Action::Help => self.help = !self.help,
             Action::Pause => self.paused = !self.paused,
             Action::Select(tab) => self.select(tab),

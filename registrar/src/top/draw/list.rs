@@ -22,6 +22,6 @@ pub(super) fn draw(
     let [top, rest] = Layout::vertical(rows).areas(area);
     frame.render_widget(Paragraph::new(head), top);
     state.limit_scroll(lines.len(), rest.height.into());
-    let shown = lines.into_iter().skip(state.scroll).take(rest.height.into());
-    frame.render_widget(Paragraph::new(Vec::from_iter(shown)), rest);
+    let shown: Vec<_> = lines.into_iter().skip(state.scroll).take(rest.height.into()).collect();
+    frame.render_widget(Paragraph::new(shown), rest);
 }
