@@ -46,7 +46,7 @@ def running(endpoint: str, directory: Path) -> Iterator[None]:
     """The process, while the block runs. Refuses filters and alarms that it does not understand."""
     try:
         _filters(endpoint)
-        _Alarms(endpoint).read()
+        _CloudWatch(endpoint).read()
     except (filter_pattern.NotUnderstood, alarms.NotUnderstood) as error:
         raise Problem(f"{error} (local/cloudwatch.py)") from error
     log = directory / "cloudwatch.log"
@@ -119,9 +119,9 @@ class _Queues:
         return published
 
 
-class _Alarms:
+class _CloudWatch:
     def __init__(self, endpoint: str) -> None:
-        self._cloudwatch = client("cloudwatch", endpoint, ROOT)
+        self._client = client("cloudwatch", endpoint, ROOT)
 
     def put(self, data: Iterable[Datum]) -> None:
         by_namespace: dict[str, list[dict[str, Any]]] = {}
@@ -137,10 +137,10 @@ class _Alarms:
             )
         for namespace, metric_data in by_namespace.items():
             for at in range(0, len(metric_data), MAX_DATA):
-                self._cloudwatch.put_metric_data(Namespace=namespace, MetricData=metric_data[at : at + MAX_DATA])
+                self._client.put_metric_data(Namespace=namespace, MetricData=metric_data[at : at + MAX_DATA])
 
     def read(self) -> list[Alarm]:
-        pages = self._cloudwatch.get_paginator("describe_alarms").paginate(AlarmTypes=["MetricAlarm"])
+        pages = self._client.get_paginator("describe_alarms").paginate(AlarmTypes=["MetricAlarm"])
         described = [each for page in pages for each in page["MetricAlarms"]]
         return [Alarm.parse(each) for each in described if each["Namespace"].startswith(EVALUATED)]
 
@@ -153,7 +153,7 @@ class _Alarms:
                 state = alarm.evaluate(buckets, now)
                 if state != alarm.state:
                     reason = f"{alarm.statistic} of {alarm.metric} in {alarm.evaluation_periods} periods"
-                    self._cloudwatch.set_alarm_state(AlarmName=alarm.name, StateValue=state, StateReason=reason)
+                    self._client.set_alarm_state(AlarmName=alarm.name, StateValue=state, StateReason=reason)
 
     def _buckets(self, evaluated: list[Alarm], now: int) -> list[dict[int, float]]:
         queries = []
@@ -162,7 +162,7 @@ class _Alarms:
             stat = {"Metric": metric, "Period": BUCKET_SECONDS, "Stat": alarm.statistic}
             queries.append({"Id": f"a{number}", "MetricStat": stat})
         reach = max(alarm.reach for alarm in evaluated)
-        response = self._cloudwatch.get_metric_data(
+        response = self._client.get_metric_data(
             MetricDataQueries=queries, StartTime=now - reach, EndTime=now + BUCKET_SECONDS
         )
         by_id = {each["Id"]: each for each in response["MetricDataResults"]}
@@ -181,7 +181,7 @@ class _Follower:
         created = {name: min(f.created_at_ms for f in self._filters if f.log_group == name) for name in groups}
         self._groups = {name: _LogGroup(logs, name, since) for name, since in created.items()}
         self._queues = _Queues(endpoint)
-        self._alarms = _Alarms(endpoint)
+        self._watch = _CloudWatch(endpoint)
 
     def step(self) -> None:
         now = time.time()
@@ -191,8 +191,8 @@ class _Follower:
             for each in self._filters:
                 if each.log_group == name:
                     data += each.data(events) + each.defaults(int(now * 1000))
-        self._alarms.put(data)
-        self._alarms.evaluate(int(time.time()))
+        self._watch.put(data)
+        self._watch.evaluate(int(time.time()))
 
 
 def _follow(endpoint: str) -> None:
