@@ -19,6 +19,7 @@ pub mod faults;
 pub mod feedback;
 pub mod functions;
 pub mod http;
+pub mod logs;
 pub mod metrics;
 pub mod operator;
 pub mod payments;

@@ -14,13 +14,8 @@ const UNREADABLE_COURSE: &str = "not a course";
 impl DeployedStack {
     /// Makes an enrollment overdue and its payment two minutes old, as waiting would, and runs the resumer.
     pub async fn resume_when_overdue(&self, student: &Student, course_id: &str) {
-        self.resume_when_as_old_as(student, course_id, Duration::from_mins(2)).await;
-    }
-
-    /// Makes an enrollment overdue and its payment this old, as waiting would, and runs the resumer.
-    pub async fn resume_when_as_old_as(&self, student: &Student, course_id: &str, age: Duration) {
         let has_payment = self.enrollment_item(student, course_id).await.contains_key("payment");
-        let started_at = OffsetDateTime::now_utc() - age;
+        let started_at = OffsetDateTime::now_utc() - Duration::from_mins(2);
         let started_at = started_at.format(&Rfc3339).expect("this is before the year 10000");
         let (older, started_at) = if has_payment {
             (", payment.started_at = :started", Some(AttributeValue::S(started_at)))
@@ -45,7 +40,8 @@ impl DeployedStack {
         assert!(report["enrollments"]["finished"].is_u64(), "{report}");
     }
 
-    /// Changes a field of an enrollment's payment in its table, to a text or a truth value.
+    /// Changes a field of an enrollment's payment in its table, to a text or a truth value. `refund.id` names the field
+    /// `id` of the payment's refund.
     pub async fn set_payment(&self, student: &Student, course_id: &str, field: &str, to: Value) {
         let to = match to {
             Value::Bool(to) => AttributeValue::Bool(to),
@@ -55,9 +51,8 @@ impl DeployedStack {
         let updated = update
             .key("student_id", AttributeValue::S(student.id.clone()))
             .key("course_id", AttributeValue::S(course_id.to_owned()))
-            .update_expression("SET payment.#field = :to")
+            .update_expression(format!("SET payment.{field} = :to"))
             .condition_expression("attribute_exists(payment)")
-            .expression_attribute_names("#field", field)
             .expression_attribute_values(":to", to)
             .send()
             .await;

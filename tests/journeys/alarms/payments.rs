@@ -8,7 +8,8 @@ use journeys::{
     unique_id,
 };
 use serde_json::json;
-use stripe::testing::{Fault, Rule};
+use stripe::testing::{Account, Fault, Rule};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 const CREATE: &str = "/v1/payment_intents";
 const REFUND: &str = "/v1/refunds";
@@ -68,7 +69,6 @@ impl Shop<'_> {
 
     async fn reported_payments(&self) {
         let paid = self.buys(payments::REQUIRES_ACTION, 402).await;
-        self.delivers(&paid, "payment_intent.requires_action").await;
         self.stripe.authenticate(&paid);
         for _ in 0..2 {
             self.delivers(&paid, "payment_intent.succeeded").await;
@@ -78,8 +78,9 @@ impl Shop<'_> {
         assert!(self.stripe.with(|account| account.authenticate(&intent, false)));
         self.delivers(&failed, "payment_intent.payment_failed").await;
         let unknown = self.buys(payments::REQUIRES_ACTION, 402).await;
+        self.stripe.authenticate(&unknown);
         self.stack.delete_enrollment(&unknown, &self.course).await;
-        self.delivers(&unknown, "payment_intent.requires_action").await;
+        self.delivers(&unknown, "payment_intent.succeeded").await;
     }
 
     /// And the failure of its refund.
@@ -114,13 +115,18 @@ impl Shop<'_> {
         assert_eq!(asked.status, 402, "{:?}", asked.body);
         self.stripe.authenticate(&student);
         self.stack.delete_course(&course).await;
-        for _ in 0..2 {
+        for due_for in ["no time", "two hours"] {
             let down = Rule::next(Fault::ErrorBefore(503)).on("POST", REFUND);
             self.stripe.with(|account| account.inject(down));
-            self.stack.resume_when_as_old_as(&student, &course, Duration::from_hours(2)).await;
+            self.stack.resume_when_overdue(&student, &course).await;
+            let state = &self.stack.enrollment(&student, &course).await["enrollment"]["state"];
+            assert_eq!(state, "refunding", "due for {due_for}");
+            let ago = OffsetDateTime::now_utc() - Duration::from_hours(2);
+            let ago = json!(ago.format(&Rfc3339).expect("this is before the year 10000"));
+            self.stack.set_payment(&student, &course, "refund.started_at", ago).await;
         }
-        self.stripe.with(stripe::testing::Account::clear_faults);
-        self.stack.resume_when_as_old_as(&student, &course, Duration::from_hours(2)).await;
+        self.stripe.with(Account::clear_faults);
+        self.stack.resume_when_overdue(&student, &course).await;
         let state = &self.stack.enrollment(&student, &course).await["enrollment"]["state"];
         assert_eq!(state, "refunded");
     }

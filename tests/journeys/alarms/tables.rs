@@ -68,19 +68,21 @@ pub(super) const ALARMS: [(&str, Expected); 46] = [
 ];
 
 const NOT_PUBLISHED: &str = "AWS publishes it itself, and the local AWS does not";
+const NO_SUCH_EVENT: &str = "the webhook reads no event that Stripe sends for it";
 const NO_REPORT: &str = "the local AWS logs platform.report as text";
 const HALF_AN_HOUR: &str =
     "a worker keeps such a job only after half an hour of waiting for another release";
 
 /// The metrics of the dashboard that are not emitted here: the start of the namespace, the name, a part of the
 /// dimension's value, and the reason.
-pub(super) const METRICS_NOT_HERE: [(&str, &str, &str, &str); 14] = [
+pub(super) const METRICS_NOT_HERE: [(&str, &str, &str, &str); 15] = [
     ("Registrar/", "EnrollColdStart", "", NO_REPORT),
     ("Registrar/", "EmailWorkerColdStart", "", NO_REPORT),
     ("Registrar/", "DeadLetters", "unknown_template", HALF_AN_HOUR),
     ("Registrar/", "DeadLetters", "unknown_version", HALF_AN_HOUR),
     ("Registrar/", "DeadLetters", "invalid_data", HALF_AN_HOUR),
     ("Registrar/", "DeadLetters", "job_too_large", "the queue refuses such a job"),
+    ("Registrar/", "PaymentEvents", "action_required", NO_SUCH_EVENT),
     ("AWS/DynamoDB", "ConsumedWriteCapacityUnits", "", NOT_PUBLISHED),
     ("AWS/DynamoDB", "ReadThrottleEvents", "", NOT_PUBLISHED),
     ("AWS/DynamoDB", "WriteThrottleEvents", "", NOT_PUBLISHED),
