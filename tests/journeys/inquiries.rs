@@ -100,7 +100,8 @@ async fn backlog_is_named_by_why_and_status_with_its_place_and_its_end() {
                 .and_then(|all| all.iter().find(|answer| answer["kind"] == "waiting").cloned());
             let waiting = waiting.unwrap_or_else(|| panic!("{answer}"));
             let before = waiting["jobs_before_at_most"].as_u64().expect("a number");
-            assert!((10..40).contains(&before), "{waiting}");
+            // SQS's count includes what other journeys have left.
+            assert!(before >= 10, "{waiting}");
             // A little below the deployed limit, whose proof needs it.
             let per_minute = waiting["emails_per_minute"].as_u64().expect("a number");
             assert!((250..=300).contains(&per_minute), "{waiting}");

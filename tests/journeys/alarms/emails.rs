@@ -44,7 +44,7 @@ pub(super) async fn provoke(stack: &DeployedStack) {
         .with_environment(worker, &impossible, async || {
             let student = Student::named("Ada Lovelace");
             stack.enqueue(job(&new_id(), &student).to_string()).await;
-            stack.wait_until_logged(worker, "sending_impossible").await;
+            stack.wait_until_logged("email-worker", "sending_impossible").await;
         })
         .await;
 }
