@@ -21,6 +21,7 @@ mod enrollments;
 mod holds;
 mod http;
 mod manual;
+mod moment;
 mod outcome;
 mod plan;
 mod records;
