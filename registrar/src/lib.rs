@@ -22,6 +22,7 @@ mod holds;
 mod http;
 mod live;
 mod manual;
+mod moment;
 mod outcome;
 mod plan;
 mod records;
