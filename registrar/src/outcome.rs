@@ -4,7 +4,7 @@ use std::io;
 
 use crate::{
     aws_call::CallFailed, dead_letters::EmptyPeriod, holds::error::HoldCommandError,
-    records::ReadError, stack::StackError, why::InvalidSubject,
+    records::ReadError, stack::StackError, top::TerminalError, why::InvalidSubject,
 };
 
 /// The result of a command that did its work.
@@ -34,6 +34,8 @@ pub(crate) enum Failure {
     Period(#[from] EmptyPeriod),
     #[error(transparent)]
     Subject(#[from] InvalidSubject),
+    #[error(transparent)]
+    Terminal(#[from] TerminalError),
     #[error("cannot write: {0}")]
     Output(#[from] io::Error),
 }

@@ -120,7 +120,8 @@ fn drain(facts: &Facts) -> String {
     }
 }
 
-fn holds(sending: &Sending) -> Vec<String> {
+/// A line per hold; `no` without one.
+pub(crate) fn holds(sending: &Sending) -> Vec<String> {
     let holds = &sending.holds;
     let operator = holds.operator.as_ref().map(|hold| {
         let since = to_the_second(hold.since);
