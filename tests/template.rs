@@ -622,6 +622,23 @@ fn email_operator_policy_grants_what_the_commands_call_and_no_more() {
 }
 
 #[test]
+fn payments_operator_policy_grants_what_the_commands_call_and_no_more() {
+    let template = template();
+    let stack = "arn:${AWS::Partition}:cloudformation:${AWS::Region}:${AWS::AccountId}:stack/${AWS::StackName}/*";
+    let mut expected = vec![
+        ("cloudformation:DescribeStacks", format!(r#"{{"Fn::Sub":"{stack}"}}"#)),
+        ("dynamodb:GetItem", arn("CoursesTable")),
+        ("dynamodb:GetItem", arn("EmailsTable")),
+        ("dynamodb:GetItem", arn("EnrollmentsTable")),
+        ("dynamodb:PutItem", arn("EnrollmentsTable")),
+        ("dynamodb:UpdateItem", arn("EnrollmentsTable")),
+        ("dynamodb:Query", r#"{"Fn::Sub":"${EnrollmentsTable.Arn}/index/resume"}"#.to_owned()),
+    ];
+    expected.sort();
+    assert_eq!(policy_actions(&template, "PaymentsOperatorPolicy"), expected);
+}
+
+#[test]
 fn operator_read_policy_grants_what_the_commands_read_and_no_more() {
     let template = template();
     let several = |resources: &[&str]| {

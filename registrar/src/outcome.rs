@@ -2,6 +2,8 @@
 
 use std::io;
 
+use enrollment::operator::OperateError;
+
 use crate::{
     aws_call::CallFailed, holds::error::HoldCommandError, records::ReadError, stack::StackError,
     why::InvalidSubject,
@@ -32,6 +34,8 @@ pub(crate) enum Failure {
     Hold(#[from] HoldCommandError),
     #[error(transparent)]
     Subject(#[from] InvalidSubject),
+    #[error(transparent)]
+    Operate(#[from] OperateError),
     #[error("cannot write: {0}")]
     Output(#[from] io::Error),
 }

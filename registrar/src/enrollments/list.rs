@@ -1,4 +1,8 @@
-//! `registrar enrollment list`.
+//! `registrar enrollment list`: the enrollments that are not finished, and those that need a person.
+//!
+//! They are read from the index `resume`, so no table is scanned. The index contains keys only: with the
+//! state in it, each change of a state would write to the index too, for the sake of a command that is
+//! rarely run. So the command reads the item of each key.
 
 use std::io::Write;
 

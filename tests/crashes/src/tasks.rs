@@ -9,13 +9,12 @@ use std::{
 
 use enrollment::{
     Deadline, EnrollError, EnrollRequest, Settled, enroll,
-    enrollment::EnrollmentState,
     payment::PaymentError,
     ports::{FindEnrollment, PutCourse},
     resume,
     resume::Resumed,
     settle_intent,
-    testing::Report,
+    testing::{Deed, Report, waits_for_operator},
 };
 use serde_json::{Value, json};
 use stripe::{testing::Event, webhook};
@@ -105,6 +104,11 @@ impl World {
         Box::pin(self.tables.worker())
     }
 
+    /// An operator acts on the enrollment.
+    pub fn acts(&self, deed: Deed, at: OffsetDateTime) -> Task<'_> {
+        deed.act(&self.tables, STUDENT, COURSE, at)
+    }
+
     /// An operator offers the course at this price.
     pub fn offers(&self, price: u32) -> Task<'_> {
         Box::pin(async move {
@@ -120,7 +124,7 @@ impl World {
         let mut now = from;
         for round in 0..2_000 {
             let unfinished = self.tables.enrollments().into_iter();
-            let unfinished = unfinished.filter(|found| found.state != EnrollmentState::Stuck);
+            let unfinished = unfinished.filter(|found| !waits_for_operator(found));
             let next = unfinished.filter_map(|found| found.resume_at).max();
             let Some(next) = next.filter(|_| resumer) else { break };
             now = (now + Duration::from_mins(1)).max(next);

@@ -9,22 +9,20 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod invariants;
-mod operators;
 mod tasks;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use enrollment::{
     Course, Deadline, Enrolled, enroll,
     enrollment::{EnrollmentState, REPORT_STUCK_EVERY},
     operator::RefundChoice,
-    testing::{Bank, Dice, KEY_LIFETIME, Missing, Refunds, World},
+    testing::{Bank, Deed, Dice, KEY_LIFETIME, Missing, Refunds, World, waits_for_operator},
 };
 use invariants::check;
-use operators::{DEEDS, Deed, acts, waits_for_operator};
 use serde_json::json;
 use tasks::{
-    CARD_OF_CORRECTED_NAME, CARD_OF_LATE_REQUEST, START, Task, asks, offers, poll, request,
+    CARD_OF_CORRECTED_NAME, CARD_OF_LATE_REQUEST, START, Task, acts, asks, offers, poll, request,
     resumes, run, webhook, works,
 };
 use time::OffsetDateTime;
@@ -215,8 +213,11 @@ const BEFORE: [&str; 9] = [
 #[test]
 fn operators_action_killed_at_any_point_is_finished_by_its_repetition() {
     let minutes = |minutes| START + Duration::from_hours(2) + Duration::from_mins(minutes);
+    let mut done = BTreeSet::new();
     for before in BEFORE {
-        for (deed, refunds) in DEEDS.into_iter().flat_map(|deed| REFUNDS.map(|each| (deed, each))) {
+        for (deed, refunds) in
+            Deed::ALL.into_iter().flat_map(|deed| REFUNDS.map(|each| (deed, each)))
+        {
             for (i, j) in (0..6).flat_map(|i| (0..20).map(move |j| (i, j))) {
                 let world = prepared(before, refunds);
                 run(acts(&world, deed, minutes(0)), i);
@@ -233,9 +234,25 @@ fn operators_action_killed_at_any_point_is_finished_by_its_repetition() {
                 check(&world).unwrap_or_else(|why| {
                     panic!("{before}, {deed:?} at {i}, resumer at {j}, {refunds:?}: {why}")
                 });
+                let history = world.enrollments().into_iter().flat_map(|found| found.history);
+                done.extend(history.map(|entry| entry.what.to_string()));
             }
         }
     }
+    let kinds = [
+        "granted",
+        "unenrolled",
+        "unenrolled_with_refund",
+        "refund_started",
+        "name_and_address_corrected",
+        "email_resent",
+        "resolved_by_grant",
+        "resolved_by_refund",
+        "resolved_by_failing",
+        "not_failed",
+        "not_refunded",
+    ];
+    assert!(kinds.iter().all(|kind| done.contains(*kind)), "{done:?}");
 }
 
 /// Two actions of operators, one after the other and at once.
@@ -243,7 +260,9 @@ fn operators_action_killed_at_any_point_is_finished_by_its_repetition() {
 fn any_two_actions_of_operators_keep_the_invariants() {
     let at = |minutes| START + Duration::from_hours(2) + Duration::from_mins(minutes);
     for before in BEFORE {
-        for (first, second) in DEEDS.into_iter().flat_map(|one| DEEDS.map(|other| (one, other))) {
+        for (first, second) in
+            Deed::ALL.into_iter().flat_map(|one| Deed::ALL.map(|other| (one, other)))
+        {
             for resumed_between in [0, 3, 9, u32::MAX] {
                 let world = prepared(before, Refunds::SucceedLater);
                 let late = acts(&world, second, at(0));
@@ -302,7 +321,7 @@ fn schedule(seed: u64, lacks: Lacks) -> Result<(), String> {
         world.set_time(now);
         for _ in 0..dice.roll(3) {
             tasks.push(match dice.roll(if operators { 11 } else { 8 }) {
-                8.. => acts(&world, DEEDS[usize::try_from(dice.roll(10)).unwrap()], now),
+                8.. => acts(&world, Deed::ALL[usize::try_from(dice.roll(10)).unwrap()], now),
                 0 | 1 => asks(&world, "pm_1", now),
                 2 => asks(&world, "pm_2", now),
                 3 => asks(&world, OTHER_CARDS[usize::try_from(dice.roll(3)).unwrap()], now),
