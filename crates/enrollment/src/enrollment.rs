@@ -12,7 +12,7 @@ use crate::{
     enrollment_id::EnrollmentId,
     history::Entry,
     payment::{Charge, IntentId, Payment, PaymentMethod},
-    resolve::Resolution,
+    resolution::Resolution,
     student::Student,
 };
 

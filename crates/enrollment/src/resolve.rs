@@ -1,7 +1,6 @@
 //! How a stuck payment is resolved. An operator decides; the resumer, which can ask the payment provider, carries
 //! it out. In the meantime the enrollment stays stuck, as it is for a reader of an earlier version.
 
-use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::{
@@ -9,30 +8,8 @@ use crate::{
     history::What,
     payment::{Decline, IntentId, IntentStatus, PaymentError},
     ports::PaymentProvider,
+    resolution::Resolution,
 };
-
-/// An operator's decision about a stuck payment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Resolution {
-    /// The student gets access, whatever was charged.
-    Grant,
-    /// The charge is paid back. If nothing was charged, the payment is failed.
-    Refund,
-    /// The payment is failed. If it turns out to be charged, the enrollment stays stuck.
-    Fail,
-}
-
-impl Resolution {
-    /// As stored and shown.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Grant => "grant",
-            Self::Refund => "refund",
-            Self::Fail => "fail",
-        }
-    }
-}
 
 /// The next version of a stuck enrollment; `None`: the provider does not know yet whether it is charged.
 pub(crate) async fn outcome(

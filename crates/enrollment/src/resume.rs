@@ -17,7 +17,8 @@ use crate::{
         ProviderRefusal, RefundProgress, RefundStatus,
     },
     ports::{Adapters, FindCourse, PaymentProvider, Ports, SaveEnrollment, Saved},
-    resolve::{self, Resolution},
+    resolution::Resolution,
+    resolve,
     settle::{self, Settled},
 };
 

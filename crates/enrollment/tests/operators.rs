@@ -12,7 +12,7 @@ use enrollment::{
         self, Action, Details, OperateError, Operated, Place, RefundChoice, Refusal, Signature,
     },
     payment::IntentStatus,
-    resolve::Resolution,
+    resolution::Resolution,
     resume,
     resume::Resumed,
     settle_intent,

@@ -9,7 +9,7 @@ use enrollment::{
     enrollment::EnrollmentState,
     history::{Reason, What},
     operator::{self, Action, Details, OperateError, Operated, Place, RefundChoice, Signature},
-    resolve::Resolution,
+    resolution::Resolution,
     student::PersonName,
     unfinished::MakeDue,
 };

@@ -150,7 +150,7 @@ impl Facts {
             email: personal.then(|| found.student.email.as_str().to_owned()),
             state: found.state,
             stuck_reason: found.stuck_reason,
-            resolution: found.resolution.map(enrollment::resolve::Resolution::as_str),
+            resolution: found.resolution.map(enrollment::resolution::Resolution::as_str),
             requested_at: found.created_at,
             version: found.version,
             payment: found.payment.as_ref().map(Payment::from),
@@ -348,7 +348,7 @@ mod tests {
     #[test]
     fn stuck_enrollment_needs_a_person_until_one_has_decided() {
         let mut decided = stuck();
-        decided.resolution = Some(enrollment::resolve::Resolution::Grant);
+        decided.resolution = Some(enrollment::resolution::Resolution::Grant);
         let facts = facts(decided, false);
         assert!(!facts.needs_person);
         assert!(facts.to_string().contains("carries out the decision `grant`"), "{facts}");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use email::{hold::HoldCause, ledger::State, retry, suppression::SuppressionCause};
-use enrollment::{Enrollment, enrollment::EnrollmentState, resolve::Resolution};
+use enrollment::{Enrollment, enrollment::EnrollmentState, resolution::Resolution};
 use serde::Serialize;
 use time::OffsetDateTime;
 

@@ -7,7 +7,7 @@ use crate::{
     course::Title,
     enrollment::{Enrollment, EnrollmentState, StuckReason},
     history::{Actor, Entry, MAX_ENTRIES, Reason, What},
-    resolve::Resolution,
+    resolution::Resolution,
     student::PersonName,
 };
 

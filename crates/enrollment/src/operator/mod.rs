@@ -3,11 +3,15 @@
 //! operator's machine needs neither, and a crash leaves nothing half done.
 
 mod action;
+mod request;
 
 use time::OffsetDateTime;
 use unavailable::Unavailable;
 
-pub use self::action::{Action, Details, RefundChoice, Refusal, Signature};
+pub use self::{
+    action::{Action, Details, RefundChoice, Refusal, Signature},
+    request::{OperatorRequest, RequestedDeed},
+};
 use crate::{
     course::{Course, CourseId},
     enrollment::Enrollment,

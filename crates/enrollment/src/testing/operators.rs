@@ -9,7 +9,7 @@ use crate::{
     course::CourseId,
     enrollment::{Enrollment, EnrollmentState},
     operator::{self, Action, Details, Place, RefundChoice, Signature},
-    resolve::Resolution,
+    resolution::Resolution,
     student::StudentId,
 };
 

@@ -96,7 +96,7 @@ pub(super) async fn show<A: ApiAdapters>(
     Ok(ApiResponse::success(StatusCode::OK, data))
 }
 
-fn enrollment_json(enrollment: &Enrollment) -> Value {
+pub(super) fn enrollment_json(enrollment: &Enrollment) -> Value {
     json!({
         "id": enrollment.id,
         "student_id": enrollment.student.id,
