@@ -13,7 +13,7 @@ use crate::{
 
 /// The next version of a stuck enrollment; `None`: the provider does not know yet whether it is charged.
 pub(crate) async fn outcome(
-    provider: &Option<impl PaymentProvider + Sync>,
+    provider: Option<&(impl PaymentProvider + Sync)>,
     stuck: &Enrollment,
     resolution: Resolution,
     now: OffsetDateTime,

@@ -161,7 +161,8 @@ async fn resolve<A: Adapters>(
     resolution: Resolution,
     now: OffsetDateTime,
 ) -> Result<Resumed, PaymentError> {
-    let Some(next) = resolve::outcome(&ports.payments, stuck, resolution, now).await? else {
+    let Some(next) = resolve::outcome(ports.payments.as_ref(), stuck, resolution, now).await?
+    else {
         return Ok(postpone(ports, stuck, now).await?);
     };
     if let Saved::Conflict(_) = ports.enrollments.save_enrollment(&next).await? {
