@@ -28,7 +28,7 @@ const UNREADABLE: &str = "unreadable";
 
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {
-    /// List only those that need a person: they are stuck and nobody has decided, or cannot be read
+    /// List only those that need a person: stuck without a decision, or impossible to read
     #[arg(long, conflicts_with = "overdue")]
     stuck: bool,
     /// List only those that are overdue, also if they were put off because they failed
