@@ -118,9 +118,12 @@ async fn unfinished_payment_is_retried_and_an_enrollment_that_is_stuck_is_resolv
     let refused = act(&stack, &retry).await;
     refused.expect(REFUSED, &[]);
     assert!(refused.err.contains("resolve it"), "{refused:?}");
+    let list = ["list", "--stuck"];
+    act(&stack, &list).await.expect(0, &[&student.id, "amount_differs"]);
 
     let fail = [&["resolve"], &place[..], &["--fail", "--reason", "not paid, it seems"]].concat();
     act(&stack, &fail).await.expect(0, &["the resumer carries it out"]);
+    act(&stack, &list).await.expect(0, &[]).expect_without(&student.id);
     stack.run_resumer().await;
     act(&stack, &why).await.expect(NEEDS_PERSON, &["not_failed", "by resumer"]);
     let grant = [&["resolve"], &place[..], &["--grant", "--reason", "it is paid"]].concat();

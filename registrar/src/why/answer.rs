@@ -328,7 +328,9 @@ fn place(job: &JobFacts, facts: &Facts) -> Answer {
         let last_attempt_at = entry.last_attempt_at;
         return Answer::Returned { job_id, attempts: entry.attempts, last_attempt_at, retried_by };
     }
-    let due = facts.enrollment.as_ref().and_then(|enrollment| enrollment.resume_at);
+    // With a refund in progress, it is the refund that is due.
+    let due = facts.enrollment.as_ref().filter(|enrollment| !enrollment.owes_refund());
+    let due = due.and_then(|enrollment| enrollment.resume_at);
     if let Some(due) = due {
         return Answer::NotQueued { by: due };
     }

@@ -325,8 +325,10 @@ fn enrollment_answers_for_its_payment_and_its_email() {
     let mut refunded = payment();
     refunded["refund"] = json!({"attempt": 1, "started_at": "1970-01-01T02:40:00Z"});
     let active = enrolled("active", json!({"payment": refunded, "resume_at": 10_060}));
-    let [granted, refunding, ..] = &answers(&active)[..] else { panic!() };
+    let all = answers(&active);
+    let [granted, refunding, email] = &all[..] else { panic!("{all:?}") };
     assert!(matches!(granted, Answer::Granted { .. }));
+    assert!(matches!(email, Answer::Waiting { .. }), "the refund is due, not the email");
     assert_eq!(*refunding, Answer::Refunding { since: Some(at(9_600)), late: false });
 
     let mut declined = payment();

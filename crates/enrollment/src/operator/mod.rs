@@ -145,11 +145,7 @@ fn new_grant(
 }
 
 /// Why a retry of this enrollment would do nothing.
-///
-/// # Errors
-///
-/// It is finished, or only an operator can settle it.
-pub fn check_retry(found: &Enrollment) -> Result<(), Refusal> {
+fn check_retry(found: &Enrollment) -> Result<(), Refusal> {
     match found.stuck_reason {
         Some(reason) if found.resolution.is_none() => Err(Refusal::Stuck(reason)),
         _ if found.resume_at.is_none() => Err(Refusal::NothingToRetry(found.state)),
