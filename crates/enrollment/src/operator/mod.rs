@@ -26,7 +26,6 @@ const MAX_ROUNDS: usize = 8;
 
 /// The result of an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "short-lived, and one at a time")]
 pub enum Operated {
     Changed(Enrollment),
     /// It was like this already.
@@ -108,14 +107,13 @@ pub async fn grant(
         return Err(OperateError::NoSuchCourse(place.course_id.clone()));
     };
     let found = enrollments.find_enrollment(&place.student_id, &place.course_id).await?;
-    let found = match found {
-        Some(found) => found,
-        None => {
-            let new = new_grant(&course, place, &details, signature)?;
-            match enrollments.insert_enrollment(&new).await? {
-                Inserted::Exists(existing) if existing.id != new.id => existing,
-                Inserted::New | Inserted::Exists(_) => return Ok(Operated::Changed(new)),
-            }
+    let found = if let Some(found) = found {
+        found
+    } else {
+        let new = new_grant(&course, place, &details, signature)?;
+        match enrollments.insert_enrollment(&new).await? {
+            Inserted::Exists(existing) if existing.id != new.id => existing,
+            Inserted::New | Inserted::Exists(_) => return Ok(Operated::Changed(new)),
         }
     };
     let action = Action::Grant { title: course.title, details };

@@ -133,12 +133,11 @@ fn read_deed(
             return Some(None);
         }
         let number = fields.whole_number("attempt")?;
-        match u32::try_from(number) {
-            Ok(number) => Some(Some(number)),
-            Err(_) => {
-                fields.add_error("attempt", "is not the number of an attempt");
-                None
-            }
+        if let Ok(number) = u32::try_from(number) {
+            Some(Some(number))
+        } else {
+            fields.add_error("attempt", "is not the number of an attempt");
+            None
         }
     };
     let details = |fields: &mut Fields<'_>| Details {
