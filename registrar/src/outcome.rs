@@ -5,8 +5,8 @@ use std::io;
 use enrollment::operator::OperateError;
 
 use crate::{
-    aws_call::CallFailed, holds::error::HoldCommandError, records::ReadError, stack::StackError,
-    why::InvalidSubject,
+    aws_call::CallFailed, dead_letters::EmptyPeriod, holds::error::HoldCommandError,
+    records::ReadError, stack::StackError, top::TerminalError, why::InvalidSubject,
 };
 
 /// The result of a command that did its work.
@@ -33,9 +33,13 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Hold(#[from] HoldCommandError),
     #[error(transparent)]
+    Period(#[from] EmptyPeriod),
+    #[error(transparent)]
     Subject(#[from] InvalidSubject),
     #[error(transparent)]
     Operate(#[from] OperateError),
+    #[error(transparent)]
+    Terminal(#[from] TerminalError),
     #[error("cannot write: {0}")]
     Output(#[from] io::Error),
 }

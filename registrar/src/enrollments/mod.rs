@@ -1,6 +1,7 @@
 //! `registrar enrollment`: see an enrollment, find those that need a person, and act on one.
 
 mod act;
+mod collect;
 mod facts;
 mod list;
 mod show;
@@ -13,6 +14,11 @@ use crate::{
     outcome::{Failure, Outcome},
     session::Session,
     stack::{self, Stack},
+};
+
+pub(crate) use self::{
+    collect::{Unfinished, unfinished},
+    list::Listed,
 };
 
 /// See enrollments, and act on one
