@@ -19,6 +19,7 @@ pub mod message;
 pub mod queue;
 pub mod retry;
 pub mod suppression;
+pub mod template;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod text;

@@ -6,7 +6,7 @@ use unavailable::Unavailable;
 use super::{
     decision::{Decision, decide},
     event_source::EventSource,
-    operations::{Changed, HoldError, end, place, report, settle},
+    operations::{Changed, HoldError, end, end_expired, place, report, settle},
     provider::Provider,
     record::{HoldRecord, Holds},
 };
@@ -30,7 +30,8 @@ pub struct Watched {
 }
 
 /// Looks after the holds: places an automatic hold if a rate has risen, ends one if its cause is over, records what
-/// the provider reports about it, and finishes a change that a crash interrupted.
+/// the provider reports about it, ends what an operator has given an end, and finishes a change that a crash
+/// interrupted.
 ///
 /// Whatever fails, the rest is done: a hold is recorded although the event source cannot be turned off, because
 /// workers read the record.
@@ -41,7 +42,12 @@ where
     P: Provider,
 {
     let mut problems = Vec::new();
-    let before = match settle(record, source, now).await {
+    let settled = match settle(record, source, now).await {
+        Ok(holds) if holds.without_expired(now).is_none() => Ok(holds),
+        // Also if the event source could not be turned: the record has to say what is over.
+        _ => end_expired(record, source, now).await.map(Changed::into_holds),
+    };
+    let before = match settled {
         Ok(holds) => Some(holds),
         Err(error) => {
             problems.push(error.into());
@@ -64,7 +70,7 @@ where
         }
     };
     let holds = match changed {
-        Ok(Changed::Done(holds) | Changed::Nothing(holds)) => Some(holds),
+        Ok(changed) => Some(changed.into_holds()),
         Err(error) => {
             problems.push(error.into());
             record.read().await.ok()
