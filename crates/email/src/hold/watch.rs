@@ -42,18 +42,16 @@ where
     P: Provider,
 {
     let mut problems = Vec::new();
-    let settled = match settle(record, source, now).await {
-        Ok(holds) if holds.without_expired(now).is_none() => Ok(holds),
-        // Also if the event source could not be turned: the record has to say what is over.
-        _ => end_expired(record, source, now).await.map(Changed::into_holds),
-    };
-    let before = match settled {
+    let mut before = match settle(record, source, now).await {
         Ok(holds) => Some(holds),
         Err(error) => {
             problems.push(error.into());
             record.read().await.ok()
         }
     };
+    if before.as_ref().is_some_and(|holds| holds.without_expired(now).is_some()) {
+        before = known_after(end_expired(record, source, now).await, record, &mut problems).await;
+    }
     let Some(before) = before else { return Watched { holds: None, problems } };
     // Without a hold, the next attempt shows whether the account may send. It does not show the rates.
     let standing = match before.machine {
@@ -69,14 +67,23 @@ where
             return Watched { holds: Some(before), problems };
         }
     };
-    let holds = match changed {
+    let holds = known_after(changed, record, &mut problems).await;
+    Watched { holds, problems }
+}
+
+/// The record after a change, also if the change failed in part.
+async fn known_after<R: HoldRecord>(
+    changed: Result<Changed, HoldError>,
+    record: &R,
+    problems: &mut Vec<WatchError>,
+) -> Option<Holds> {
+    match changed {
         Ok(changed) => Some(changed.into_holds()),
         Err(error) => {
             problems.push(error.into());
             record.read().await.ok()
         }
-    };
-    Watched { holds, problems }
+    }
 }
 
 fn known<T>(reported: Result<T, Unavailable>, problems: &mut Vec<WatchError>) -> Option<T> {
