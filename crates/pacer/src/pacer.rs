@@ -106,8 +106,7 @@ impl Pacer {
     /// that were outstanding at the call may arrive in addition, until they end. The higher limit is
     /// kept all the time.
     pub fn slow_to(&mut self, slower: Share) -> bool {
-        let is_alike =
-            slower.slots() == self.share.slots() && slower.slack() == self.share.slack();
+        let is_alike = slower.slots() == self.share.slots() && slower.slack() == self.share.slack();
         let slows = is_alike && slower.interval() > self.share.interval();
         if slows {
             self.share = slower;

@@ -41,7 +41,12 @@ fn shares() -> impl Strategy<Value = Share> {
 
 /// The share of a limit of this many sends per slot, otherwise the same.
 fn with_quota(of: Share, quota: u32) -> Share {
-    share(quota * of.slots().get(), nanos(of.window().get()), of.slots().get(), nanos(of.slack().get()))
+    share(
+        quota * of.slots().get(),
+        nanos(of.window().get()),
+        of.slots().get(),
+        nanos(of.slack().get()),
+    )
 }
 
 /// An event in an invocation.

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use pacer::{SendLimit, Share, Window};
 
-use crate::{
-    CLOSING_ROOM, Invalid, Parameter, SES_ATTEMPT_TIMEOUT, WorkerSettings, human::human,
-};
+use crate::{CLOSING_ROOM, Invalid, Parameter, SES_ATTEMPT_TIMEOUT, WorkerSettings, human::human};
 
 impl WorkerSettings {
     /// The share of each slot, if the account accepts `rate` emails per second (SES's `MaxSendRate`).
@@ -63,7 +61,8 @@ impl WorkerSettings {
         let whole = self.window.get() + self.slack.get();
         // The longest interval is `room`.
         let quota = whole.as_nanos().checked_div(room.as_nanos())?;
-        let quotas = u32::try_from(quota.max(1)).ok()?..=u32::try_from(quota).ok()?.saturating_add(1);
+        let quotas =
+            u32::try_from(quota.max(1)).ok()?..=u32::try_from(quota).ok()?.saturating_add(1);
         quotas
             .filter_map(|quota| SendLimit::new(quota.checked_mul(self.slots.get())?).ok())
             .find(|&limit| Self { limit, ..*self }.check().is_ok())
