@@ -2,7 +2,7 @@
 //! its sends kept the limit (`audit`), see how the stack is (`status`, `doctor`) and why an email or an
 //! enrollment waits (`why`, `timeline`), handle the emails that could not be sent (`dead-letters`) and the
 //! recipients who get none (`suppressions`), find the enrollments that need a person (`enrollment`), and stop and
-//! resume all sending (`hold`, `release`, `holds`).
+//! resume sending (`hold`, `release`, `holds`) or slow it down (`limit`).
 //!
 //! `plan`, `audit` and `completion` do not use AWS, and `doctor --before-deploy` needs no stack. The other
 //! commands work on a deployed stack, which they find by its name. The AWS SDK finds region, credentials and
@@ -20,8 +20,10 @@ mod doctor;
 mod enrollments;
 mod holds;
 mod http;
+mod limit;
 mod manual;
 mod outcome;
+mod period;
 mod plan;
 mod records;
 mod sending;
@@ -75,6 +77,7 @@ enum Command {
     Hold(holds::HoldArgs),
     Release(holds::ReleaseArgs),
     Holds(holds::ShowArgs),
+    Limit(limit::Args),
     Status(status::Args),
     Why(why::WhyArgs),
     Timeline(why::TimelineArgs),
@@ -110,9 +113,10 @@ pub fn run_in(
         Command::DeadLetters(args) => block_on(dead_letters::run(args, session, out, err)),
         Command::Enrollment(args) => block_on(enrollments::run(args, session, out, err)),
         Command::Suppressions(args) => block_on(suppressions::run(args, session, out)),
-        Command::Hold(args) => block_on(holds::hold(args, session, out)),
+        Command::Hold(args) => block_on(holds::hold(args, session, out, err)),
         Command::Release(args) => block_on(holds::release(args, session, out)),
         Command::Holds(args) => block_on(holds::show(args, session, out)),
+        Command::Limit(args) => block_on(limit::run(args, session, out, err)),
         Command::Status(args) => block_on(status::run(args, session, out, err)),
         Command::Why(args) => block_on(why::why(args, session, out, err)),
         Command::Doctor(args) => block_on(doctor::run(args, session, out)),

@@ -3,8 +3,8 @@
 use std::io;
 
 use crate::{
-    aws_call::CallFailed, holds::error::HoldCommandError, records::ReadError, stack::StackError,
-    why::InvalidSubject,
+    aws_call::CallFailed, holds::error::HoldCommandError, limit::InvalidLimit, records::ReadError,
+    stack::StackError, why::InvalidSubject,
 };
 
 /// The result of a command that did its work.
@@ -30,6 +30,8 @@ pub(crate) enum Failure {
     Call(#[from] CallFailed),
     #[error(transparent)]
     Hold(#[from] HoldCommandError),
+    #[error(transparent)]
+    Limit(#[from] InvalidLimit),
     #[error(transparent)]
     Subject(#[from] InvalidSubject),
     #[error("cannot write: {0}")]

@@ -4,12 +4,17 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use email::{
-    hold::{HoldCause, HoldRecord, MAX_PROBATION, hold_by_operator, place, release_by_operator},
+    hold::{
+        HoldCause, HoldRecord, LoweredLimit, MAX_PROBATION, OperatorHold, hold_by_operator,
+        hold_template, lower_limit, place, release_by_operator,
+    },
     testing::{MemoryEventSource, MemoryHolds, MemoryProvider},
 };
 use hold_watch::Watch;
@@ -22,14 +27,14 @@ use tracing::{
     span,
 };
 
-/// Keeps the `event` of each line, and its `held` if that is a number: a metric filter takes nothing else.
+/// Keeps the `event` of each line, and its numbers: a metric filter takes nothing else as a value.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<Line>>>);
 
 #[derive(Debug, Clone, Default)]
 struct Line {
     event: String,
-    held: Option<u64>,
+    numbers: BTreeMap<String, u64>,
 }
 
 impl Visit for Line {
@@ -40,9 +45,7 @@ impl Visit for Line {
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        if field.name() == "held" {
-            self.held = Some(value);
-        }
+        self.numbers.insert(field.name().to_owned(), value);
     }
 
     fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
@@ -71,6 +74,48 @@ impl Subscriber for Log {
 
 const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
+fn operator_hold(since: OffsetDateTime) -> OperatorHold {
+    OperatorHold { reason: "because".to_owned(), since, until: None }
+}
+
+/// For how long the limit has been lowered, and a template been held, as one run publishes it.
+async fn ages(world: &World, now: OffsetDateTime) -> [u64; 2] {
+    let log = Log::default();
+    world.run(now).with_subscriber(log.clone()).await;
+    let lines = log.0.lock().unwrap().clone();
+    let checked = lines.iter().find(|line| line.event == log_events::HOLDS_CHECKED).unwrap();
+    ["limit_lowered_seconds", "template_held_seconds"].map(|name| checked.numbers[name])
+}
+
+/// Only what does not end by itself can be forgotten.
+async fn each_run_publishes_for_how_long_the_limit_is_lowered_and_a_template_held() {
+    let world = World {
+        record: MemoryHolds::default(),
+        source: MemoryEventSource::default(),
+        provider: MemoryProvider::default(),
+    };
+    let at = |seconds| NOW + Duration::from_secs(seconds);
+    assert_eq!(ages(&world, at(50)).await, [0, 0]);
+    let lowered = |until| LoweredLimit {
+        limit: 100.try_into().unwrap(),
+        window_seconds: 60.try_into().unwrap(),
+        reason: "because".to_owned(),
+        since: NOW,
+        until,
+    };
+    let record = &world.record;
+    lower_limit(record, &lowered(None)).await.unwrap();
+    hold_template(record, "one", &operator_hold(at(10))).await.unwrap();
+    hold_template(record, "two", &operator_hold(at(20))).await.unwrap();
+    assert_eq!(ages(&world, at(50)).await, [50, 40]);
+    lower_limit(record, &lowered(Some(at(100)))).await.unwrap();
+    let ends = OperatorHold { until: Some(at(100)), ..operator_hold(at(10)) };
+    hold_template(record, "one", &ends).await.unwrap();
+    assert_eq!(ages(&world, at(50)).await, [0, 30]);
+    assert_eq!(ages(&world, at(100)).await, [0, 80]);
+    assert_eq!(record.now().lowered, None, "the run has ended it");
+}
+
 type World = Watch<MemoryHolds, MemoryEventSource, MemoryProvider>;
 
 /// What one run publishes: `held` of its only `holds_checked`. And the number of problems that it logs.
@@ -81,7 +126,7 @@ async fn run(world: &World, now: OffsetDateTime) -> (Option<u64>, usize) {
     let of = |event| lines.iter().filter(|line| line.event == event).collect::<Vec<_>>();
     let checked = of(log_events::HOLDS_CHECKED);
     assert!(checked.len() <= 1, "{lines:?}");
-    let held = checked.first().map(|line| line.held.expect("held is a number"));
+    let held = checked.first().map(|line| line.numbers["held"]);
     assert_eq!(held, known.map(u64::from));
     (held, of(log_events::HOLDS_UNATTENDED).len())
 }
@@ -114,10 +159,11 @@ async fn each_run_publishes_whether_emails_are_held_and_nothing_if_it_does_not_k
     record.calls.succeed();
 
     // The automatic hold ends, and an operator's stays.
-    hold_by_operator(record, source, "because", NOW).await.unwrap();
+    hold_by_operator(record, source, &operator_hold(NOW)).await.unwrap();
     provider.standing_now().sending_enabled = true;
     assert_eq!(run(&world, NOW + MAX_PROBATION).await, (Some(1), 0));
     assert_eq!(record.read().await.unwrap().machine, None);
     release_by_operator(record, source, NOW).await.unwrap();
     assert_eq!(run(&world, NOW).await, (Some(0), 0));
+    each_run_publishes_for_how_long_the_limit_is_lowered_and_a_template_held().await;
 }

@@ -1,7 +1,7 @@
 //! A limit that an operator has lowered. The worker sends at the lowest of the deployed limit, the account's rate and
 //! this one.
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -34,7 +34,16 @@ impl LoweredLimit {
     }
 }
 
+/// How long a lowered limit, or the hold of a template, may last without an end before it counts as forgotten.
+pub const FORGOTTEN: Duration = Duration::from_hours(24);
+
 impl Holds {
+    /// For how long the limit has been lowered. `None` if it is not, or if it ends by itself.
+    pub fn lowered_without_end(&self, now: OffsetDateTime) -> Option<Duration> {
+        let lowered = self.lowered.as_ref().filter(|lowered| lowered.until.is_none())?;
+        Some(Duration::try_from(now - lowered.since).unwrap_or_default())
+    }
+
     /// The lowered limit, unless its time is over.
     pub fn lowered_at(&self, now: OffsetDateTime) -> Option<&LoweredLimit> {
         self.lowered.as_ref().filter(|lowered| !lowered.is_over(now))

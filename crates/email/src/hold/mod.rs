@@ -28,7 +28,7 @@ mod watch;
 pub use breaker::{Breaker, MAX_REJECTIONS, MAX_REJECTIONS_ON_PROBATION};
 pub use cause::HoldCause;
 pub use event_source::EventSource;
-pub use lowered::LoweredLimit;
+pub use lowered::{FORGOTTEN, LoweredLimit};
 pub use operations::{
     Changed, ENDING, HoldError, end, end_expired, hold_by_operator, hold_template, lower_limit,
     place, release_by_operator, release_template, reset_limit, settle,
