@@ -7,6 +7,7 @@ mod faults;
 mod feedback;
 mod holds;
 mod inquiries;
+mod limits;
 mod operator;
 mod outage;
 mod payments;
