@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn lowered_limit_counts_if_it_is_the_lowest() {
-        let lowered = |limit: u32| LoweredLimit {
+        let of = |limit: u32| LoweredLimit {
             limit: limit.try_into().unwrap(),
             window_seconds: 60.try_into().unwrap(),
             reason: String::new(),
@@ -102,13 +102,13 @@ mod tests {
             until: None,
         };
         let (slots, slack) = ("2".parse().unwrap(), "250".parse().unwrap());
-        let pace = |rate, limit| pace(rate).lowered(&lowered(limit), slots, slack);
-        assert_eq!(pace(None, 100).duration_of(100).as_millis(), 60_250);
-        assert_eq!(pace(Some(1.0), 100).duration_of(100).as_secs(), 100);
-        assert_eq!(pace(None, 1000), super::tests::pace(None));
+        let lowered = |rate, limit| pace(rate).lowered(&of(limit), slots, slack);
+        assert_eq!(lowered(None, 100).duration_of(100).as_millis(), 60_250);
+        assert_eq!(lowered(Some(1.0), 100).duration_of(100).as_secs(), 100);
+        assert_eq!(lowered(None, 1000), pace(None));
         // A later deployment may have more slots than the lowered limit has emails.
-        assert_eq!(pace(None, 1).per_minute(), 0);
-        assert!(pace(None, 1).duration_of(1) > Duration::from_hours(1_000_000));
+        assert_eq!(lowered(None, 1).per_minute(), 0);
+        assert!(lowered(None, 1).duration_of(1) > Duration::from_hours(1_000_000));
     }
 
     #[test]
