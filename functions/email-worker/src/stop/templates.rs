@@ -53,7 +53,7 @@ async fn only_jobs_of_the_template_wait_and_they_use_no_permit() {
     assert_eq!(returned.len(), 100);
     assert!(returned.iter().all(|id| id.starts_with("m-t-") && id != "m-t-1000"));
     assert_eq!(world.sent().len(), 100, "none of the others is a surplus");
-    assert!(!world.ledger.rows().keys().any(|id| id.starts_with("t-") && id != "t-1000"));
+    assert!(!world.ledger.rows().iter().any(|(id, _)| id.starts_with("t-") && id != "t-1000"));
     for delay in world.delays().into_values() {
         // Less the 40 s for which the batch lasted.
         let soonest = HELD_FOR.saturating_sub(Duration::from_mins(1));
@@ -79,7 +79,7 @@ async fn template_hold_that_begins_during_a_batch_applies_within_seconds_and_cou
     assert!((29..=38).contains(&of_template), "{of_template}");
     assert_eq!(of_template + returned.len(), 50);
     assert_eq!(sent.len(), of_template + 20, "the others are sent");
-    let attempts: i64 = world.ledger.rows().values().map(|row| row.attempts).sum();
+    let attempts: i64 = world.ledger.rows().iter().map(|(_, row)| row.attempts).sum();
     assert_eq!(usize::try_from(attempts).unwrap(), sent.len());
 }
 
