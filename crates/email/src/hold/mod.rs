@@ -14,7 +14,7 @@
 //! to end a hold: if it was turned off by other means, it stays off.
 
 mod breaker;
-mod by_template;
+mod by_operator;
 mod cause;
 mod decision;
 mod event_source;
@@ -26,9 +26,10 @@ mod record;
 mod watch;
 
 pub use breaker::{Breaker, MAX_REJECTIONS, MAX_REJECTIONS_ON_PROBATION};
+pub use by_operator::FORGOTTEN;
 pub use cause::HoldCause;
 pub use event_source::EventSource;
-pub use lowered::{FORGOTTEN, LoweredLimit};
+pub use lowered::LoweredLimit;
 pub use operations::{
     Changed, ENDING, HoldError, end, end_expired, hold_by_operator, hold_template, lower_limit,
     place, release_by_operator, release_template, reset_limit, settle,
