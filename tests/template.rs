@@ -642,8 +642,10 @@ fn operator_read_policy_grants_what_the_commands_read_and_no_more() {
     let mut expected = vec![
         ("cloudformation:DescribeStacks", format!(r#"{{"Fn::Sub":"{stack}"}}"#)),
         ("cloudwatch:DescribeAlarms", any()),
+        ("cloudwatch:GetMetricData", any()),
         ("cloudwatch:GetMetricStatistics", any()),
         ("dynamodb:GetItem", tables),
+        ("dynamodb:Query", r#"{"Fn::Sub":"${EnrollmentsTable.Arn}/index/resume"}"#.to_owned()),
         ("lambda:GetAccountSettings", any()),
         ("lambda:GetFunctionConcurrency", arn("EmailWorkerFunction")),
         ("lambda:ListEventSourceMappings", any()),

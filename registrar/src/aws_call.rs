@@ -1,6 +1,6 @@
 //! Failed calls to AWS, as messages for an operator.
 
-use std::{error::Error, fmt::Write};
+use std::{error::Error, fmt::Write, time::Duration};
 
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 
@@ -24,6 +24,10 @@ impl CallFailed {
     /// For the error of an adapter.
     pub(crate) fn other(operation: &'static str, error: &dyn Error) -> Self {
         Self { operation, cause: chain(error) }
+    }
+
+    pub(crate) fn timed_out(operation: &'static str, after: Duration) -> Self {
+        Self { operation, cause: format!("no response within {} s", after.as_secs()) }
     }
 }
 

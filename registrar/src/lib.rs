@@ -1,5 +1,5 @@
 //! The operator's command line: choose the parameters of a deployment (`plan`), check from the log that
-//! its sends kept the limit (`audit`), see how the stack is (`status`, `doctor`) and why an email or an
+//! its sends kept the limit (`audit`), see how the stack is (`status`, `top`, `doctor`) and why an email or an
 //! enrollment waits (`why`, `timeline`), handle the emails that could not be sent (`dead-letters`) and the
 //! recipients who get none (`suppressions`), find the enrollments that need a person (`enrollment`), and stop and
 //! resume sending (`hold`, `release`, `holds`) or slow it down (`limit`).
@@ -21,7 +21,9 @@ mod enrollments;
 mod holds;
 mod http;
 mod limit;
+mod live;
 mod manual;
+mod moment;
 mod outcome;
 mod period;
 mod plan;
@@ -33,6 +35,7 @@ mod stack;
 mod status;
 mod suppressions;
 mod text;
+mod top;
 mod why;
 
 use std::{
@@ -79,6 +82,7 @@ enum Command {
     Holds(holds::ShowArgs),
     Limit(limit::Args),
     Status(status::Args),
+    Top(top::Args),
     Why(why::WhyArgs),
     Timeline(why::TimelineArgs),
     Doctor(doctor::Args),
@@ -118,6 +122,7 @@ pub fn run_in(
         Command::Holds(args) => block_on(holds::show(args, session, out)),
         Command::Limit(args) => block_on(limit::run(args, session, out, err)),
         Command::Status(args) => block_on(status::run(args, session, out, err)),
+        Command::Top(args) => block_on(top::run(args, session)),
         Command::Why(args) => block_on(why::why(args, session, out, err)),
         Command::Doctor(args) => block_on(doctor::run(args, session, out)),
         Command::Completion { shell } => {

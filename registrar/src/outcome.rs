@@ -3,8 +3,9 @@
 use std::io;
 
 use crate::{
-    aws_call::CallFailed, holds::error::HoldCommandError, limit::InvalidLimit, records::ReadError,
-    stack::StackError, why::InvalidSubject,
+    aws_call::CallFailed, dead_letters::EmptyPeriod, holds::error::HoldCommandError,
+    limit::InvalidLimit, records::ReadError, stack::StackError, top::TerminalError,
+    why::InvalidSubject,
 };
 
 /// The result of a command that did its work.
@@ -33,7 +34,11 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Limit(#[from] InvalidLimit),
     #[error(transparent)]
+    Period(#[from] EmptyPeriod),
+    #[error(transparent)]
     Subject(#[from] InvalidSubject),
+    #[error(transparent)]
+    Terminal(#[from] TerminalError),
     #[error("cannot write: {0}")]
     Output(#[from] io::Error),
 }

@@ -1,14 +1,9 @@
 //! The line of each run that `EmailHeldAlarm` is made of.
 //!
-//! One test in a process of its own: `tracing` remembers per call site whether any subscriber is interested.
+//! One test in a process of its own (see `lambda::testing`).
 #![allow(clippy::unwrap_used)]
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 
 use email::{
     hold::{
@@ -18,59 +13,9 @@ use email::{
     testing::{MemoryEventSource, MemoryHolds, MemoryProvider},
 };
 use hold_watch::Watch;
-use lambda::log_events;
+use lambda::{log_events, testing::Log};
 use time::OffsetDateTime;
-use tracing::{
-    Event, Metadata, Subscriber,
-    field::{Field, Visit},
-    instrument::WithSubscriber,
-    span,
-};
-
-/// Keeps the `event` of each line, and its numbers: a metric filter takes nothing else as a value.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<Line>>>);
-
-#[derive(Debug, Clone, Default)]
-struct Line {
-    event: String,
-    numbers: BTreeMap<String, u64>,
-}
-
-impl Visit for Line {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == "event" {
-            value.clone_into(&mut self.event);
-        }
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.numbers.insert(field.name().to_owned(), value);
-    }
-
-    fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
-}
-
-impl Subscriber for Log {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        let mut line = Line::default();
-        event.record(&mut line);
-        self.0.lock().unwrap().push(line);
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-    fn enter(&self, _: &span::Id) {}
-    fn exit(&self, _: &span::Id) {}
-}
+use tracing::instrument::WithSubscriber;
 
 const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
@@ -82,9 +27,10 @@ fn operator_hold(since: OffsetDateTime) -> OperatorHold {
 async fn ages(world: &World, now: OffsetDateTime) -> [u64; 2] {
     let log = Log::default();
     world.run(now).with_subscriber(log.clone()).await;
-    let lines = log.0.lock().unwrap().clone();
-    let checked = lines.iter().find(|line| line.event == log_events::HOLDS_CHECKED).unwrap();
-    ["limit_lowered_seconds", "template_held_seconds"].map(|name| checked.numbers[name])
+    let counted = log.counted("HoldWatchLogGroup");
+    assert_eq!((counted["LimitLoweredAge"], counted["TemplateHeldAge"]), (1, 1));
+    let [checked] = &log.events(log_events::HOLDS_CHECKED)[..] else { panic!("not one line") };
+    ["limit_lowered_seconds", "template_held_seconds"].map(|name| checked[name].as_u64().unwrap())
 }
 
 /// Only what does not end by itself can be forgotten.
@@ -118,17 +64,19 @@ async fn each_run_publishes_for_how_long_the_limit_is_lowered_and_a_template_hel
 
 type World = Watch<MemoryHolds, MemoryEventSource, MemoryProvider>;
 
-/// What one run publishes: `held` of its only `holds_checked`. And the number of problems that it logs.
+/// What one run publishes: `held` of its only `holds_checked`. And the number of problems that a metric counts.
 async fn run(world: &World, now: OffsetDateTime) -> (Option<u64>, usize) {
     let log = Log::default();
     let known = world.run(now).with_subscriber(log.clone()).await;
-    let lines = log.0.lock().unwrap().clone();
-    let of = |event| lines.iter().filter(|line| line.event == event).collect::<Vec<_>>();
-    let checked = of(log_events::HOLDS_CHECKED);
-    assert!(checked.len() <= 1, "{lines:?}");
-    let held = checked.first().map(|line| line.numbers["held"]);
+    let checked = log.events(log_events::HOLDS_CHECKED);
+    assert!(checked.len() <= 1, "{checked:?}");
+    // A metric filter takes nothing but a number.
+    let held = checked.first().map(|line| line["held"].as_u64().expect("held is a number"));
     assert_eq!(held, known.map(u64::from));
-    (held, of(log_events::HOLDS_UNATTENDED).len())
+    let counted = log.counted("HoldWatchLogGroup");
+    let metric = |name: &str| counted.get(name).copied().unwrap_or_default();
+    assert_eq!(metric("EmailHeld"), checked.len());
+    (held, metric("HoldsUnattended"))
 }
 
 #[tokio::test]

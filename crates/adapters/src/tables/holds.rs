@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::{Client, error::SdkError, operation::put_item::PutItemErro
 use email::hold::{HoldRecord, Holds};
 use unavailable::Unavailable;
 
-use super::item::{number, read, text, write};
+use super::item::{get, number, text, write};
 
 /// The item's key.
 const NAME: &str = "email";
@@ -25,19 +25,11 @@ impl HoldsTable {
 impl HoldRecord for HoldsTable {
     async fn read(&self) -> Result<Holds, Unavailable> {
         const READ: &str = "reading the holds";
-        let found = self
-            .client
-            .get_item()
-            .table_name(&self.name)
-            .key("name", text(NAME))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| Unavailable::new(READ, error))?;
-        let Some(mut item) = found.item else { return Ok(Holds::default()) };
+        let item = self.client.get_item().table_name(&self.name).key("name", text(NAME));
+        let mut holds: Holds = get(READ, item).await?.unwrap_or_default();
         // The key is not a field of the record, and must not be kept as an unknown one.
-        item.remove("name");
-        read(READ, item)
+        holds.unknown.remove("name");
+        Ok(holds)
     }
 
     async fn replace(&self, next: &Holds) -> Result<bool, Unavailable> {

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use unavailable::Unavailable;
 
-use super::item::{read, text, timestamp, write};
+use super::item::{get, read, text, timestamp, write};
 
 /// The suppressed recipients, by a digest of the address. The table has no addresses. Reading needs
 /// `dynamodb:GetItem`, adding needs `dynamodb:PutItem`, removing needs `dynamodb:DeleteItem`.
@@ -59,16 +59,9 @@ impl SuppressionsTable {
         recipient: &EmailAddress,
     ) -> Result<Option<Suppressed>, Unavailable> {
         const READ: &str = "reading a suppression";
-        let found = self
-            .client
-            .get_item()
-            .table_name(&self.name)
-            .key("recipient", text(digest(recipient)))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| Unavailable::new(READ, error))?;
-        found.item.map(|item| read(READ, item)).transpose()
+        let item =
+            self.client.get_item().table_name(&self.name).key("recipient", text(digest(recipient)));
+        get(READ, item).await
     }
 
     /// Every item. Needs `dynamodb:Scan`.

@@ -35,7 +35,7 @@ pub use operations::{
     place, release_by_operator, release_template, reset_limit, settle,
 };
 pub use probation::{FIRST_PROBATION, MAX_PROBATION, RELAPSE};
-pub use provider::{Provider, Rate, Rates, Standing};
+pub use provider::{ConfigurationSet, Provider, Rate, Rates, Standing};
 pub use record::{HoldRecord, Holds, LastEnd, MachineHold, OperatorHold};
 pub use watch::{WatchError, Watched, watch};
 
