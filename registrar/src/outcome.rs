@@ -6,7 +6,8 @@ use enrollment::operator::OperateError;
 
 use crate::{
     aws_call::CallFailed, dead_letters::EmptyPeriod, holds::error::HoldCommandError,
-    records::ReadError, stack::StackError, top::TerminalError, why::InvalidSubject,
+    limit::InvalidLimit, records::ReadError, stack::StackError, top::TerminalError,
+    why::InvalidSubject,
 };
 
 /// The result of a command that did its work.
@@ -32,6 +33,8 @@ pub(crate) enum Failure {
     Call(#[from] CallFailed),
     #[error(transparent)]
     Hold(#[from] HoldCommandError),
+    #[error(transparent)]
+    Limit(#[from] InvalidLimit),
     #[error(transparent)]
     Period(#[from] EmptyPeriod),
     #[error(transparent)]

@@ -8,6 +8,7 @@ mod faults;
 mod feedback;
 mod holds;
 mod inquiries;
+mod limits;
 mod operator;
 mod outage;
 mod payments;

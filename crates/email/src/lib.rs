@@ -20,6 +20,7 @@ pub mod queue;
 pub mod request_time;
 pub mod retry;
 pub mod suppression;
+pub mod template;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod text;

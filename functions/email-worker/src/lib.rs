@@ -10,6 +10,7 @@ mod finished;
 pub mod handler;
 mod in_flight;
 mod in_progress;
+mod lowered;
 mod measures;
 pub mod pace;
 mod places;

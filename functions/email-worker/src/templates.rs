@@ -1,7 +1,7 @@
 //! The email templates: one directory of `templates/` per template, compiled in.
 //!
 //! To add one: a directory with `subject.txt`, `body.txt` and `body.html`, a struct for its data, its
-//! name in [`NAMES`], and a line in [`render`]. Values are escaped in HTML. A subject with a line break
+//! name in [`NAMES`], which `registrar hold --template` knows too, and a line in [`render`]. Values are escaped in HTML. A subject with a line break
 //! is rejected.
 
 use askama::Template;
@@ -12,7 +12,7 @@ use email::{
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-pub const NAMES: [&str; 2] = ["enrollment-confirmation", "enrollment-refund"];
+pub use email::template::NAMES;
 
 /// Renders a template.
 ///

@@ -25,7 +25,7 @@ impl HoldCommandError {
     }
 
     /// `on` is the state that the event source should have.
-    pub(super) fn changing(error: HoldError, on: bool) -> Self {
+    pub(crate) fn changing(error: HoldError, on: bool) -> Self {
         match error {
             HoldError::Record(error) => CallFailed::other("changing the holds", &error).into(),
             HoldError::EventSource(error) => {

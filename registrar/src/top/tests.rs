@@ -98,7 +98,10 @@ fn held(operator: bool) -> Reading {
     sending.event_source_on = false;
     sending.holds = if operator {
         let reason = "moving the \u{1b}[2Jdomain".to_owned();
-        Holds { operator: Some(OperatorHold { reason, since: at(0) }), ..Holds::default() }
+        Holds {
+            operator: Some(OperatorHold { reason, since: at(0), until: None }),
+            ..Holds::default()
+        }
     } else {
         let machine = Some(MachineHold::new(HoldCause::AccountSuspended, at(0)));
         Holds { machine, ..Holds::default() }
