@@ -64,7 +64,7 @@ mod tests {
     use serde_json::json;
     use time::OffsetDateTime;
 
-    use super::*;
+    use super::{super::item::read, *};
 
     fn held() -> Holds {
         let at = OffsetDateTime::UNIX_EPOCH;
