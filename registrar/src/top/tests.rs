@@ -21,10 +21,9 @@ use crate::{
 
 use super::{
     draw::draw,
-    feed::Detail,
-    input::Input,
+    message::{Action, Detail, Input, Tab, Wanted},
     show::show,
-    state::{Action, State, Tab, Wanted},
+    state::State,
 };
 
 fn state(readings: impl IntoIterator<Item = Reading>) -> State {
