@@ -2,6 +2,8 @@
 
 use std::io;
 
+use enrollment::operator::OperateError;
+
 use crate::{
     aws_call::CallFailed, dead_letters::EmptyPeriod, holds::error::HoldCommandError,
     records::ReadError, stack::StackError, top::TerminalError, why::InvalidSubject,
@@ -34,6 +36,8 @@ pub(crate) enum Failure {
     Period(#[from] EmptyPeriod),
     #[error(transparent)]
     Subject(#[from] InvalidSubject),
+    #[error(transparent)]
+    Operate(#[from] OperateError),
     #[error(transparent)]
     Terminal(#[from] TerminalError),
     #[error("cannot write: {0}")]
