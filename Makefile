@@ -56,7 +56,7 @@ validate: python ## Lint template.yaml
 journeys: python ## Deploy template.yaml to a local AWS of its own, IAM enforced, and test it from outside
 	@$(LOCAL) exec -- cargo test --workspace --test journeys -- --include-ignored --test-threads 8
 
-quirks: python ## Check which workarounds for the local AWS are still needed (five minutes)
+quirks: python ## Check which workarounds for the local AWS are still needed (ten minutes)
 	@$(LOCAL) quirks
 
 bench: ## Measure how much of the limit is used, redraw docs/img, and measure the resumer (half an hour)

@@ -51,7 +51,8 @@ class Stack:
     def read(cls, file: Path) -> Stack:
         """What `write` wrote."""
         fields = json.loads(file.read_text())
-        users = {name: Credentials(**fields[name]) for name in ("root", "caller", "operator", "email_operator", "payments_operator", "reader")}
+        names = ("root", "caller", "operator", "email_operator", "payments_operator", "reader")
+        users = {name: Credentials(**fields[name]) for name in names}
         return cls(**{**fields, **users})
 
     def write(self, file: Path) -> None:
