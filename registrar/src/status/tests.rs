@@ -179,6 +179,7 @@ fn alarm_of_a_count_that_is_known_is_no_second_concern() {
 fn unfinished_enrollments_are_counted_by_what_they_wait_for() {
     let listed = |state: &str, next: i64, overdue_since: Option<i64>| Listed {
         enrollment_id: None,
+        resolution: None,
         student_id: "s".into(),
         course_id: "c".into(),
         state: state.into(),

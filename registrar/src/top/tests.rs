@@ -134,6 +134,7 @@ fn with_letters(number: usize) -> State {
 fn enrollment(student: &str, state: &str) -> Listed {
     Listed {
         enrollment_id: None,
+        resolution: None,
         student_id: student.to_owned(),
         course_id: "rust-101".to_owned(),
         state: state.to_owned(),
