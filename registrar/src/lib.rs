@@ -15,6 +15,7 @@ mod account;
 mod audit;
 mod aws_call;
 mod clock;
+mod console;
 mod dead_letters;
 mod doctor;
 mod enrollments;
@@ -81,6 +82,7 @@ enum Command {
     Why(why::WhyArgs),
     Timeline(why::TimelineArgs),
     Doctor(doctor::Args),
+    Console(console::Args),
     /// Print a script for your shell that completes commands and options
     ///
     /// For bash: `registrar completion bash > ~/.local/share/bash-completion/completions/registrar`.
@@ -117,6 +119,7 @@ pub fn run_in(
         Command::Holds(args) => block_on(holds::show(args, session, out)),
         Command::Status(args) => block_on(status::run(args, session, out, err)),
         Command::Why(args) => block_on(why::why(args, session, out, err)),
+        Command::Console(args) => block_on(console::run(args, session, out)),
         Command::Doctor(args) => block_on(doctor::run(args, session, out)),
         Command::Completion { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "registrar", out);

@@ -32,6 +32,12 @@ pub(crate) enum Failure {
     Hold(#[from] HoldCommandError),
     #[error(transparent)]
     Subject(#[from] InvalidSubject),
+    #[error(
+        "port {port} of 127.0.0.1 cannot be used ({error}): choose another with --port, or leave it out"
+    )]
+    Port { port: u16, error: io::Error },
+    #[error("interrupted: nothing more was changed")]
+    Interrupted,
     #[error("cannot write: {0}")]
     Output(#[from] io::Error),
 }

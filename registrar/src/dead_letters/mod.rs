@@ -6,6 +6,7 @@
 
 mod letter;
 mod list;
+mod matching;
 mod output;
 mod purge;
 mod queue;
@@ -27,15 +28,16 @@ use crate::{
     stack::{self, Stack},
 };
 
-pub(crate) use self::search::{FoundLetter, Wanted};
-
-use self::{
-    output::Output,
-    queue::DeadLetterQueue,
-    selection::{Selection, Selector},
+pub(crate) use self::{
+    matching::{
+        Action, Applied, DeadLetters, Handled, HandledLetters, LetterDetails, ListedLetter,
+    },
+    search::{FoundLetter, Wanted},
+    selection::Selection,
     sqs::{SqsDeadLetterQueue, SqsEmailQueue},
-    sweep::Sweep,
 };
+
+use self::{output::Output, queue::DeadLetterQueue, selection::Selector, sweep::Sweep};
 
 /// List, show, redrive or purge the emails that could not be sent
 ///

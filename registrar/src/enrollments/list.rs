@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Maximum items that are read at the same time.
-const MAX_CONCURRENT_READS: usize = 16;
+pub(super) const MAX_CONCURRENT_READS: usize = 16;
 
 /// The state of an item that cannot be read.
 const UNREADABLE: &str = "unreadable";
@@ -58,24 +58,24 @@ impl UnfinishedEnrollments for ResumeIndex {
 }
 
 /// An enrollment in a list. It has the student's id, which leads to the item, and no address or name.
-#[derive(Debug, Serialize)]
-struct Listed {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Listed {
     #[serde(skip_serializing_if = "Option::is_none")]
-    enrollment_id: Option<String>,
-    student_id: String,
-    course_id: String,
-    state: String,
+    pub(crate) enrollment_id: Option<String>,
+    pub(crate) student_id: String,
+    pub(crate) course_id: String,
+    pub(crate) state: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    why: Option<String>,
-    failures: u32,
+    pub(crate) why: Option<String>,
+    pub(crate) failures: u32,
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
-    overdue_since: Option<OffsetDateTime>,
+    pub(crate) overdue_since: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
-    next_attempt_at: Option<OffsetDateTime>,
+    pub(crate) next_attempt_at: Option<OffsetDateTime>,
 }
 
 impl Listed {
-    fn new(key: IndexKey, item: UnfinishedItem) -> Self {
+    pub(super) fn new(key: IndexKey, item: UnfinishedItem) -> Self {
         let time = |at| OffsetDateTime::from_unix_timestamp(at).ok();
         let state = item.state.filter(|_| !item.unreadable);
         Self {
@@ -90,11 +90,11 @@ impl Listed {
         }
     }
 
-    fn needs_a_person(&self) -> bool {
+    pub(crate) fn needs_a_person(&self) -> bool {
         ["stuck", UNREADABLE].contains(&self.state.as_str())
     }
 
-    fn is_overdue(&self, now: OffsetDateTime) -> bool {
+    pub(crate) fn is_overdue(&self, now: OffsetDateTime) -> bool {
         self.overdue_since.is_some() || self.next_attempt_at.is_none_or(|at| at <= now)
     }
 

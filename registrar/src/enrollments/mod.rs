@@ -4,6 +4,7 @@
 //! state in it, each change of a state would write to the index too, for the sake of a command that is
 //! rarely run. So the command reads the item of each key.
 
+mod collect;
 mod list;
 
 use std::io::Write;
@@ -12,6 +13,11 @@ use crate::{
     outcome::{Failure, Outcome},
     session::Session,
     stack::{self, Stack},
+};
+
+pub(crate) use self::{
+    collect::{Unfinished, unfinished},
+    list::Listed,
 };
 
 /// List the enrollments that are not finished, or need a person

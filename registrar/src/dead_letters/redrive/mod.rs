@@ -18,10 +18,9 @@ use crate::{
     text::{letters, on_one_line, without_addresses},
 };
 
-use self::{
-    decision::LeftReason,
-    redriver::{LetterOutcome, Redriver},
-};
+pub(super) use self::redriver::{LetterOutcome, Redriver};
+
+use self::decision::LeftReason;
 use super::{
     letter::Letter,
     output::Output,
@@ -128,7 +127,7 @@ where
     report.outcome(left)
 }
 
-fn description(outcome: &LetterOutcome, letter: &Letter, apply: bool) -> String {
+pub(super) fn description(outcome: &LetterOutcome, letter: &Letter, apply: bool) -> String {
     match outcome {
         LetterOutcome::Redriven { may_be_second } => {
             let done =
