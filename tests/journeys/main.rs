@@ -1,6 +1,8 @@
 //! Journeys through the deployed stack. `make journeys` deploys one and runs them.
 
 mod access;
+mod browser;
+mod console;
 mod email_jobs;
 mod enrolling;
 mod faults;

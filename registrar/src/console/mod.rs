@@ -62,10 +62,10 @@ pub(crate) async fn run(
     session: &Session,
     out: &mut impl Write,
 ) -> Result<Outcome, Failure> {
-    let stack = Arc::new(Stack::find(&args.stack, session).await?);
     let unusable = |error| Failure::Port { port: args.port, error };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port)).await.map_err(unusable)?;
     let address = listener.local_addr().map_err(unusable)?;
+    let stack = Arc::new(Stack::find(&args.stack, session).await?);
     let access = Access::new(Token::random(), address.port());
     writeln!(out, "http://{address}{}", access.base())?;
     out.flush()?;

@@ -88,7 +88,7 @@ async fn overview_has_charts_with_names_and_numbers_what_needs_a_person_and_fail
     page.expect(&[
         "<svg role=\"img\" aria-labelledby=\"chart-backlog-title chart-backlog-desc\"",
         "<desc id=\"chart-backlog-desc\">jobs waiting: 300 now, 600 at most.</desc>",
-        "sends per minute: 40 now",
+        "sends per minute: 120 now",
         "limit per minute: 299 now",
         "Sends per minute against the limit, the last value of each minute",
         "<dt>Backlog</dt><dd><b>300</b>",

@@ -97,7 +97,7 @@ async fn claim_keeps_the_template_and_a_digest_of_the_recipient_and_no_address()
                 && values[":template"] == text("enrollment-confirmation")
                 && !format!("{values:?}").contains('@')
         })
-        .then_output(UpdateItemOutput::default);
+        .then_output(|| UpdateItemOutput::builder().build());
     let claimed = table(&update).claim(&claim()).await;
     // The mock's response has no entry; what counts is that the request matched.
     assert_eq!(update.num_calls(), 1, "{claimed:?}");
@@ -105,7 +105,7 @@ async fn claim_keeps_the_template_and_a_digest_of_the_recipient_and_no_address()
     for template in [None, Some("x".repeat(129))] {
         let update = mock!(Client::update_item)
             .match_requests(|request| !request.update_expression().unwrap().contains("#template"))
-            .then_output(UpdateItemOutput::default);
+            .then_output(|| UpdateItemOutput::builder().build());
         let _ = table(&update).claim(&Claim { template, ..claim() }).await;
         assert_eq!(update.num_calls(), 1);
     }
