@@ -116,6 +116,24 @@ fn every_parameter_output_template_and_log_event_is_in_its_doc() {
 }
 
 #[test]
+fn every_test_that_the_threat_model_names_exists() {
+    let security = read("SECURITY.md");
+    let files = rust_files(&["crates", "functions", "registrar", "tests"]);
+    let quoted = security.split('`').skip(1).step_by(2);
+    let is_test = |name: &&str| {
+        name.matches('_').count() > 1
+            && name.chars().all(|c| c == '_' || c.is_ascii_lowercase() || c.is_ascii_digit())
+    };
+    let tests: Vec<_> = quoted.filter(is_test).collect();
+    assert!(tests.len() > 20, "{tests:?}");
+    for test in tests {
+        let function = format!("fn {test}(");
+        let exists = files.iter().any(|(_, text)| text.contains(&function));
+        assert!(exists, "SECURITY.md names {test}, which does not exist");
+    }
+}
+
+#[test]
 fn every_alarm_has_a_section_in_the_runbook() {
     let template = read("template.yaml");
     let runbook = read("docs/runbook.md");

@@ -47,7 +47,10 @@ struct Client {
 
 impl Client {
     fn of(desk: Desk) -> Self {
-        let console = console(desk, PORT);
+        Self::of_console(console(desk, PORT))
+    }
+
+    fn of_console(console: server::Console) -> Self {
         let base = console.access.base();
         Self { router: server::router(console), base }
     }

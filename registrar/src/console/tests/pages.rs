@@ -1,12 +1,19 @@
 //! The pages, rendered from facts.
 
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 
 use super::{
-    Client,
-    desk::{Desk, MARKUP},
+    Client, PORT,
+    desk::{self, Desk, MARKUP},
 };
-use crate::enrollments::Listed;
+use crate::{
+    clock,
+    console::{frame::Notice, server::Console},
+    enrollments::Listed,
+    live::Reading,
+};
 
 const PAGES: [&str; 13] = [
     "",
@@ -102,6 +109,29 @@ async fn overview_has_charts_with_names_and_numbers_what_needs_a_person_and_fail
     page.expect_without("NaN");
     let live = client().get("live/overview").await;
     live.expect(&["<dt>Backlog</dt>", "<svg"]).expect_without("<html");
+}
+
+#[tokio::test]
+async fn overview_before_the_first_reading_says_so_and_one_that_fails_says_why() {
+    let console = Console { watched: Arc::default(), ..desk::console(Desk::default(), PORT) };
+    let client = Client::of_console(console.clone());
+    let page = client.get("").await;
+    page.expect(&["not known yet", "The status is being read.", "<svg"]).expect_without("NaN");
+
+    let mut failed = Reading::empty(clock::now());
+    failed.failures.push(format!("counting failed: access denied {MARKUP}"));
+    let problem = Notice::of_note("finding the stack failed: no response".to_owned());
+    {
+        let mut seen = console.watched.seen();
+        seen.history.push(failed);
+        seen.problem = Some(problem);
+    }
+    let page = client.get("live/overview").await;
+    page.expect(&[
+        "<b>Not permitted with these credentials.</b> counting failed",
+        "<b>Not available.</b> finding the stack failed: no response",
+    ]);
+    page.expect_without(MARKUP);
 }
 
 #[tokio::test]
