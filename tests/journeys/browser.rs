@@ -181,12 +181,14 @@ impl Browser {
         nodes.iter().map(|node| (text(node, "role"), text(node, "name"))).collect()
     }
 
-    /// What the browser complained about since it was last asked, such as what a policy refused.
+    /// What the browser complained about since it was last asked, such as what a policy refused. A status of a
+    /// response is not a complaint.
     pub(crate) async fn complaints(&self) -> Vec<String> {
         let log = self.driver_call("se/log", json!({"type": "browser"})).await;
         let entries = log.as_array().cloned().unwrap_or_default();
         let severe = entries.iter().filter(|entry| entry["level"] == "SEVERE");
-        severe.map(|entry| entry["message"].to_string()).collect()
+        let messages = severe.map(|entry| entry["message"].to_string());
+        messages.filter(|message| !message.contains("responded with a status of")).collect()
     }
 
     /// Calls Chromium's own protocol.
