@@ -8,7 +8,10 @@ use email::{
 use proptest::prelude::*;
 
 use super::{handle, transient};
-use crate::{testing::world::world, worker::Received};
+use crate::{
+    testing::world::{job, world},
+    worker::Received,
+};
 
 /// The messages of a sample event, read as the handler reads them.
 fn sample(file: &std::path::Path) -> Vec<Received> {
