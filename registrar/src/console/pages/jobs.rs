@@ -89,7 +89,7 @@ pub(crate) struct Jobs {
     states: [State; 9],
     templates: &'static [&'static str],
     counts: Vec<Count>,
-    most_entries: String,
+    max_entries: String,
     results: Option<Results>,
     notices: Vec<Notice>,
 }
@@ -154,7 +154,7 @@ impl Jobs {
             states: State::ALL,
             templates: &email_templates::NAMES,
             counts: counts(history),
-            most_entries: count((MAX_PAGES * ENTRIES_PER_PAGE).into()),
+            max_entries: count((MAX_PAGES * ENTRIES_PER_PAGE).into()),
             results,
             notices,
         }
