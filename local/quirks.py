@@ -69,6 +69,58 @@ def no_mqtt() -> dict[str, str]:
     return {"IOT_MTLS_ENABLED": "0"}
 
 
+# ---------------------------------------------------------------- the emulator's code
+
+
+def _no_names() -> list[str]:
+    return []
+
+
+@_instead_of(_no_names)
+def alarm_evaluation() -> list[str]:
+    """The emulator evaluates alarms without regard to dimensions, periods and missing data, unlike local/alarms.py.
+
+    Without this replacement, an error of any function sets the alarms of all functions, and a message on any queue that
+    of dead letters.
+    """
+    return ["alarm_evaluation"]
+
+
+@_instead_of(_no_names)
+def lambda_metrics() -> list[str]:
+    """The emulator counts only invocations by a call of Invoke; AWS counts those by the API, queues and schedules too.
+
+    Without this replacement, requests leave no metric, and an alarm reports that no schedule runs.
+    """
+    return ["lambda_metrics"]
+
+
+@_instead_of(_no_names)
+def api_metrics() -> list[str]:
+    """The emulator publishes no metrics of APIs; AWS publishes 4xx and 5xx.
+
+    Without this replacement, nothing tells of failed requests. Requests that are refused for their signature are left
+    out.
+    """
+    return ["api_metrics"]
+
+
+# ---------------------------------------------------------------- beside the emulator
+
+
+def _no() -> bool:
+    return False
+
+
+@_instead_of(_no)
+def metric_filters() -> bool:
+    """The emulator keeps metric filters and does not apply them; the process of local/cloudwatch.py does.
+
+    Without the process there are no metrics of this stack, no metrics of queues, and no alarm changes.
+    """
+    return True
+
+
 # ---------------------------------------------------------------- the template's parameters
 
 

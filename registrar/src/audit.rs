@@ -7,6 +7,7 @@ use std::{
 };
 
 use pacer::{SendLimit, Window, audit::Audit};
+use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
@@ -37,6 +38,9 @@ pub(crate) struct Args {
     /// Length of the window, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "60")]
     window: Window,
+    /// Print one JSON object: the verdict, the worst window and the counts
+    #[arg(long)]
+    json: bool,
 }
 
 pub(crate) fn run(args: &Args, stdin: impl Read, out: &mut impl Write) -> Result<Outcome, Failure> {
@@ -44,7 +48,11 @@ pub(crate) fn run(args: &Args, stdin: impl Read, out: &mut impl Write) -> Result
         source_name: args.file.display().to_string(),
         error,
     })?;
-    write_report(args, &records, &audit, out)?;
+    if args.json {
+        writeln!(out, "{}", object(args, &records, &audit))?;
+    } else {
+        write_report(args, &records, &audit, out)?;
+    }
     Ok(if audit.is_violated() { Outcome::LimitBroken } else { Outcome::Fine })
 }
 
@@ -92,6 +100,22 @@ fn write_report(
     let verdict = if audit.is_violated() { "BROKEN" } else { "kept" };
     writeln!(out, "the limit was     {verdict}")?;
     Ok(())
+}
+
+fn object(args: &Args, records: &Records, audit: &Audit) -> Value {
+    json!({
+        "kept": !audit.is_violated(),
+        "limit": args.limit.get(),
+        "window_seconds": args.window.get().as_secs(),
+        "worst_window": {"count": audit.worst.count, "from": rfc3339(audit.worst.from)},
+        "sends": audit.arrivals,
+        "without_end": records.unended,
+        "other_lines": records.skipped,
+        "format": records.format.to_string(),
+        "first": rfc3339(audit.first),
+        "last": rfc3339(audit.last),
+        "use_of_limit": audit.use_of_limit(),
+    })
 }
 
 /// Nanoseconds since 1970 as RFC 3339.

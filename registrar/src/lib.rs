@@ -1,5 +1,5 @@
 //! The operator's command line: choose the parameters of a deployment (`plan`), check from the log that
-//! its sends kept the limit (`audit`), see how the stack is (`status`, `doctor`) and why an email or an
+//! its sends kept the limit (`audit`), see how the stack is (`status`, `top`, `doctor`) and why an email or an
 //! enrollment waits (`why`, `timeline`), handle the emails that could not be sent (`dead-letters`) and the
 //! recipients who get none (`suppressions`), find the enrollments that need a person (`enrollment`), and stop and
 //! resume all sending (`hold`, `release`, `holds`).
@@ -21,9 +21,9 @@ mod doctor;
 mod enrollments;
 mod holds;
 mod http;
-#[allow(dead_code, reason = "until `top` draws it")]
 mod live;
 mod manual;
+mod moment;
 mod outcome;
 mod plan;
 mod records;
@@ -34,6 +34,7 @@ mod stack;
 mod status;
 mod suppressions;
 mod text;
+mod top;
 mod why;
 
 use std::{
@@ -79,6 +80,7 @@ enum Command {
     Release(holds::ReleaseArgs),
     Holds(holds::ShowArgs),
     Status(status::Args),
+    Top(top::Args),
     Why(why::WhyArgs),
     Timeline(why::TimelineArgs),
     Doctor(doctor::Args),
@@ -118,6 +120,7 @@ pub fn run_in(
         Command::Release(args) => block_on(holds::release(args, session, out)),
         Command::Holds(args) => block_on(holds::show(args, session, out)),
         Command::Status(args) => block_on(status::run(args, session, out, err)),
+        Command::Top(args) => block_on(top::run(args, session)),
         Command::Why(args) => block_on(why::why(args, session, out, err)),
         Command::Console(args) => block_on(console::run(args, session, out)),
         Command::Doctor(args) => block_on(doctor::run(args, session, out)),

@@ -3,8 +3,8 @@
 use std::io;
 
 use crate::{
-    aws_call::CallFailed, holds::error::HoldCommandError, records::ReadError, stack::StackError,
-    why::InvalidSubject,
+    aws_call::CallFailed, dead_letters::EmptyPeriod, holds::error::HoldCommandError,
+    records::ReadError, stack::StackError, top::TerminalError, why::InvalidSubject,
 };
 
 /// The result of a command that did its work.
@@ -31,6 +31,8 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Hold(#[from] HoldCommandError),
     #[error(transparent)]
+    Period(#[from] EmptyPeriod),
+    #[error(transparent)]
     Subject(#[from] InvalidSubject),
     #[error(
         "port {port} of 127.0.0.1 cannot be used ({error}): choose another with --port, or leave it out"
@@ -38,6 +40,8 @@ pub(crate) enum Failure {
     Port { port: u16, error: io::Error },
     #[error("interrupted: nothing more was changed")]
     Interrupted,
+    #[error(transparent)]
+    Terminal(#[from] TerminalError),
     #[error("cannot write: {0}")]
     Output(#[from] io::Error),
 }

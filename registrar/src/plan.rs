@@ -3,7 +3,8 @@
 use std::{io::Write, str::FromStr, time::Duration};
 
 use clap::ValueEnum;
-use pacer::{SendLimit, Window};
+use pacer::{SendLimit, Share, Window};
+use serde_json::{Map, Value, json};
 use sizing::{Choice, Parameter, Plan, UnknownParameter, WorkerSettings};
 
 use crate::{Failure, Outcome};
@@ -34,6 +35,9 @@ pub(crate) struct Args {
     /// All values as a table, or only the template's parameters on one line
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+    /// Print one JSON object: every parameter and every value with its reason, or the result of --check
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -60,8 +64,12 @@ impl FromStr for Given {
 }
 
 pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Outcome, Failure> {
-    let Some(limit) = args.limit else { return check(&args.check, out) };
+    let Some(limit) = args.limit else { return check(&args.check, args.json, out) };
     let plan = Plan::new(limit, args.window, Duration::from_millis(args.latency_ms))?;
+    if args.json {
+        writeln!(out, "{}", plan_object(&plan))?;
+        return Ok(Outcome::Fine);
+    }
     let parameters = plan.parameter_overrides();
     match args.format {
         Format::Parameters => writeln!(out, "{parameters}")?,
@@ -73,13 +81,34 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Outcome, Failure>
     Ok(Outcome::Fine)
 }
 
+fn plan_object(plan: &Plan) -> Value {
+    let parameters: Map<String, Value> =
+        plan.parameters().into_iter().map(|(name, value)| (name, value.into())).collect();
+    let choices: Vec<Value> = plan
+        .choices()
+        .into_iter()
+        .map(|Choice { name, value, reason }| {
+            json!({"name": name, "value": value, "reason": reason})
+        })
+        .collect();
+    json!({
+        "parameters": parameters,
+        "parameter_overrides": plan.parameter_overrides(),
+        "choices": choices,
+    })
+}
+
 /// Fails if nothing could be sent with these parameters. What only wastes something is a note.
-fn check(given: &[Given], out: &mut impl Write) -> Result<Outcome, Failure> {
+fn check(given: &[Given], json: bool, out: &mut impl Write) -> Result<Outcome, Failure> {
     let mut settings = WorkerSettings::defaults()?;
     for Given { parameter, value } in given {
         settings = settings.with(*parameter, value)?;
     }
     let share = settings.check()?;
+    if json {
+        writeln!(out, "{}", check_object(&settings, share))?;
+        return Ok(Outcome::Fine);
+    }
     for advice in settings.advice(share) {
         writeln!(out, "note: {advice}")?;
     }
@@ -93,6 +122,19 @@ fn check(given: &[Given], out: &mut impl Write) -> Result<Outcome, Failure> {
         settings.sends_per_invocation(share),
     )?;
     Ok(Outcome::Fine)
+}
+
+fn check_object(settings: &WorkerSettings, share: Share) -> Value {
+    let sends = settings.sends_per_invocation(share);
+    let notes: Vec<String> = settings.advice(share).iter().map(ToString::to_string).collect();
+    json!({
+        "max_sends": share.total(),
+        "window_seconds": settings.window.get().as_secs(),
+        "workers": settings.slots.get(),
+        "interval_ms": u64::try_from(share.interval().as_millis()).unwrap_or(u64::MAX),
+        "max_sends_per_invocation": u64::try_from(sends).unwrap_or(u64::MAX),
+        "notes": notes,
+    })
 }
 
 fn write_table(choices: &[Choice], out: &mut impl Write) -> Result<(), Failure> {

@@ -57,6 +57,10 @@ impl Session {
         sdk.into_builder().timeout_config(timeouts).build()
     }
 
+    pub(crate) fn has_terminal(&self) -> bool {
+        self.sdk.is_none()
+    }
+
     /// Returns when the operator presses Ctrl-C.
     pub(crate) async fn interrupted(&self) {
         if let Some(interrupt) = &self.interrupt {

@@ -85,6 +85,10 @@ impl Stack {
         &self.sdk
     }
 
+    pub(crate) fn region(&self) -> &str {
+        self.sdk.region().map_or("", AsRef::as_ref)
+    }
+
     pub(crate) fn output(&self, name: &'static str) -> Result<String, StackError> {
         let output = self.described.outputs.get(name).cloned();
         output.ok_or_else(|| StackError::NoOutput { stack: self.name.clone(), output: name })

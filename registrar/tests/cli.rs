@@ -97,6 +97,42 @@ fn plan_that_a_new_table_would_throttle_warms_it() {
 }
 
 #[test]
+fn plan_as_json_has_each_value_with_its_reason() {
+    let plan = ["plan", "--limit", "300"];
+    let ran = registrar(&[&plan[..], &["--json"]].concat(), b"");
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    let json: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let overrides = registrar(&[&plan[..], &["--format", "parameters"]].concat(), b"").stdout;
+    assert_eq!(json["parameter_overrides"], overrides.trim_end());
+    for parameter in overrides.split_whitespace() {
+        let (name, value) = parameter.split_once('=').unwrap();
+        assert_eq!(json["parameters"][name], value, "{name}");
+    }
+    let choices = json["choices"].as_array().unwrap();
+    assert!(choices.iter().all(|choice| choice["reason"].as_str().unwrap().len() > 10), "{json}");
+    let table = registrar(&plan, b"").stdout;
+    for choice in choices {
+        assert!(table.contains(choice["name"].as_str().unwrap()), "{choice}");
+        assert!(table.contains(choice["value"].as_str().unwrap()), "{choice}");
+    }
+    let ran = registrar(&["plan", "--json", "--limit", "1"], b"");
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+}
+
+#[test]
+fn check_as_json_has_what_the_parameters_do_and_the_notes() {
+    let check = ["plan", "--json", "--check"];
+    let ran = registrar(&[&check[..], &["SendLimit=60"]].concat(), b"");
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    let json: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((&json["max_sends"], &json["window_seconds"]), (&60.into(), &60.into()));
+    assert_eq!((&json["workers"], &json["interval_ms"]), (&2.into(), &2008.into()));
+    assert!(json["notes"][0].as_str().unwrap().starts_with("WorkerBatchSize: of 100"), "{json}");
+    let ran = registrar(&[&check[..], &["SendLimit=2", "WorkerConcurrency=3"]].concat(), b"");
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+}
+
+#[test]
 fn impossible_plan_fails_and_names_the_parameter() {
     let ran = registrar(&["plan", "--limit", "1"], b"");
     assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
@@ -161,6 +197,23 @@ fn audit_of_a_log_that_broke_the_limit_exits_with_1() {
 }
 
 #[test]
+fn audit_as_json_has_the_verdict_and_the_same_exit_code() {
+    let log = worker_log(1000, 199_000);
+    for (limit, code) in [("301", 1), ("302", 0)] {
+        let ran = registrar(&["audit", "-", "--json", "--limit", limit], log.as_bytes());
+        assert_eq!((ran.code, ran.stderr.as_str()), (code, ""));
+        let audit: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!(audit["kept"], code == 0);
+        assert_eq!(audit["worst_window"]["count"], 302);
+        assert_eq!(audit["worst_window"]["from"], "2025-11-01T00:00:00.06Z");
+        assert_eq!((&audit["sends"], &audit["window_seconds"]), (&1000.into(), &60.into()));
+        assert_eq!(audit["first"], "2025-11-01T00:00:00Z");
+    }
+    let ran = registrar(&["audit", "-", "--json", "--limit", "300"], b"");
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+}
+
+#[test]
 fn audit_of_a_json_array_counts_every_element() {
     let log = worker_log(10, 1_000);
     let array = format!("[{}]", log.trim_end().replace('\n', ","));
@@ -218,6 +271,34 @@ fn redrive_and_purge_require_exactly_one_selection() {
     let ran = registrar(&["dead-letters", "show"], b"");
     assert_eq!(ran.code, 2);
     assert!(ran.stderr.contains("<ID>"), "{}", ran.stderr);
+}
+
+#[test]
+fn period_and_number_of_letters_are_checked() {
+    let list = ["dead-letters", "list"];
+    for (more, problem) in [
+        (
+            &["--since", "yesterday"][..],
+            "is neither a time in RFC 3339, such as 2026-11-25T04:22:30Z",
+        ),
+        (&["--until", "2026-11-25"], "nor a duration ago, such as 90m, 2h or 3d"),
+        (&["--limit", "0"], "'--limit <N>'"),
+        (&["--since", "1h", "--until", "2h"], "error: --since must be before --until"),
+    ] {
+        let ran = registrar(&[&list[..], more].concat(), b"");
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+        assert!(ran.stderr.contains(problem), "{more:?}: {}", ran.stderr);
+    }
+    for (option, value) in [("--since", "2h"), ("--until", "2h"), ("--limit", "2")] {
+        let ran = registrar(&["dead-letters", "redrive", "--id", "a", option, value], b"");
+        assert_eq!(ran.code, 2);
+        assert!(ran.stderr.contains("cannot be used with"), "{}", ran.stderr);
+    }
+    for command in ["redrive", "purge"] {
+        let ran =
+            registrar(&["dead-letters", command, "--all", "--since", "2h", "--limit", "5"], b"");
+        assert!(ran.stderr.starts_with("error: no AWS region is set"), "{}", ran.stderr);
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Journeys through the deployed stack. `make journeys` deploys one and runs them.
 
 mod access;
+mod alarms;
 mod browser;
 mod console;
 mod email_jobs;

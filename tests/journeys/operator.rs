@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, resume_unwind};
 use futures_util::FutureExt;
 use journeys::{
     DeployedStack, Student, eventually,
-    operator::{AWS_FAILED, LETTERS_LEFT, registrar, registrar_as},
+    operator::{AWS_FAILED, LETTERS_LEFT, NEEDS_PERSON, registrar, registrar_as},
     refusing_provider, unique_id,
 };
 use serde_json::json;
@@ -111,6 +111,11 @@ async fn enrollment_that_cannot_be_read_is_put_off_and_listed() {
     registrar(&stack, &["enrollment", "list", "--overdue", "--json"])
         .await
         .expect(0, &[&student_id, r#""state":"unreadable""#]);
+    let status = ["status", "--api-url", &stack.description.api_url];
+    registrar_as(&stack, &stack.description.reader, &status)
+        .await
+        .expect(NEEDS_PERSON, &["needs a person\n", "`registrar enrollment list --stuck`"])
+        .expect_without("@");
     stack.delete_unreadable_enrollment(&student_id).await;
 }
 
@@ -152,6 +157,14 @@ async fn purge_by_reason_deletes_all_dead_letters_with_that_reason() {
     listed.expect(0, &["too_many_receives"]);
     let lines = listed.out.lines().filter(|line| line.contains("  too_many_receives  ")).count();
     assert_eq!(lines, ids.len(), "{listed:?}");
+    let list = ["dead-letters", "list", "--json", "--reason", "too_many_receives"];
+    let oldest = registrar(&stack, &[&list[..], &["--since", "1h", "--limit", "5"]].concat()).await;
+    oldest.expect(0, &["kept_at"]);
+    assert_eq!(oldest.out.lines().count(), 5, "{oldest:?}");
+    assert!(oldest.err.contains("note: 30 letters beyond --limit"), "{oldest:?}");
+    let earlier = registrar(&stack, &[&list[..], &["--until", "1h"]].concat()).await;
+    assert!(earlier.out.is_empty(), "{earlier:?}");
+
     registrar(&stack, &["dead-letters", "purge", "--reason", "too_many_receives", "--apply"])
         .await
         .expect(0, &["deleted: 35 letters; left: 0"]);

@@ -20,6 +20,8 @@ pub mod faults;
 pub mod feedback;
 pub mod functions;
 pub mod http;
+pub mod logs;
+pub mod metrics;
 pub mod operator;
 pub mod payments;
 pub mod processes;

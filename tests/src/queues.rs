@@ -31,6 +31,17 @@ impl DeployedStack {
         assert!(sent.failed.is_empty(), "{:?}", sent.failed);
     }
 
+    /// Puts a message on a queue.
+    pub async fn put_message(&self, queue: &str, body: &str) {
+        self.put_messages(queue, &[body.to_owned()]).await;
+    }
+
+    /// Deletes all messages of a queue. Needs an exclusive stack, because other journeys may wait for theirs.
+    pub async fn purge(&self, queue: &str) {
+        self.assert_exclusive();
+        self.sqs.purge_queue().queue_url(queue).send().await.expect("a queue can be purged");
+    }
+
     /// Runs `meanwhile` while a queue has another visibility timeout. Needs an exclusive stack, because other journeys
     /// use the same queue.
     pub async fn with_visibility_timeout<T>(

@@ -1,6 +1,6 @@
 //! Runs scheduled functions without waiting for their schedules.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
@@ -12,7 +12,7 @@ use crate::{DeployedStack, Student};
 const UNREADABLE_COURSE: &str = "not a course";
 
 impl DeployedStack {
-    /// Makes an enrollment overdue and its payment two minutes older, as waiting would, and runs the resumer.
+    /// Makes an enrollment overdue and its payment two minutes old, as waiting would, and runs the resumer.
     pub async fn resume_when_overdue(&self, student: &Student, course_id: &str) {
         let has_payment = self.enrollment_item(student, course_id).await.contains_key("payment");
         let started_at = OffsetDateTime::now_utc() - Duration::from_mins(2);
@@ -38,6 +38,56 @@ impl DeployedStack {
         update.send().await.expect("the enrollment has a resume_at");
         let report = self.run_resumer().await;
         assert!(report["enrollments"]["finished"].is_u64(), "{report}");
+    }
+
+    /// Changes a field of an enrollment's payment in its table, to a text or a truth value. `refund.id` names the field
+    /// `id` of the payment's refund.
+    pub async fn set_payment(&self, student: &Student, course_id: &str, field: &str, to: Value) {
+        let to = match to {
+            Value::Bool(to) => AttributeValue::Bool(to),
+            to => AttributeValue::S(to.as_str().expect("a text").to_owned()),
+        };
+        let update = self.dynamodb.update_item().table_name(self.output("EnrollmentsTableName"));
+        let updated = update
+            .key("student_id", AttributeValue::S(student.id.clone()))
+            .key("course_id", AttributeValue::S(course_id.to_owned()))
+            .update_expression(format!("SET payment.{field} = :to"))
+            .condition_expression("attribute_exists(payment)")
+            .expression_attribute_values(":to", to)
+            .send()
+            .await;
+        updated.expect("the enrollment has a payment");
+    }
+
+    /// Deletes an enrollment from its table.
+    pub async fn delete_enrollment(&self, student: &Student, course_id: &str) {
+        let delete = self.dynamodb.delete_item().table_name(self.output("EnrollmentsTableName"));
+        let deleted = delete
+            .key("student_id", AttributeValue::S(student.id.clone()))
+            .key("course_id", AttributeValue::S(course_id.to_owned()))
+            .send()
+            .await;
+        deleted.expect("the table can be written");
+    }
+
+    /// Puts a job into the ledger that has waited since then, as after a first attempt that failed.
+    pub async fn put_job_in_ledger(&self, id: &str, since: SystemTime) {
+        let since = OffsetDateTime::from(since);
+        let since = since.format(&Rfc3339).expect("this is before the year 10000");
+        let number = |number: &str| AttributeValue::N(number.to_owned());
+        self.dynamodb
+            .put_item()
+            .table_name(self.output("EmailsTableName"))
+            .item("job_id", AttributeValue::S(id.to_owned()))
+            .item("state", AttributeValue::S("sending".to_owned()))
+            .item("claimed_until", number("0"))
+            .item("attempts", number("1"))
+            .item("unanswered", number("0"))
+            .item("first_attempt_at", AttributeValue::S(since.clone()))
+            .item("last_attempt_at", AttributeValue::S(since))
+            .send()
+            .await
+            .expect("the table can be written");
     }
 
     /// Puts an item into the table of enrollments that is overdue and that no enrollment can be read from.
@@ -81,10 +131,7 @@ impl DeployedStack {
 
     /// Invokes the function that this output of the template names.
     async fn invoke(&self, output: &str) -> Value {
-        let endpoint = &self.description.endpoint;
-        let function = self.output(output);
-        let url = format!("{endpoint}/2015-03-31/functions/{function}/invocations");
-        let response = self.http.send(Some(&self.lambda_signer()), "POST", &url, "{}").await;
+        let response = self.try_to_invoke(output).await;
         assert_eq!(response.status, 200, "{:?}", response.body);
         response.body
     }

@@ -17,6 +17,7 @@ pub mod ledger;
 pub mod mailer;
 pub mod message;
 pub mod queue;
+pub mod request_time;
 pub mod retry;
 pub mod suppression;
 #[cfg(any(test, feature = "testing"))]

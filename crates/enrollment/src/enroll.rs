@@ -29,7 +29,7 @@ use crate::{
         SaveEnrollment, Saved,
     },
     request::EnrollRequest,
-    settle::{self, Settled},
+    settle::{self, Orphan, Settled},
 };
 
 /// The student is enrolled.
@@ -79,9 +79,9 @@ pub enum EnrollError {
     /// The payment provider refuses us. The attempt is kept. Log it as `payment_provider_refused`.
     #[error(transparent)]
     ProviderRefused(ProviderRefusal),
-    /// A charge of an attempt that was over is paid back. Log it as `payment_orphaned`.
-    #[error("the charge of an attempt that was over is paid back")]
-    Orphaned(IntentId),
+    /// Log it as `payment_orphaned`.
+    #[error("there is a charge of an attempt that was over")]
+    Orphaned(Orphan),
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
 }
@@ -408,7 +408,7 @@ impl<A: Adapters> Round<'_, A> {
             }
             Settled::NotYet => Err(EnrollError::PaymentProcessing),
             Settled::Stuck(reason) => Err(EnrollError::Stuck(reason)),
-            Settled::Orphaned(intent) => Err(EnrollError::Orphaned(intent)),
+            Settled::Orphaned(orphan) => Err(EnrollError::Orphaned(orphan)),
         }
     }
 }

@@ -29,5 +29,5 @@ pub use enrollment_id::EnrollmentId;
 pub use ports::{Adapters, Ports};
 pub use request::EnrollRequest;
 pub use resume::resume;
-pub use settle::{Settled, settle_intent};
+pub use settle::{Orphan, Settled, settle_intent};
 pub use student::{Student, StudentId};

@@ -13,11 +13,11 @@ use crate::{
     confirm::confirm_all,
     enrollment::{Enrollment, EnrollmentState, REPORT_STUCK_EVERY, RESUME_AFTER, StuckReason},
     payment::{
-        ABANDONED_AFTER, ACTION_TIMEOUT, Decline, IntentId, IntentStatus, PaymentError,
-        ProviderRefusal, RefundProgress, RefundStatus,
+        ABANDONED_AFTER, ACTION_TIMEOUT, Decline, IntentStatus, PaymentError, ProviderRefusal,
+        RefundProgress, RefundStatus,
     },
     ports::{Adapters, FindCourse, PaymentProvider, Ports, SaveEnrollment},
-    settle::{self, Settled},
+    settle::{self, Orphan, Settled},
 };
 
 /// Maximum time between two looks at the same unfinished enrollment.
@@ -31,8 +31,8 @@ pub enum Resumed {
     Later,
     /// The payment provider refuses us; the enrollment is kept. Log it as `payment_provider_refused`.
     Refused(ProviderRefusal),
-    /// The charge of an attempt that is over is paid back. Log it as `payment_orphaned`.
-    Orphaned(IntentId),
+    /// Log it as `payment_orphaned`.
+    Orphaned(Orphan),
     /// An operator must look. Log it as `enrollment_stuck`.
     Stuck(StuckReason),
 }
@@ -123,7 +123,7 @@ async fn resume_payment<A: Adapters>(
             Ok(postpone(ports, pending, now).await?)
         }
         Settled::Stuck(reason) => Ok(Resumed::Stuck(reason)),
-        Settled::Orphaned(intent) => Ok(Resumed::Orphaned(intent)),
+        Settled::Orphaned(orphan) => Ok(Resumed::Orphaned(orphan)),
     }
 }
 

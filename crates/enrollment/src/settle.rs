@@ -36,8 +36,16 @@ pub enum Settled {
     NotYet,
     /// An operator must look. Log it as `enrollment_stuck`.
     Stuck(StuckReason),
-    /// This charge belongs to an attempt that is over, and is paid back. Log it as `payment_orphaned`.
-    Orphaned(IntentId),
+    /// Log it as `payment_orphaned`.
+    Orphaned(Orphan),
+}
+
+/// A charge that belongs to an attempt that is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Orphan {
+    pub intent: IntentId,
+    /// `false` if every request failed. It is not repeated: an operator must pay the charge back.
+    pub refund_requested: bool,
 }
 
 /// Brings a pending enrollment to the state that its intent implies.
@@ -200,12 +208,15 @@ async fn refund_orphan(
     for attempt in 1..=MAX_ORPHAN_REFUNDS {
         match provider.refund(intent, attempt).await {
             Ok(Refund { status: RefundStatus::Failed, .. }) | Err(PaymentError::KeyIsSpent) => {}
-            Ok(_) => break,
+            Ok(_) => return Ok(orphaned(intent, true)),
             Err(error) => return Err(error),
         }
     }
-    // Reported even if all of them failed: an operator looks either way.
-    Ok(Settled::Orphaned(intent.clone()))
+    Ok(orphaned(intent, false))
+}
+
+fn orphaned(intent: &IntentId, refund_requested: bool) -> Settled {
+    Settled::Orphaned(Orphan { intent: intent.clone(), refund_requested })
 }
 
 /// Brings an enrollment to the state that a webhook's event implies. `Err`: not now; the provider must

@@ -3,12 +3,15 @@
 //! Keys and items are taken as they are stored. One that no version of the code can read is a value here
 //! and not an error, so that it cannot stand in the way of the others.
 
-use std::{future::Future, ops::Range};
+use std::{future::Future, ops::Range, time::Duration};
 
 use time::OffsetDateTime;
 use unavailable::Unavailable;
 
 use crate::{course::CourseId, enrollment::Enrollment, enrollment_id::EnrollmentId};
+
+/// An enrollment that is overdue for longer is reported (`enrollments_overdue`).
+pub const LATE_AFTER: Duration = Duration::from_hours(1);
 
 /// A key of the index, exactly as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use enrollment::{
-    Course, Deadline, EnrollError, EnrollRequest, Enrolled, Enrollment, Settled, enroll,
+    Course, Deadline, EnrollError, EnrollRequest, Enrolled, Enrollment, Orphan, Settled, enroll,
     enroll::CONFIRM_RESERVE,
     enrollment::{EnrollmentState, StuckReason},
     payment::{Intent, IntentStatus, PaymentError, REFUND_TIMEOUT},
@@ -387,7 +387,9 @@ async fn charge_of_an_attempt_that_is_over_is_paid_back_and_reported() {
         world.take_down(Dependency::Payments);
         assert!(matches!(event().await, Err(PaymentError::Unavailable(_))), "Stripe repeats it");
         world.bring_up(Dependency::Payments);
-        assert_eq!(event().await.unwrap(), Settled::Orphaned(orphan.id.clone()));
+        let intent = orphan.id.clone();
+        let reported = Settled::Orphaned(Orphan { intent, refund_requested: true });
+        assert_eq!(event().await.unwrap(), reported);
         assert!(world.is_refunded(&orphan.id));
         event().await.unwrap();
         assert_eq!(world.refunds_per_intent(), 1, "a repeated event pays back nothing");
@@ -395,6 +397,18 @@ async fn charge_of_an_attempt_that_is_over_is_paid_back_and_reported() {
     assert_ne!(the_one(&world).intent(), Some(&failed));
     assert_eq!(the_one(&world).state, EnrollmentState::Active);
     assert_eq!(world.charges(), 1);
+}
+
+#[tokio::test]
+async fn charge_of_an_attempt_that_is_over_is_reported_as_kept_if_each_refund_fails() {
+    let world = world(Bank::Accepts);
+    assert!(ask(&world, "pm_1").await.is_ok());
+    world.set_refunds(Refunds::Fail);
+    let orphan = world.charge_outside(1, course(4900).price);
+    let intent = orphan.id.clone();
+    let reported = Settled::Orphaned(Orphan { intent, refund_requested: false });
+    assert_eq!(event(&world, 1, &orphan).await.unwrap(), reported);
+    assert!(!world.is_refunded(&orphan.id));
 }
 
 #[tokio::test]

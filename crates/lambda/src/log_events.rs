@@ -30,8 +30,8 @@ pub const EMAIL_FEEDBACK_FAILED: &str = "email_feedback_failed";
 pub const PAYMENT_WITHOUT_ENROLLMENT: &str = "payment_without_enrollment";
 /// Stripe refuses us: a wrong key or mode, an invalid request.
 pub const PAYMENT_PROVIDER_REFUSED: &str = "payment_provider_refused";
-/// A charge belongs to an attempt that was over. A refund was requested; whether it succeeds is for an
-/// operator to check.
+/// A charge belongs to an attempt that was over. `refund_requested` is whether a refund was requested; whether it
+/// succeeds is for an operator to check.
 pub const PAYMENT_ORPHANED: &str = "payment_orphaned";
 /// A refund has been due for over an hour, at each run of the resumer.
 pub const REFUND_NOT_SETTLED: &str = "refund_not_settled";

@@ -135,8 +135,8 @@ impl Plan {
         }
     }
 
-    /// The template's parameters as the argument of `sam deploy --parameter-overrides`.
-    pub fn parameter_overrides(&self) -> String {
+    /// The template's parameters, each with its name and value.
+    pub fn parameters(&self) -> Vec<(String, String)> {
         let WorkerSettings { limit, window, slack, slots, batch_size, timeout } = self.settings;
         let parameters = [
             (Parameter::SendLimit, limit.to_string()),
@@ -146,12 +146,16 @@ impl Plan {
             (Parameter::WorkerBatchSize, batch_size.to_string()),
             (Parameter::WorkerTimeout, timeout.as_secs().to_string()),
         ]
-        .map(|(parameter, value)| format!("{parameter}={value}"))
-        .join(" ");
-        match warm_write_units(limit, window) {
-            Some(units) => format!("{parameters} {EMAILS_TABLE_WRITE_UNITS}={units}"),
-            None => parameters,
-        }
+        .map(|(parameter, value)| (parameter.to_string(), value));
+        let units = warm_write_units(limit, window)
+            .map(|units| (EMAILS_TABLE_WRITE_UNITS.to_owned(), units.to_string()));
+        parameters.into_iter().chain(units).collect()
+    }
+
+    /// The template's parameters as the argument of `sam deploy --parameter-overrides`.
+    pub fn parameter_overrides(&self) -> String {
+        let parameters = self.parameters().into_iter();
+        parameters.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
     }
 
     pub(crate) fn batch_duration(&self) -> Duration {

@@ -18,10 +18,11 @@ use std::panic::AssertUnwindSafe;
 use email::{
     JobId,
     feedback::{Feedback, RecordFeedback, Recorded},
+    request_time::requested_at,
     suppression::Suppress,
 };
 use futures_util::{FutureExt, StreamExt, stream};
-use lambda::{batch::panic_text, log_events};
+use lambda::{batch::panic_text, clock::milliseconds, log_events};
 use time::OffsetDateTime;
 use tracing::Instrument;
 use unavailable::Unavailable;
@@ -132,6 +133,7 @@ impl<L: RecordFeedback, S: Suppress> Receiver<L, S> {
             None => None,
         };
         let unreadable = if suppressed.is_some() { unreadable } else { 0 };
+        let requested_at = feedback.job_id.as_ref().and_then(requested_at);
         tracing::info!(
             event = log_events::EMAIL_FEEDBACK,
             kind = feedback.event.state().name(),
@@ -139,6 +141,8 @@ impl<L: RecordFeedback, S: Suppress> Receiver<L, S> {
             ses_message_id = feedback.ses_message_id,
             ledger = ledger_word(recorded),
             suppressed,
+            since_accepted_ms = milliseconds(feedback.sent_at, feedback.at),
+            since_request_ms = requested_at.map(|at| milliseconds(at, feedback.at)),
         );
         if unreadable > 0 {
             tracing::warn!(

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{
+    collections::BTreeMap,
     fmt::{self, Write},
     sync::{Arc, Mutex},
 };
@@ -95,25 +96,23 @@ async fn logged(before: State, body: impl ToString) -> Vec<String> {
     lines
 }
 
-/// How often the metric of `EmailRejectedAlarm` counts an event.
-async fn alarmed(body: Value) -> usize {
+/// How often each metric counts an event.
+async fn counted(body: Value) -> BTreeMap<String, usize> {
     let log = lambda::testing::Log::default();
     let (ledger, suppressions) = (MemoryLedger::default(), MemorySuppressions::default());
     let message = Received { sqs_message_id: "m-0".to_owned(), body: body.to_string() };
     let handled = Receiver { ledger, suppressions };
     handled.handle(vec![message], OffsetDateTime::UNIX_EPOCH).with_subscriber(log.clone()).await;
-    let counted = log.counted("EmailFeedbackLogGroup");
-    counted.get("EmailsRejected").copied().unwrap_or_default()
+    log.counted("EmailFeedbackLogGroup")
 }
 
 #[tokio::test]
 async fn each_event_is_one_line_with_the_job_and_without_an_address() {
-    let line = r#"event="email_feedback"; kind="bounced"; job_id="job-1"; ses_message_id="m-1"; ledger="moved"; suppressed=1; "#;
+    let line = r#"event="email_feedback"; kind="bounced"; job_id="job-1"; ses_message_id="m-1"; ledger="moved"; suppressed=1; since_accepted_ms=2215.0; "#;
     assert_eq!(logged(State::Sent, sample("bounced", Some("job-1"))).await, [line]);
-    let line = r#"event="email_feedback"; kind="delivered"; job_id="job-1"; ses_message_id="m-1"; ledger="unchanged"; "#;
+    let line = r#"event="email_feedback"; kind="delivered"; job_id="job-1"; ses_message_id="m-1"; ledger="unchanged"; since_accepted_ms=1431.0; "#;
     assert_eq!(logged(State::Delivered, sample("delivered", Some("job-1"))).await, [line]);
-    let line =
-        r#"event="email_feedback"; kind="rejected"; ses_message_id="m-1"; ledger="no_job"; "#;
+    let line = r#"event="email_feedback"; kind="rejected"; ses_message_id="m-1"; ledger="no_job"; since_accepted_ms=113.0; "#;
     assert_eq!(logged(State::Sent, sample("rejected", None)).await, [line]);
     let line = r#"event="email_feedback"; kind="ignored"; "#;
     assert_eq!(logged(State::Sent, r#"{"detail":{"eventType":"Open"}}"#).await, [line]);
@@ -123,9 +122,24 @@ async fn each_event_is_one_line_with_the_job_and_without_an_address() {
     assert!(line.contains(r#"event="email_feedback_failed"; sqs_message_id="m-0""#), "{line}");
     assert!(line.contains("the body is not JSON (line 1, column 1)"), "{line}");
 
-    for (kind, counted) in [("rejected", 1), ("bounced", 0)] {
-        assert_eq!(alarmed(sample(kind, Some("job-1"))).await, counted, "{kind}");
+    // A confirmation's job has the time of its request in its id: here two seconds before the delivery.
+    let enrollment = "01a207bd-aafe-7cc3-98c4-dc0c0c07398f";
+    for (kind, job, metrics) in [
+        ("rejected", "job-1", &["DeliveryEvents", "EmailsRejected"][..]),
+        ("bounced", enrollment, &["DeliveryEvents"]),
+        ("delivered", "job-1", &["DeliveryEvents", "DeliveryTime"]),
+        ("delivered", enrollment, &["DeliveryEvents", "DeliveryTime", "TimeToDelivery"]),
+    ] {
+        let counted = counted(sample(kind, Some(job))).await;
+        assert!(
+            counted.keys().eq(metrics) && counted.values().all(|times| *times == 1),
+            "{counted:?}"
+        );
     }
+    let [line] = &logged(State::Sent, sample("delivered", Some(enrollment))).await[..] else {
+        panic!()
+    };
+    assert!(line.ends_with("since_accepted_ms=1431.0; since_request_ms=2000.0; "), "{line}");
 
     let mut odd = sample("complained", Some("job-1"));
     odd["detail"]["complaint"]["complainedRecipients"] = json!(["nobody of example.com"]);

@@ -30,10 +30,11 @@ use email::{
     ledger::{Claim, Claimed, Grant, Ledger, Reopen, Used},
     mailer::{Mailer, Outcome},
     message::Message,
+    request_time::requested_at,
     retry::{self, MAX_UNANSWERED},
     suppression::{SuppressionCause, Suppressions},
 };
-use lambda::log_events;
+use lambda::{clock::milliseconds, log_events};
 use pacer::driver::Permit;
 use sizing::SES_ATTEMPT_TIMEOUT;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -43,7 +44,6 @@ use unavailable::Unavailable;
 use crate::{
     finished::{is_redriven, keep_again, report_refused},
     in_progress::{BatchInProgress, HELD_FOR, Verdict},
-    measures,
     places::Place,
     sent::mark_sent,
     worker::{Parts, Received, Worker},
@@ -245,7 +245,7 @@ impl<P: Parts> Delivery<'_, P> {
         // the attempt, it knows by the first one that the email may have been sent.
         let started_at = batch.invocation.at(permit.started_at());
         let started_at_us = microseconds(started_at);
-        let timeout_ms = milliseconds(SES_ATTEMPT_TIMEOUT);
+        let timeout_ms = in_milliseconds(SES_ATTEMPT_TIMEOUT);
         tracing::info!(event = log_events::SEND_ATTEMPT, job_id = %job.id, started_at_us, timeout_ms);
         let attempt = batch.worker.mailer.send(&job.id, &job.to, email);
         let attempts_end = batch.invocation.closing.attempts_end;
@@ -258,8 +258,9 @@ impl<P: Parts> Delivery<'_, P> {
             started_at_us,
             ended_at_us = microseconds(ended_at),
             outcome = outcome.name(),
-            took_ms = measures::since(started_at, ended_at),
-            waited_ms = self.message.sent_at.map(|sent_at| measures::since(sent_at, ended_at)),
+            took_ms = milliseconds(started_at, ended_at),
+            waited_ms = self.message.sent_at.map(|sent_at| milliseconds(sent_at, ended_at)),
+            since_request_ms = requested_at(&job.id).map(|at| milliseconds(at, ended_at)),
         );
         outcome
     }
@@ -469,7 +470,7 @@ fn code_or_none(code: &str) -> &str {
     if code.is_empty() { "no error code" } else { code }
 }
 
-fn milliseconds(duration: Duration) -> u64 {
+fn in_milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -154,6 +154,20 @@ async fn each_attempt_is_logged_when_it_starts_and_when_it_ends() {
 async fn log_has_what_the_audit_and_the_metrics_read() {
     each_attempt_is_logged_when_it_starts_and_when_it_ends().await;
     each_outcome_is_counted_once_by_its_metric().await;
+    email_of_an_enrollment_has_the_time_since_its_request().await;
+}
+
+async fn email_of_an_enrollment_has_the_time_since_its_request() {
+    // Of 2 s before the attempt; the clock of the invocation starts in 1970.
+    let job = message(&json!({
+        "id": "00000000-0000-7000-8000-000000000000", "subject": "Hi", "text": "Hello",
+    }));
+    let log = handle(&world(accepted()), vec![job]).await;
+    let [start, end] = &log.events("send_attempt")[..] else { panic!("{:?}", log.lines()) };
+    assert!(start["since_request_ms"].is_null());
+    assert_eq!(end["since_request_ms"], end["waited_ms"]);
+    assert!(end["since_request_ms"].as_f64() > Some(0.0), "{end:?}");
+    assert_eq!(log.counted("EmailWorkerLogGroup").get("TimeFromRequest"), Some(&1));
 }
 
 /// One job per outcome of docs/operations.md, "Outcomes".
@@ -199,6 +213,8 @@ async fn each_outcome_is_counted_once_by_its_metric() {
         let attempts = log.events("send_attempt").len() / 2;
         assert_eq!(counted.remove("SesTime").unwrap_or_default(), attempts);
         assert_eq!(counted.remove("TimeToEmail"), counted.get("EmailsSent").copied());
+        // `job-1` tells no time.
+        assert_eq!(counted.remove("TimeFromRequest"), None);
         let counted: Vec<_> =
             counted.into_iter().flat_map(|(name, times)| vec![name; times]).collect();
         let metrics: Vec<_> = expected.iter().map(|(metric, _)| *metric).collect();

@@ -206,7 +206,12 @@ async fn requests_and_events_log_what_an_operator_must_look_at() {
     let shop = shop();
     assert_eq!(shop.buy().await, StatusCode::CREATED);
     let id = shop.enrollment_id();
-    assert_logged(shop.charged(&id, "1", "4900"), "payment_orphaned", &["intent_id"]).await;
+    assert_logged(
+        shop.charged(&id, "1", "4900"),
+        "payment_orphaned",
+        &["intent_id", "refund_requested"],
+    )
+    .await;
     let nobody = "0198c0de-0000-7000-8000-000000000001";
     let fields = ["intent_id", "enrollment_id"];
     assert_logged(shop.charged(nobody, "1", "4900"), "payment_without_enrollment", &fields).await;

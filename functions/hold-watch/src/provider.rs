@@ -4,10 +4,13 @@ use std::time::SystemTime;
 
 use aws_config::SdkConfig;
 use aws_sdk_cloudwatch::types::{MetricAlarm, StateValue};
-use aws_sdk_sesv2::types::{
-    BehaviorOnMxFailure, MailFromAttributes, MailFromDomainStatus, SendQuota, SendingOptions,
+use aws_sdk_sesv2::{
+    operation::get_configuration_set::GetConfigurationSetError,
+    types::{
+        BehaviorOnMxFailure, MailFromAttributes, MailFromDomainStatus, SendQuota, SendingOptions,
+    },
 };
-use email::hold::{Provider, Rate, Rates, Standing};
+use email::hold::{ConfigurationSet, Provider, Rate, Rates, Standing};
 use lambda::{Environment, clock, env::InvalidVariable};
 use time::OffsetDateTime;
 use unavailable::Unavailable;
@@ -91,15 +94,25 @@ impl SendingAccount {
         Ok(identity.verified_for_sending_status() && mail_from.is_none_or(mail_from_works))
     }
 
-    async fn configuration_set_may_send(&self) -> Result<bool, Unavailable> {
-        let set = self
+    async fn configuration_set(&self) -> Result<ConfigurationSet, Unavailable> {
+        let read = self
             .ses
             .get_configuration_set()
             .configuration_set_name(&self.config.configuration_set)
             .send()
-            .await
-            .map_err(|error| Unavailable::new("asking SES for the configuration set", error))?;
-        Ok(set.sending_options().is_none_or(SendingOptions::sending_enabled))
+            .await;
+        match read {
+            Ok(set) if set.sending_options().is_none_or(SendingOptions::sending_enabled) => {
+                Ok(ConfigurationSet::Sends)
+            }
+            Ok(_) => Ok(ConfigurationSet::Paused),
+            Err(error) => match error.as_service_error() {
+                Some(GetConfigurationSetError::NotFoundException(_)) => {
+                    Ok(ConfigurationSet::Missing)
+                }
+                _ => Err(Unavailable::new("asking SES for the configuration set", error)),
+            },
+        }
     }
 }
 
@@ -125,7 +138,7 @@ impl Provider for SendingAccount {
             // -1 means that the account has no quota.
             daily_quota: quota.map(SendQuota::max24_hour_send).filter(|&quota| quota > 0.0),
             sent_last_24_hours: quota.map_or(0.0, SendQuota::sent_last24_hours),
-            configuration_set_enabled: self.configuration_set_may_send().await?,
+            configuration_set: self.configuration_set().await?,
             sender_verified: self.sender_is_verified().await?,
         })
     }

@@ -1,89 +1,34 @@
 //! The line of each run that `EmailHeldAlarm` is made of.
 //!
-//! One test in a process of its own: `tracing` remembers per call site whether any subscriber is interested.
+//! One test in a process of its own (see `lambda::testing`).
 #![allow(clippy::unwrap_used)]
-
-use std::{
-    fmt,
-    sync::{Arc, Mutex},
-};
 
 use email::{
     hold::{HoldCause, HoldRecord, MAX_PROBATION, hold_by_operator, place, release_by_operator},
     testing::{MemoryEventSource, MemoryHolds, MemoryProvider},
 };
 use hold_watch::Watch;
-use lambda::log_events;
+use lambda::{log_events, testing::Log};
 use time::OffsetDateTime;
-use tracing::{
-    Event, Metadata, Subscriber,
-    field::{Field, Visit},
-    instrument::WithSubscriber,
-    span,
-};
-
-/// Keeps the `event` of each line, and its `held` if that is a number: a metric filter takes nothing else.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<Line>>>);
-
-#[derive(Debug, Clone, Default)]
-struct Line {
-    event: String,
-    held: Option<u64>,
-}
-
-impl Visit for Line {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == "event" {
-            value.clone_into(&mut self.event);
-        }
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        if field.name() == "held" {
-            self.held = Some(value);
-        }
-    }
-
-    fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
-}
-
-impl Subscriber for Log {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        let mut line = Line::default();
-        event.record(&mut line);
-        self.0.lock().unwrap().push(line);
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-    fn enter(&self, _: &span::Id) {}
-    fn exit(&self, _: &span::Id) {}
-}
+use tracing::instrument::WithSubscriber;
 
 const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
 type World = Watch<MemoryHolds, MemoryEventSource, MemoryProvider>;
 
-/// What one run publishes: `held` of its only `holds_checked`. And the number of problems that it logs.
+/// What one run publishes: `held` of its only `holds_checked`. And the number of problems that a metric counts.
 async fn run(world: &World, now: OffsetDateTime) -> (Option<u64>, usize) {
     let log = Log::default();
     let known = world.run(now).with_subscriber(log.clone()).await;
-    let lines = log.0.lock().unwrap().clone();
-    let of = |event| lines.iter().filter(|line| line.event == event).collect::<Vec<_>>();
-    let checked = of(log_events::HOLDS_CHECKED);
-    assert!(checked.len() <= 1, "{lines:?}");
-    let held = checked.first().map(|line| line.held.expect("held is a number"));
+    let checked = log.events(log_events::HOLDS_CHECKED);
+    assert!(checked.len() <= 1, "{checked:?}");
+    // A metric filter takes nothing but a number.
+    let held = checked.first().map(|line| line["held"].as_u64().expect("held is a number"));
     assert_eq!(held, known.map(u64::from));
-    (held, of(log_events::HOLDS_UNATTENDED).len())
+    let counted = log.counted("HoldWatchLogGroup");
+    let metric = |name: &str| counted.get(name).copied().unwrap_or_default();
+    assert_eq!(metric("EmailHeld"), checked.len());
+    (held, metric("HoldsUnattended"))
 }
 
 #[tokio::test]

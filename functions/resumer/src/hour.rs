@@ -2,12 +2,10 @@
 
 use std::{ops::Range, sync::Mutex, time::Duration};
 
-use enrollment::unfinished::FindOverdue;
+use enrollment::unfinished::{FindOverdue, LATE_AFTER};
 use futures_util::{StreamExt, stream};
 use lambda::log_events::ENROLLMENTS_OVERDUE;
 use time::OffsetDateTime;
-
-const OVERDUE_FOR: Duration = Duration::from_hours(1);
 
 /// Maximum shards that are read at the same time.
 const MAX_CONCURRENT_QUERIES: usize = 16;
@@ -41,7 +39,7 @@ impl Hour {
 
     /// An item that could not be finished, and since when it is overdue.
     pub(crate) fn count(&self, since: Option<OffsetDateTime>) {
-        let late = since.filter(|since| self.now - *since > OVERDUE_FOR);
+        let late = since.filter(|since| self.now - *since > LATE_AFTER);
         if let (Some(since), Ok(mut failed)) = (late, self.failed.lock()) {
             failed.add(since);
         }
@@ -49,7 +47,7 @@ impl Hour {
 
     /// Adds what is still in the index, and logs the sum if there is any.
     pub(crate) async fn log<E: FindOverdue + Sync>(&self, enrollments: &E) {
-        let hour_ago = self.now - OVERDUE_FOR;
+        let hour_ago = self.now - LATE_AFTER;
         let Range { start, end } = E::PAYMENT_SHARDS;
         let mut pages = stream::iter((start..end).chain(E::OTHER_SHARDS))
             .map(|shard| enrollments.find_overdue(shard, hour_ago, None))

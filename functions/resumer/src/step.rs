@@ -7,7 +7,7 @@ use std::{
 
 use email::queue::NotEnqueued;
 use enrollment::{
-    Adapters, Enrollment, Ports,
+    Adapters, Enrollment, Orphan, Ports,
     confirm::{Confirmed, confirm_all},
     enrollment::{EnrollmentState, RESUME_AFTER},
     resume::{self, MAX_RESUME_AFTER, Resumed},
@@ -267,11 +267,13 @@ async fn take_up<A: Adapters>(
             code = refusal.code,
             "the payment provider refuses us; the enrollment is kept as it is",
         ),
-        Ok(Resumed::Orphaned(intent_id)) => tracing::error!(
+        Ok(Resumed::Orphaned(Orphan { intent, refund_requested })) => tracing::error!(
             event = PAYMENT_ORPHANED,
             %enrollment_id,
-            %intent_id,
-            "a charge belongs to an attempt that was over; a refund was requested",
+            intent_id = %intent,
+            refund_requested,
+            "a charge belongs to an attempt that was over; {}",
+            if *refund_requested { "a refund was requested" } else { "each request of a refund failed" },
         ),
         Ok(Resumed::Stuck(reason)) => tracing::error!(
             event = ENROLLMENT_STUCK,

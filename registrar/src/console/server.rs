@@ -12,7 +12,12 @@ use axum::{
 };
 use serde::Deserialize;
 
-use crate::{clock, dead_letters::Applied, outcome::Failure, why::facts::Subject};
+use crate::{
+    clock,
+    dead_letters::{Applied, Which},
+    outcome::Failure,
+    why::facts::Subject,
+};
 
 use super::{
     calls::Calls,
@@ -187,7 +192,7 @@ async fn all_letters(
     Query(filter): Query<letters::Filter>,
 ) -> Response {
     // All of them, because the form names every code.
-    let all = crate::dead_letters::Selection::All;
+    let all = Which::All.into();
     let read = console.call(move |calls| calls.letters(&all)).await;
     page(&letters::Letters::new(console.frame(Section::Letters), filter, noted(read)))
 }

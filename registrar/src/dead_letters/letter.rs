@@ -9,6 +9,9 @@ use email::{
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
+/// SQS's attribute of when a message was sent, in milliseconds since 1970.
+const SENT_TIMESTAMP: &str = "SentTimestamp";
+
 /// Deletes or hides a letter. SQS accepts only the last receipt of a letter reliably.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Receipt {
@@ -27,6 +30,8 @@ pub(crate) struct Letter {
     pub(crate) system_attributes: BTreeMap<String, String>,
     /// The id of the job in the body.
     pub(crate) job: Result<JobId, MalformedJob>,
+    /// The deadline that the job has of its own.
+    pub(crate) deadline: Option<OffsetDateTime>,
 }
 
 impl Letter {
@@ -36,8 +41,10 @@ impl Letter {
         attributes: BTreeMap<String, String>,
         system_attributes: BTreeMap<String, String>,
     ) -> Self {
-        let job = Job::parse(&body).map(|job| job.id);
-        Self { receipt, body, attributes, system_attributes, job }
+        let job = Job::parse(&body);
+        let deadline = job.as_ref().ok().and_then(|job| job.deadline);
+        let job = job.map(|job| job.id);
+        Self { receipt, body, attributes, system_attributes, job, deadline }
     }
 
     /// The id of the letter itself.
@@ -86,7 +93,20 @@ impl Letter {
         })
     }
 
+    /// When it was sent to the dead-letter queue. A message that SQS moved there itself keeps the time at which
+    /// it was sent to the email queue (Amazon SQS Developer Guide, "Using dead-letter queues": the enqueue
+    /// timestamp is unchanged).
+    pub(crate) fn kept_at(&self) -> Option<OffsetDateTime> {
+        self.system_attributes.get(SENT_TIMESTAMP).and_then(|text| from_milliseconds(text))
+    }
+
     pub(crate) fn time(&self, attribute: &str) -> Option<OffsetDateTime> {
         OffsetDateTime::parse(self.attribute(attribute)?, &Rfc3339).ok()
     }
+}
+
+/// A time of SQS: milliseconds since 1970.
+pub(crate) fn from_milliseconds(text: &str) -> Option<OffsetDateTime> {
+    let milliseconds: i64 = text.parse().ok()?;
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000).ok()
 }

@@ -11,7 +11,8 @@ use crate::{
 };
 
 use super::{
-    letter::Letter, output::Output, queue::DeadLetterQueue, selection::Selection, sweep::Sweep,
+    letter::Letter, output::Output, period::Bounds, queue::DeadLetterQueue, selection::Selection,
+    sweep::Sweep,
 };
 
 /// In columns, also on a narrow terminal.
@@ -22,6 +23,8 @@ pub(crate) struct Args {
     /// List only the letters with this error code
     #[arg(long, value_name = "CODE")]
     pub(super) reason: Option<String>,
+    #[command(flatten)]
+    pub(super) bounds: Bounds,
     /// Print one JSON object per line, with full reasons, instead of a table
     #[arg(long)]
     pub(super) json: bool,
@@ -39,6 +42,8 @@ struct ListedLetter {
     first_attempt_at: Option<time::OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     last_attempt_at: Option<time::OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    kept_at: Option<time::OffsetDateTime>,
     reason: String,
 }
 
@@ -52,6 +57,7 @@ impl ListedLetter {
             attempts: letter.attribute(attribute::ATTEMPTS).and_then(|text| text.parse().ok()),
             first_attempt_at: letter.time(attribute::FIRST_ATTEMPT_AT),
             last_attempt_at: letter.time(attribute::LAST_ATTEMPT_AT),
+            kept_at: letter.kept_at(),
             reason: plain(letter.reason()),
         }
     }
@@ -64,7 +70,7 @@ impl ListedLetter {
             &self.error_code,
             &attempts,
             &when(self.first_attempt_at),
-            &when(self.last_attempt_at),
+            &when(self.kept_at),
         ];
         let row = columns(cells);
         let rest = width.saturating_sub(row.chars().count()).max(MIN_REASON_WIDTH);
@@ -73,12 +79,13 @@ impl ListedLetter {
 }
 
 /// The columns are fixed: rows are printed while letters are still being received.
-fn columns([id, code, attempts, first, last]: [&str; 5]) -> String {
-    format!("{id:<36}  {code:<18}  {attempts:>8}  {first:<17}  {last:<17}  ")
+fn columns([id, code, attempts, first, kept]: [&str; 5]) -> String {
+    format!("{id:<36}  {code:<18}  {attempts:>8}  {first:<17}  {kept:<17}  ")
 }
 
 pub(crate) async fn run<Q, I, F>(
-    args: &Args,
+    selection: &Selection,
+    json: bool,
     sweep: &Sweep<'_, Q, I>,
     out: &Output<'_, impl Write>,
     err: &mut impl Write,
@@ -88,19 +95,17 @@ where
     I: Fn() -> F,
     F: Future<Output = ()>,
 {
-    let selection = args.reason.clone().map_or(Selection::All, Selection::Reason);
     let counts: RefCell<BTreeMap<String, usize>> = RefCell::default();
     let width = terminal_width();
     let report = sweep
-        .visit_all(async |letters, _| {
-            for letter in letters.iter().filter(|letter| selection.includes(letter)) {
-                let listed = ListedLetter::new(letter);
-                if args.json {
+        .visit_selected(selection, async |letters, _| {
+            for listed in letters.iter().map(ListedLetter::new) {
+                if json {
                     let line = serde_json::to_string(&listed).map_err(std::io::Error::from)?;
                     out.line(line)?;
                 } else {
                     if counts.borrow().is_empty() {
-                        out.line(columns(["ID", "CODE", "ATTEMPTS", "FIRST", "LAST"]) + "REASON")?;
+                        out.line(columns(["ID", "CODE", "ATTEMPTS", "FIRST", "KEPT"]) + "REASON")?;
                     }
                     out.line(listed.row(width))?;
                 }
@@ -116,7 +121,7 @@ where
         counts.into_iter().map(|(code, count)| format!("{count} {code}")).collect();
     let summary = if counts.is_empty() { total } else { format!("{total}: {}", counts.join(", ")) };
     // With --json, standard output has only JSON.
-    if args.json {
+    if json {
         writeln!(err, "{summary}")?;
     } else {
         out.line(summary)?;

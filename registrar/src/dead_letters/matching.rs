@@ -11,6 +11,7 @@ use email::{
     ledger::{Reopen, Timeline},
 };
 use indicatif::ProgressBar;
+use time::OffsetDateTime;
 
 use crate::{
     aws_call::CallFailed,
@@ -34,12 +35,18 @@ use super::{
 pub(crate) struct ListedLetter {
     pub(crate) found: FoundLetter,
     pub(crate) attempts: Option<u32>,
+    /// When it became a dead letter.
+    pub(crate) kept_at: Option<OffsetDateTime>,
 }
 
 impl From<&Letter> for ListedLetter {
     fn from(letter: &Letter) -> Self {
         let attempts = letter.attribute(attribute::ATTEMPTS);
-        Self { found: letter.into(), attempts: attempts.and_then(|text| text.parse().ok()) }
+        Self {
+            found: letter.into(),
+            attempts: attempts.and_then(|text| text.parse().ok()),
+            kept_at: letter.kept_at(),
+        }
     }
 }
 
@@ -113,7 +120,7 @@ where
             .await
     }
 
-    /// Every letter, the last attempt first.
+    /// Every letter, the latest first.
     pub(crate) async fn list(&self, selection: &Selection) -> Result<Vec<ListedLetter>, Failure> {
         let listed = RefCell::new(Vec::new());
         let report = self
@@ -126,7 +133,7 @@ where
         complete(report)?;
         let mut listed = listed.into_inner();
         listed.sort_by(|one, other| {
-            let by = |letter: &ListedLetter| (letter.found.at, letter.found.id.clone());
+            let by = |letter: &ListedLetter| (letter.kept_at, letter.found.id.clone());
             by(other).cmp(&by(one))
         });
         Ok(listed)
@@ -216,7 +223,7 @@ where
         places: (&(impl Reopen + Timeline), &impl EmailQueue),
     ) -> (Vec<Handled>, SweepReport) {
         let apply = only.is_some();
-        let redriver = Redriver::new(selection, apply, places);
+        let redriver = Redriver::new(&selection.which, apply, places);
         let handled = RefCell::new(Vec::new());
         let included = |letter: &&Letter| {
             selection.includes(letter) && only.is_none_or(|only| only.contains(letter.message_id()))
@@ -236,7 +243,7 @@ where
                     };
                     let (text, left) = match &outcome {
                         Ok((text, left)) => (text.clone(), *left),
-                        Err(failure) => (format!("it may be unchanged: {failure}"), true),
+                        Err(failure) => (format!("failed: {}", plain(&failure.to_string())), true),
                     };
                     handled.borrow_mut().push(Handled { id: letter.id(), text, left });
                     outcome?;
@@ -255,7 +262,7 @@ async fn purged(
     received: &ReceivedLetters<'_, impl DeadLetterQueue>,
     apply: bool,
 ) -> Result<(String, bool), Failure> {
-    let code = without_addresses(&on_one_line(letter.error_code()));
+    let code = plain(letter.error_code());
     if !apply {
         return Ok((format!("would be deleted (was {code})"), false));
     }
@@ -264,6 +271,10 @@ async fn purged(
         Some(refused) => (format!("left: it could not be deleted ({})", refused.why), true),
         None => (format!("deleted (was {code})"), false),
     })
+}
+
+fn plain(text: &str) -> String {
+    without_addresses(&on_one_line(text))
 }
 
 /// An interrupt is a failure too: what was not visited is unknown.

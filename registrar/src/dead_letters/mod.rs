@@ -7,7 +7,9 @@
 mod letter;
 mod list;
 mod matching;
+mod oldest;
 mod output;
+mod period;
 mod purge;
 mod queue;
 mod received;
@@ -22,7 +24,10 @@ mod tests;
 
 use std::{cell::RefCell, io::Write};
 
+use time::OffsetDateTime;
+
 use crate::{
+    clock,
     outcome::{Failure, Outcome},
     session::Session,
     stack::{self, Stack},
@@ -32,12 +37,15 @@ pub(crate) use self::{
     matching::{
         Action, Applied, DeadLetters, Handled, HandledLetters, LetterDetails, ListedLetter,
     },
+    period::EmptyPeriod,
     search::{FoundLetter, Wanted},
-    selection::Selection,
+    selection::{Selection, Which},
     sqs::{SqsDeadLetterQueue, SqsEmailQueue},
 };
 
-use self::{output::Output, queue::DeadLetterQueue, selection::Selector, sweep::Sweep};
+use self::{
+    output::Output, period::Bounds, queue::DeadLetterQueue, selection::Selector, sweep::Sweep,
+};
 
 /// List, show, redrive or purge the emails that could not be sent
 ///
@@ -65,21 +73,29 @@ enum Command {
     /// Put jobs back on the email queue; without --apply, only print what would be done
     ///
     /// The limit and the claims apply to a redriven job as to any other. A job that has been sent in the
-    /// meantime is not sent again.
+    /// meantime is not sent again. A job whose own deadline has passed is left, unless it is selected by
+    /// --id. The output names the letters that were left or failed at its end, each with the reason.
     Redrive {
         #[command(flatten)]
         selector: Selector,
+        #[command(flatten)]
+        bounds: Bounds,
         /// With --all: also emails that may have been sent, and may then be sent a second time
         #[arg(long, requires = "all")]
         even_if_sent: bool,
         /// Make the changes
         #[arg(long)]
         apply: bool,
+        /// Print one JSON object per letter, as it is handled, and one with the totals as `summary`
+        #[arg(long)]
+        json: bool,
     },
     /// Delete letters permanently; without --apply, only print what would be done
     Purge {
         #[command(flatten)]
         selector: Selector,
+        #[command(flatten)]
+        bounds: Bounds,
         /// Make the changes
         #[arg(long)]
         apply: bool,
@@ -94,6 +110,20 @@ impl Command {
             Self::Purge { .. } => "purging",
         }
     }
+
+    fn selection(&self, now: OffsetDateTime) -> Result<Selection, EmptyPeriod> {
+        let (which, bounds) = match self {
+            Self::List(args) => {
+                (args.reason.clone().map_or(Which::All, Which::Reason), &args.bounds)
+            }
+            Self::Show { id } => return Ok(Which::Ids(vec![id.clone()]).into()),
+            Self::Redrive { bounds, even_if_sent: true, .. } => (Which::AllEvenIfSent, bounds),
+            Self::Redrive { selector, bounds, .. } | Self::Purge { selector, bounds, .. } => {
+                (selector.which(), bounds)
+            }
+        };
+        Ok(Selection { which, kept: bounds.period(now)?, max: bounds.max() })
+    }
 }
 
 pub(crate) async fn run(
@@ -102,6 +132,7 @@ pub(crate) async fn run(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> Result<Outcome, Failure> {
+    let selection = args.command.selection(clock::now())?;
     let stack = Stack::find(&args.stack, session).await?;
     let queue = SqsDeadLetterQueue::new(stack.sqs(), stack.dead_letter_queue_url()?);
     let count = queue.count().await?;
@@ -117,18 +148,15 @@ pub(crate) async fn run(
     let out = Output { writer: RefCell::new(out), bar: &bar };
     let sweep = Sweep { queue: &queue, bar: &bar, interrupted: || session.interrupted() };
     match &args.command {
-        Command::List(args) => list::run(args, &sweep, &out, err).await,
+        Command::List(args) => list::run(&selection, args.json, &sweep, &out, err).await,
         Command::Show { id } => show::run(id, &sweep, &stack.ledger()?, &out, err).await,
-        Command::Redrive { selector, even_if_sent, apply } => {
+        Command::Redrive { apply, json, .. } => {
             let emails = SqsEmailQueue::new(stack.sqs(), stack.email_queue_url()?);
             let ledger = stack.ledger()?;
-            let selection =
-                if *even_if_sent { Selection::AllEvenIfSent } else { selector.selection() };
-            redrive::run(&selection, *apply, &sweep, (&ledger, &emails), &out, err).await
+            let report = redrive::Report::new(&out, *apply, *json);
+            redrive::run(&selection, &sweep, (&ledger, &emails), &report, err).await
         }
-        Command::Purge { selector, apply } => {
-            purge::run(&selector.selection(), *apply, &sweep, &out, err).await
-        }
+        Command::Purge { apply, .. } => purge::run(&selection, *apply, &sweep, &out, err).await,
     }
 }
 

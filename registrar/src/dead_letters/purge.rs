@@ -31,9 +31,7 @@ where
     let missing = RefCell::new(selection.ids().to_vec());
     let done = if apply { "deleted" } else { "would be deleted" };
     let report = sweep
-        .visit_all(async |letters, received| {
-            let selected: Vec<_> =
-                letters.iter().filter(|letter| selection.includes(letter)).collect();
+        .visit_selected(selection, async |selected, received| {
             let refused = if apply {
                 let ids: Vec<&str> = selected.iter().map(|letter| letter.message_id()).collect();
                 received.delete(&ids).await?

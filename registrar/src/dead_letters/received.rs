@@ -94,7 +94,7 @@ impl<'a, Q: DeadLetterQueue> ReceivedLetters<'a, Q> {
 
     /// Extends the visibility timeout when half of it has passed. A letter for which that fails becomes
     /// visible early, which is harmless.
-    async fn keep_hidden(&self) -> Result<(), CallFailed> {
+    pub(crate) async fn keep_hidden(&self) -> Result<(), CallFailed> {
         let now = clock::instant();
         if now - self.hidden_at.get() < VISIBILITY_TIMEOUT / 2 {
             return Ok(());

@@ -1,15 +1,22 @@
 //! Which letters a command is about.
 
+use std::num::NonZeroUsize;
+
 use email::dead_letter::OUTCOME_UNKNOWN;
 
-use super::letter::Letter;
+use super::{letter::Letter, period::Period};
 
-/// The arguments that select letters.
+/// The arguments that select letters, beside the [`Bounds`](super::period::Bounds).
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct Selector {
     /// The letters with these ids: of the job, of the letter, or of the message that the job came in
-    #[arg(long = "id", value_name = "ID", num_args = 1..)]
+    #[arg(
+        long = "id",
+        value_name = "ID",
+        num_args = 1..,
+        conflicts_with_all = ["since", "until", "limit"],
+    )]
     ids: Vec<String>,
     /// The letters with this error code
     #[arg(long, value_name = "CODE")]
@@ -20,17 +27,17 @@ pub(crate) struct Selector {
 }
 
 impl Selector {
-    pub(crate) fn selection(&self) -> Selection {
+    pub(crate) fn which(&self) -> Which {
         match &self.reason {
-            Some(code) => Selection::Reason(code.clone()),
-            None if self.all => Selection::All,
-            None => Selection::Ids(self.ids.clone()),
+            Some(code) => Which::Reason(code.clone()),
+            None if self.all => Which::All,
+            None => Which::Ids(self.ids.clone()),
         }
     }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Selection {
+pub(crate) enum Which {
     Ids(Vec<String>),
     /// An error code.
     Reason(String),
@@ -39,8 +46,8 @@ pub(crate) enum Selection {
     AllEvenIfSent,
 }
 
-impl Selection {
-    pub(crate) fn includes(&self, letter: &Letter) -> bool {
+impl Which {
+    fn includes(&self, letter: &Letter) -> bool {
         match self {
             Self::Ids(ids) => ids.iter().any(|id| letter.has_id(id)),
             Self::Reason(code) => letter.error_code() == code,
@@ -58,8 +65,33 @@ impl Selection {
         }
     }
 
+    /// Whether the operator named each letter.
+    pub(crate) fn names_letters(&self) -> bool {
+        matches!(self, Self::Ids(_))
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Selection {
+    pub(crate) which: Which,
+    pub(crate) kept: Period,
+    /// At most so many, the oldest ones.
+    pub(crate) max: Option<NonZeroUsize>,
+}
+
+impl From<Which> for Selection {
+    fn from(which: Which) -> Self {
+        Self { which, kept: Period::default(), max: None }
+    }
+}
+
+impl Selection {
+    pub(crate) fn includes(&self, letter: &Letter) -> bool {
+        self.which.includes(letter) && self.kept.includes(letter.kept_at())
+    }
+
     /// The ids to find, if letters are selected by id.
     pub(crate) fn ids(&self) -> &[String] {
-        if let Self::Ids(ids) = self { ids } else { &[] }
+        if let Which::Ids(ids) = &self.which { ids } else { &[] }
     }
 }

@@ -4,7 +4,6 @@ use std::{cell::Cell, collections::BTreeMap, fmt::Write as _, io::Write};
 
 use email::ledger::{Entry, Timeline};
 use serde_json::Value;
-use time::OffsetDateTime;
 
 use crate::{
     aws_call::CallFailed,
@@ -12,7 +11,12 @@ use crate::{
     text::{on_lines, on_one_line, rfc3339},
 };
 
-use super::{letter::Letter, output::Output, queue::DeadLetterQueue, sweep::Sweep};
+use super::{
+    letter::{Letter, from_milliseconds},
+    output::Output,
+    queue::DeadLetterQueue,
+    sweep::Sweep,
+};
 
 pub(crate) async fn run<Q, I, F>(
     id: &str,
@@ -81,13 +85,9 @@ fn section(title: &str, entries: &BTreeMap<String, String>) -> String {
 
 /// With milliseconds since 1970 as RFC 3339.
 pub(super) fn system_attributes(letter: &Letter) -> BTreeMap<String, String> {
-    let time = |value: &str| {
-        let milliseconds: i128 = value.parse().ok()?;
-        OffsetDateTime::from_unix_timestamp_nanos(milliseconds * 1_000_000).ok().map(rfc3339)
-    };
     let readable = |(name, value): (&String, &String)| {
-        let time = name.ends_with("Timestamp").then(|| time(value)).flatten();
-        (name.clone(), time.unwrap_or_else(|| value.clone()))
+        let time = name.ends_with("Timestamp").then(|| from_milliseconds(value)).flatten();
+        (name.clone(), time.map_or_else(|| value.clone(), rfc3339))
     };
     letter.system_attributes.iter().map(readable).collect()
 }

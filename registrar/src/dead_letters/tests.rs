@@ -1,6 +1,7 @@
 //! The commands against queues and a ledger in memory.
 #![expect(clippy::disallowed_methods, reason = "tests pause the clock and wait on it")]
 
+mod filters;
 mod matching;
 mod place;
 mod search;
@@ -17,10 +18,16 @@ use email::{dead_letter::OUTCOME_UNKNOWN, ledger::State};
 use indicatif::ProgressBar;
 use proptest::prelude::*;
 
-pub(super) use self::place::letter;
+pub(super) use self::place::{NOW, letter};
 use self::place::{Place, Stored, body, lock, stored};
 use super::{
-    list, output::Output, purge, queue::VISIBILITY_TIMEOUT, redrive, selection::Selection, show,
+    list,
+    output::Output,
+    purge,
+    queue::VISIBILITY_TIMEOUT,
+    redrive,
+    selection::{Selection, Which},
+    show,
     sweep::Sweep,
 };
 use crate::outcome::{Failure, Outcome};
@@ -49,25 +56,38 @@ async fn ran<T>(
     (result, text(out.writer.into_inner()), text(err))
 }
 
-async fn redrive(place: &Place, selection: &Selection, apply: bool) -> Ran {
+async fn redrive(place: &Place, selection: impl Into<Selection>, apply: bool) -> Ran {
+    redrive_as(place, selection, apply, false).await
+}
+
+async fn redrive_as(
+    place: &Place,
+    selection: impl Into<Selection>,
+    apply: bool,
+    json: bool,
+) -> Ran {
+    let selection = selection.into();
     let (result, out, err) = ran(place, async |sweep, out, err| {
-        redrive::run(selection, apply, sweep, (place, place), out, err).await
+        let report = redrive::Report::new(out, apply, json);
+        redrive::run(&selection, sweep, (place, place), &report, err).await
     })
     .await;
     Ran { result, out, err }
 }
 
-async fn purge(place: &Place, selection: &Selection, apply: bool) -> Ran {
+async fn purge(place: &Place, selection: impl Into<Selection>, apply: bool) -> Ran {
+    let selection = selection.into();
     let (result, out, err) =
-        ran(place, async |sweep, out, err| purge::run(selection, apply, sweep, out, err).await)
+        ran(place, async |sweep, out, err| purge::run(&selection, apply, sweep, out, err).await)
             .await;
     Ran { result, out, err }
 }
 
-async fn list(place: &Place, reason: Option<&str>, json: bool) -> Ran {
-    let args = list::Args { reason: reason.map(str::to_owned), json };
+async fn list(place: &Place, selection: impl Into<Selection>, json: bool) -> Ran {
+    let selection = selection.into();
     let (result, out, err) =
-        ran(place, async |sweep, out, err| list::run(&args, sweep, out, err).await).await;
+        ran(place, async |sweep, out, err| list::run(&selection, json, sweep, out, err).await)
+            .await;
     Ran { result, out, err }
 }
 
@@ -77,8 +97,8 @@ async fn show(place: &Place, id: &str) -> Ran {
     Ran { result, out, err }
 }
 
-fn ids(ids: &[&str]) -> Selection {
-    Selection::Ids(ids.iter().map(|&id| id.to_owned()).collect())
+fn ids(ids: &[&str]) -> Which {
+    Which::Ids(ids.iter().map(|&id| id.to_owned()).collect())
 }
 
 fn failed(count: usize) -> Place {
@@ -97,20 +117,21 @@ async fn list_has_each_letter_once_and_no_address() {
     lock(&place.letters)
         .push(Stored { attributes: BTreeMap::new(), ..stored("m-y", &body("job-y"), "") });
 
-    let Ran { result, out, .. } = list(&place, None, false).await;
+    let Ran { result, out, .. } = list(&place, Which::All, false).await;
     assert_eq!(result.unwrap(), Outcome::Fine);
     assert_eq!(out.lines().count(), 1 + 27 + 1, "{out}");
     assert!(out.contains("\njob-y  "), "{out}");
     assert!(out.contains("\nm-x  "), "{out}");
     assert!(!out.contains('@'), "{out}");
-    assert!(out.contains("2026-11-25T04:19Z  -   "), "{out}");
+    assert!(out.contains("2026-11-25T04:19Z  1970-01-01T00:00Z  "), "{out}");
     assert!(
         out.ends_with("27 letters: 25 Rejected, 1 malformed_job, 1 too_many_receives\n"),
         "{out}"
     );
     assert!(place.all_visible());
 
-    let Ran { out, err, .. } = list(&place, Some("too_many_receives"), true).await;
+    let Ran { out, err, .. } =
+        list(&place, Which::Reason("too_many_receives".to_owned()), true).await;
     let line: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!((&line["id"], &line["message_id"]), (&"job-y".into(), &"m-y".into()));
     assert!(line.get("attempts").is_none(), "{line}");
@@ -143,11 +164,11 @@ async fn show_finds_a_letter_by_each_of_its_ids() {
 async fn dry_run_changes_nothing() {
     let place = failed(12);
     let before = place.ledger.rows().clone();
-    let Ran { result, out, .. } = redrive(&place, &Selection::All, false).await;
+    let Ran { result, out, .. } = redrive(&place, Which::All, false).await;
     assert_eq!(result.unwrap(), Outcome::Fine);
     assert!(out.contains("job-3  would be put back on the queue (was Rejected)\n"), "{out}");
     assert!(out.ends_with("nothing was changed, --apply makes the changes\n"), "{out}");
-    let Ran { out, .. } = purge(&place, &Selection::All, false).await;
+    let Ran { out, .. } = purge(&place, Which::All, false).await;
     assert!(out.contains("would delete 12 letters"), "{out}");
 
     assert_eq!(place.left().len(), 12);
@@ -159,7 +180,7 @@ async fn dry_run_changes_nothing() {
 async fn redrive_of_all_letters_sends_each_email_once() {
     let place = failed(95);
     place.twice.store(true, Relaxed);
-    let Ran { result, out, .. } = redrive(&place, &Selection::All, true).await;
+    let Ran { result, out, .. } = redrive(&place, Which::All, true).await;
     assert_eq!(result.unwrap(), Outcome::Fine);
     assert!(out.ends_with("redriven: 95 letters; deleted as already sent: 0; left: 0\n"), "{out}");
     assert_eq!(lock(&place.jobs).len(), 95);
@@ -167,9 +188,9 @@ async fn redrive_of_all_letters_sends_each_email_once() {
     place.work();
     assert_eq!(place.sent().len(), 95);
 
-    let Ran { result, out, .. } = redrive(&place, &ids(&["job-1"]), true).await;
+    let Ran { result, out, .. } = redrive(&place, ids(&["job-1"]), true).await;
     assert_eq!(result.unwrap(), Outcome::LettersLeft);
-    assert!(out.starts_with("job-1  no dead letter has this id\n"), "{out}");
+    assert!(out.starts_with("\nleft or failed:\njob-1  no dead letter has this id\n"), "{out}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -187,7 +208,7 @@ async fn letters_that_cannot_be_redriven_are_left_with_the_reason() {
     place.know("unsure", State::Unknown);
     place.know("fixed", State::Failed);
 
-    let Ran { result, out, .. } = redrive(&place, &Selection::All, true).await;
+    let Ran { result, out, .. } = redrive(&place, Which::All, true).await;
     assert_eq!(result.unwrap(), Outcome::LettersLeft);
     for expected in [
         "sent  already sent (delivered): the letter is deleted\n",
@@ -204,9 +225,9 @@ async fn letters_that_cannot_be_redriven_are_left_with_the_reason() {
     assert!(place.all_visible());
     place.work();
 
-    let dry = redrive(&place, &ids(&["unsure"]), false).await;
+    let dry = redrive(&place, ids(&["unsure"]), false).await;
     assert!(dry.out.contains("MAY SEND A SECOND EMAIL"), "{}", dry.out);
-    redrive(&place, &Selection::Reason(OUTCOME_UNKNOWN.to_owned()), true).await.result.unwrap();
+    redrive(&place, Which::Reason(OUTCOME_UNKNOWN.to_owned()), true).await.result.unwrap();
     place.work();
     assert_eq!(place.sent(), ["fixed", "unsure"]);
     assert_eq!(place.left(), ["m-2", "m-3", "m-6"]);
@@ -216,16 +237,16 @@ async fn letters_that_cannot_be_redriven_are_left_with_the_reason() {
 async fn letter_that_cannot_be_deleted_is_reported_and_sends_no_second_email() {
     let place = failed(1);
     place.sticky.store(true, Relaxed);
-    let Ran { result, out, .. } = redrive(&place, &Selection::All, true).await;
+    let Ran { result, out, .. } = redrive(&place, Which::All, true).await;
     assert_eq!(result.unwrap(), Outcome::LettersLeft);
     assert!(out.contains("could not be deleted (InternalError)"), "{out}");
-    let Ran { result, out, .. } = purge(&place, &Selection::All, true).await;
+    let Ran { result, out, .. } = purge(&place, Which::All, true).await;
     assert_eq!(result.unwrap(), Outcome::LettersLeft);
     assert!(out.contains("job-0  left: it could not be deleted (InternalError)\n"), "{out}");
 
     place.work();
     place.sticky.store(false, Relaxed);
-    redrive(&place, &Selection::All, true).await.result.unwrap();
+    redrive(&place, Which::All, true).await.result.unwrap();
     place.work();
     assert_eq!((place.sent(), place.left()), (vec!["job-0".to_owned()], vec![]));
 }
@@ -233,16 +254,16 @@ async fn letter_that_cannot_be_deleted_is_reported_and_sends_no_second_email() {
 #[tokio::test(start_paused = true)]
 async fn purge_deletes_only_the_selected_letters() {
     let place = failed(30);
-    let Ran { result, out, .. } = purge(&place, &ids(&["job-1", "m-2"]), true).await;
+    let Ran { result, out, .. } = purge(&place, ids(&["job-1", "m-2"]), true).await;
     assert_eq!(result.unwrap(), Outcome::Fine);
     assert!(
         out.ends_with("deleted: 2 letters; left: 0; the ledger keeps a job's reason for 90 days\n")
     );
     assert_eq!(place.left().len(), 28);
     assert!(place.all_visible());
-    purge(&place, &Selection::Reason("other".to_owned()), true).await.result.unwrap();
+    purge(&place, Which::Reason("other".to_owned()), true).await.result.unwrap();
     assert_eq!(place.left().len(), 28);
-    purge(&place, &Selection::All, true).await.result.unwrap();
+    purge(&place, Which::All, true).await.result.unwrap();
     assert_eq!(place.left().len(), 0);
 }
 
@@ -331,7 +352,7 @@ proptest! {
             place.twice.store(twice, Relaxed);
             for (call, late) in crashes {
                 place.fail_from(call, late);
-                let _ = redrive(&place, &Selection::All, true).await;
+                let _ = redrive(&place, Which::All, true).await;
                 // No job is lost.
                 for n in 0..count {
                     let job = format!("job-{n}");
@@ -346,7 +367,7 @@ proptest! {
                 tokio::time::sleep(VISIBILITY_TIMEOUT).await;
             }
             place.fail_from(0, false);
-            redrive(&place, &Selection::All, true).await.result.unwrap();
+            redrive(&place, Which::All, true).await.result.unwrap();
             place.work();
             let mut all: Vec<String> = (0..count).map(|n| format!("job-{n}")).collect();
             all.sort();
@@ -358,7 +379,7 @@ proptest! {
     #[test]
     fn id_selects_its_letter_and_no_other(chosen in proptest::collection::vec(0usize..20, 1..5)) {
         let named: Vec<String> = chosen.iter().map(|n| format!("job-{n}")).collect();
-        let selection = Selection::Ids(named);
+        let selection = Selection::from(Which::Ids(named));
         for n in 0..20 {
             let letter = letter(&format!("m-{n}"), &format!("job-{n}"), "Rejected");
             prop_assert_eq!(selection.includes(&letter), chosen.contains(&n));

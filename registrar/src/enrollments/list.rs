@@ -5,6 +5,7 @@ use std::io::Write;
 use adapters::tables::{
     IndexKey, IndexPage, OTHER_SHARDS, PAYMENT_SHARDS, ResumeIndex, UnfinishedItem,
 };
+use enrollment::unfinished::LATE_AFTER;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -96,6 +97,12 @@ impl Listed {
 
     pub(crate) fn is_overdue(&self, now: OffsetDateTime) -> bool {
         self.overdue_since.is_some() || self.next_attempt_at.is_none_or(|at| at <= now)
+    }
+
+    /// Overdue for over an hour, which the resumer reports as `enrollments_overdue`.
+    pub(crate) fn is_late(&self, now: OffsetDateTime) -> bool {
+        let since = self.overdue_since.or(self.next_attempt_at);
+        since.is_some_and(|since| now - since > LATE_AFTER)
     }
 
     fn row(&self) -> String {

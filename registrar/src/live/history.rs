@@ -7,13 +7,13 @@ use time::OffsetDateTime;
 use crate::sending::{Depth, Sending};
 
 use super::{
-    figure::{Figure, MINUTE, Measured, Minutes, start_of_minute},
+    figure::{Figure, MINUTE, Measured, Minute, Minutes, SETTLED_AFTER, start_of_minute},
     reading::Reading,
     series::{Point, with_gaps},
 };
 
 /// How far back a history reaches.
-pub(crate) const SPAN: Duration = Duration::from_mins(60);
+pub(crate) const SPAN: Duration = Duration::from_hours(1);
 
 /// Readings that are kept: an hour of one per 2 s.
 const MAX_READINGS: usize = 1_800;
@@ -114,7 +114,7 @@ impl History {
             return Some(Sends::Estimated(estimated));
         }
         let (_, until) = self.measured?;
-        let recent = self.readings[last].at - until < 2 * MINUTE + super::SETTLED_AFTER;
+        let recent = self.readings[last].at - until < 2 * MINUTE + SETTLED_AFTER;
         self.figure(Figure::Accepted, until - MINUTE).filter(|_| recent).map(Sends::Measured)
     }
 
@@ -162,11 +162,6 @@ impl History {
         values.reduce(|sum, value| sum + value)
     }
 
-    /// The figure of the last settled minute that has it.
-    pub(crate) fn last(&self, figure: Figure) -> Option<f64> {
-        self.minutes.values().rev().find_map(|minute| minute.get(&figure).copied())
-    }
-
     /// The settled minutes before the first reading.
     fn before_readings(&self, value: impl Fn(OffsetDateTime) -> Option<f64>) -> Vec<Point> {
         let Some(first) = self.readings.front() else { return Vec::new() };
@@ -189,7 +184,7 @@ impl History {
         let value = self.minutes.get(&start).and_then(|minute| minute.get(&figure)).copied();
         value.or_else(|| {
             let (from, until) = self.measured?;
-            let counted = |figures: &super::figure::Minute| figures.keys().any(|f| f.is_count());
+            let counted = |figures: &Minute| figures.keys().any(|f| f.is_count());
             let first = self.minutes.iter().find(|(_, figures)| counted(figures))?.0;
             let asked = from.max(*first) <= start && start < until;
             (figure.is_count() && asked).then_some(0.0)

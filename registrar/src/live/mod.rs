@@ -9,7 +9,7 @@
 //!   It is an estimate: other senders of the account count too, and the emails that were sent a day ago leave the
 //!   count at the same time. So it can be too low, and a count that falls says nothing.
 //!
-//! A minute is drawn from `CloudWatch` once it is settled ([`SETTLED_AFTER`]), and until then from the estimate.
+//! A minute is drawn from `CloudWatch` once it is settled (two minutes after its end), and until then from the estimate.
 //! What could not be read is a gap, never zero.
 
 mod cloudwatch;
@@ -23,9 +23,8 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-#[allow(unused_imports)]
 pub(crate) use self::{
-    figure::{Figure, SETTLED_AFTER},
+    figure::Figure,
     history::{History, SPAN, Sends},
     reader::LiveStack,
     reading::Reading,

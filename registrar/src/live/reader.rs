@@ -74,7 +74,7 @@ impl<'a> LiveStack<'a> {
         let sending = async {
             let account = within("reading the SES account", Account::read_with(&self.ses)).await;
             let latest = account.as_ref().ok().or(known.as_ref());
-            let sending = Sending::read(self.stack, latest);
+            let sending = Box::pin(Sending::read(self.stack, latest));
             (within("reading the state of sending", sending).await, account)
         };
         let ((sending, account), dead_letters, feedback_dead_letters, measured) = join!(

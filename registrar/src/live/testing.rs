@@ -65,7 +65,8 @@ pub(crate) fn measured(
     figures: impl Fn(u32) -> Vec<(Figure, f64)>,
 ) -> Measured {
     let start = |minute: u32| START + MINUTE * minute;
-    let minutes = (from..until).map(|minute| (start(minute), Minute::from_iter(figures(minute))));
+    let figures = |minute| figures(minute).into_iter().collect::<Minute>();
+    let minutes = (from..until).map(|minute| (start(minute), figures(minute)));
     let minutes: Minutes = minutes.filter(|(_, figures)| !figures.is_empty()).collect();
     Measured { from: start(from), until: start(until), minutes }
 }

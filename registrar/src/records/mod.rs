@@ -8,6 +8,7 @@ mod attempts;
 mod brackets;
 mod csv;
 mod failure;
+mod finders;
 mod json;
 mod log;
 mod reader;

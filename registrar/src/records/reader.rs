@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 
 use flate2::bufread::MultiGzDecoder;
-use memchr::{memchr, memchr2, memmem::Finder};
+use memchr::memchr2;
 use pacer::audit::Arrival;
 use serde::de::DeserializeSeed;
 
@@ -12,15 +12,13 @@ use super::{
     brackets::{Brackets, NotJson, may_begin},
     csv,
     failure::Failure,
+    finders::{Finders, GZIP},
     json::{Found, GZIP_IN_BASE64, ReadStrings, Walk},
     log::{AttemptScanner, EVENT},
     report::{Format, ReadError, Records},
 };
 
 const READ_BUFFER_BYTES: usize = 256 * 1024;
-
-/// RFC 1952, section 2.3.1.
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
@@ -50,18 +48,6 @@ struct Csv {
     first: usize,
 }
 
-struct Finders {
-    mention: Finder<'static>,
-    /// Of an ASCII character.
-    escape: Finder<'static>,
-    /// The end of the keys of base64.
-    data: Finder<'static>,
-    gzip_in_base64: Finder<'static>,
-    object_in_base64: Finder<'static>,
-    object_in_csv: Finder<'static>,
-    attempt_times: [Finder<'static>; 2],
-}
-
 /// Lines that are read together, because JSON spans them.
 struct Document {
     first_line: usize,
@@ -85,18 +71,9 @@ impl Records {
 
 impl Reader {
     fn new() -> Self {
-        let find = Finders {
-            mention: Finder::new(EVENT),
-            escape: Finder::new(r"\u00"),
-            data: Finder::new(r#"ata""#),
-            gzip_in_base64: Finder::new(GZIP_IN_BASE64),
-            object_in_base64: Finder::new(r#""ey"#),
-            object_in_csv: Finder::new(r#"{"""#),
-            attempt_times: [Finder::new("started_at_us"), Finder::new("ended_at_us")],
-        };
         Self {
             found: Found::default(),
-            find,
+            find: Finders::new(),
             scanner: AttemptScanner::new(),
             csv: Csv::default(),
             is_log: false,
@@ -207,7 +184,7 @@ impl Reader {
             return Ok(None);
         }
         let indent = bytes.len() - bytes.trim_ascii_start().len();
-        let mention = self.find.mention.find(line);
+        let mention = self.find.mention(line);
         let (mentions, hides) = (mention.is_some(), self.find.may_hide(line));
         self.is_log |= mentions;
         if let Some(mention) = mention
@@ -344,13 +321,12 @@ impl Reader {
 
     /// Text between JSON values.
     fn gap(&mut self, text: &[u8], gaps: Gaps) -> Result<(), Failure> {
-        if self.find.mention.find(text).is_some() {
-            let is_record = self.find.attempt_times.iter().any(|time| time.find(text).is_some());
-            if gaps == Gaps::AreLines || is_record {
+        if self.find.mention(text).is_some() {
+            if gaps == Gaps::AreLines || self.find.has_attempt_time(text) {
                 return Err("mentions a send, but is not JSON".to_owned().into());
             }
         }
-        if let (Gaps::AreLines, Some(begins)) = (gaps, self.find.gzip_in_base64.find(text)) {
+        if let (Gaps::AreLines, Some(begins)) = (gaps, self.find.gzip_in_base64(text)) {
             let end = text[begins..].iter().position(|byte| !is_base64(*byte));
             let end = end.map_or(text.len(), |length| begins + length);
             self.encoded(&String::from_utf8_lossy(&text[begins..end]))?;
@@ -387,7 +363,7 @@ impl ReadStrings for Reader {
         if bytes.len() < EVENT.len() {
             return Ok(());
         }
-        let mentions = self.find.mention.find(bytes).is_some();
+        let mentions = self.find.mention(bytes).is_some();
         if !mentions && !self.find.may_hide(bytes) {
             return Ok(());
         }
@@ -442,66 +418,6 @@ enum Gaps {
     AreLines,
     /// Text for people, which may name the event.
     AreProse,
-}
-
-impl Finders {
-    /// Whether the text may have a send that is escaped, encoded or compressed.
-    fn may_hide(&self, text: &[u8]) -> bool {
-        self.data.find(text).is_some()
-            || self.escape.find(text).is_some()
-            || self.gzip_in_base64.find(text).is_some()
-            || memchr(GZIP[0], text).is_some()
-    }
-
-    /// Whether the text has a send, or may have one that cannot be seen.
-    fn concerns(&self, text: &[u8]) -> bool {
-        self.mention.find(text).is_some()
-            || self.gzip_in_base64.find(text).is_some()
-            || (self.data.find(text).is_some() && self.object_in_base64.find(text).is_some())
-            || (self.escape.find(text).is_some()
-                && self.mention.find(&without_escapes(text)).is_some())
-    }
-
-    fn unreadable(&self, text: &[u8], why: &str) -> String {
-        let what = match self.mention.find(text) {
-            Some(_) => "mentions a send",
-            None => "may hold a send",
-        };
-        format!("{what}, but is not a log line: {why}")
-    }
-
-    /// In CSV, each quote of a JSON object is doubled.
-    fn without_csv_quotes(&self, line: &[u8]) -> Option<Vec<u8>> {
-        let object = self.object_in_csv.find(line)?;
-        // A JSON object whose first key is empty.
-        if line[object + self.object_in_csv.needle().len()..].trim_ascii_start().starts_with(b":") {
-            return None;
-        }
-        let mut text = Vec::with_capacity(line.len());
-        let mut bytes = line.iter().copied().peekable();
-        while let Some(byte) = bytes.next() {
-            text.push(byte);
-            if byte == b'"' {
-                bytes.next_if_eq(&b'"');
-            }
-        }
-        Some(text)
-    }
-}
-
-/// The text with the escapes of ASCII characters (`\u0073`) replaced, whatever precedes them.
-fn without_escapes(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(&byte) = rest.first() {
-        let digits = rest.strip_prefix(br"\u00").and_then(|escape| escape.get(..2));
-        let character = digits
-            .and_then(|digits| str::from_utf8(digits).ok())
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        out.push(character.unwrap_or(byte));
-        rest = &rest[if character.is_some() { br"\u0000".len() } else { 1 }..];
-    }
-    out
 }
 
 /// Where a document begins, if the line begins one that it does not end.

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use crate::text::{letters, on_one_line};
 
-use super::facts::{Api, Facts};
+use super::facts::{Api, Facts, Unfinished};
 
 /// Alarms about what other lines of the status say already. A hold for the daily quota needs nobody, and its
 /// alarm is not a concern of its own.
@@ -29,6 +29,7 @@ pub(crate) fn concerns(facts: &Facts) -> Vec<String> {
     concerns.extend(holds(facts));
     concerns.extend(backlog(facts));
     concerns.extend(dead_letters(facts));
+    concerns.extend(enrollments(facts));
     concerns.extend(alarms(facts));
     concerns
 }
@@ -100,7 +101,35 @@ fn dead_letters(facts: &Facts) -> Vec<String> {
     concerns
 }
 
+fn enrollments(facts: &Facts) -> Vec<String> {
+    let Some(Unfinished { stuck, late, all_counted, .. }) = facts.unfinished else {
+        return Vec::new();
+    };
+    let count = |count: usize| {
+        let at_least = if all_counted { "" } else { "at least " };
+        let noun = if count == 1 { "enrollment" } else { "enrollments" };
+        format!("{at_least}{count} {noun}")
+    };
+    let mut concerns = Vec::new();
+    if stuck > 0 {
+        concerns.push(format!("stuck, {}: `registrar enrollment list --stuck`", count(stuck)));
+    }
+    if late > 0 {
+        concerns.push(format!(
+            "overdue for over an hour, {}: `registrar enrollment list --overdue`",
+            count(late)
+        ));
+    }
+    concerns
+}
+
 fn alarms(facts: &Facts) -> Vec<String> {
-    let alarms = facts.alarms.iter().filter(|alarm| !SAID_ALREADY.contains(&alarm.name.as_str()));
+    let unfinished = facts.unfinished.unwrap_or_default();
+    let is_said = |name: &str| match name {
+        "EnrollmentStuckAlarm" | "EnrollmentUnreadableAlarm" => unfinished.stuck > 0,
+        "EnrollmentsOverdueAlarm" => unfinished.late > 0,
+        name => SAID_ALREADY.contains(&name),
+    };
+    let alarms = facts.alarms.iter().filter(|alarm| !is_said(&alarm.name));
     alarms.map(|alarm| format!("{}: {}", alarm.name, on_one_line(&alarm.about))).collect()
 }

@@ -1,5 +1,5 @@
-//! Reads the facts from the deployed stack. Without the account, the alarms, the metrics or the dead letters,
-//! there is a note; without the queue or the holds, there is no status.
+//! Reads the facts from the deployed stack. Without the account, the alarms, the metrics, the dead letters or the
+//! unfinished enrollments, there is a note; without the queue or the holds, there is no status.
 
 use std::time::{Duration, SystemTime};
 
@@ -17,13 +17,13 @@ use crate::{
     aws_call::CallFailed,
     clock,
     dead_letters::{FoundLetter, recent_dead_letters},
-    http,
+    enrollments, http,
     outcome::Failure,
     sending::{Depth, Sending},
     stack::Stack,
 };
 
-use super::facts::{Alarm, Api, Facts};
+use super::facts::{Alarm, Api, Facts, Unfinished};
 
 /// How long the account's sends are averaged.
 pub(crate) const SENDS_OVER: Duration = Duration::from_mins(5);
@@ -47,6 +47,7 @@ pub(crate) async fn gather(
     } else {
         Vec::new()
     };
+    let unfinished = noted(enrollments::unfinished(&stack.resume_index()?).await, &mut notes);
     let url = match api_url {
         Some(url) => url.to_owned(),
         None => stack.output("ApiUrl")?,
@@ -60,6 +61,7 @@ pub(crate) async fn gather(
         sent_per_minute: noted(sent_per_minute(stack.sdk(), now).await, &mut notes).flatten(),
         dead_letters,
         feedback_dead_letters,
+        unfinished: unfinished.map(|found| Unfinished::count(&found, now)),
         recent_failures,
         alarms: noted(alarms(stack).await, &mut notes).unwrap_or_default(),
     };

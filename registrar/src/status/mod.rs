@@ -16,6 +16,8 @@ use crate::{
     stack::{self, Stack},
 };
 
+pub(crate) use self::report::holds;
+
 use self::{concerns::concerns, gather::gather};
 
 /// Show the API, the queue, the limit and its use, holds, dead letters and alarms on one screen

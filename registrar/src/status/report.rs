@@ -11,7 +11,7 @@ use crate::{
 
 use super::{
     concerns::drained_at,
-    facts::{Api, Facts},
+    facts::{Api, Facts, Unfinished},
 };
 
 pub(super) fn write_screen(
@@ -34,6 +34,7 @@ pub(super) fn write_screen(
         "dead letters",
         format!("{} emails, {events} delivery events", facts.dead_letters.total()),
     )?;
+    row("enrollments", enrollments(facts.unfinished))?;
     if facts.alarms.is_empty() {
         row("alarms", "none".to_owned())?;
     }
@@ -55,6 +56,14 @@ pub(super) fn write_screen(
         writeln!(out, "  {concern}")?;
     }
     Ok(())
+}
+
+fn enrollments(unfinished: Option<Unfinished>) -> String {
+    let Some(Unfinished { stuck, overdue, all_counted, .. }) = unfinished else {
+        return "not known: they cannot be read".to_owned();
+    };
+    let at_least = if all_counted { "" } else { "at least " };
+    format!("{at_least}{stuck} stuck, {at_least}{overdue} overdue")
 }
 
 fn api(api: &Api) -> String {
@@ -111,7 +120,8 @@ fn drain(facts: &Facts) -> String {
     }
 }
 
-fn holds(sending: &Sending) -> Vec<String> {
+/// A line per hold; `no` without one.
+pub(crate) fn holds(sending: &Sending) -> Vec<String> {
     let holds = &sending.holds;
     let operator = holds.operator.as_ref().map(|hold| {
         let since = to_the_second(hold.since);
@@ -154,6 +164,7 @@ pub(super) fn json(facts: &Facts, concerns: &[String], notes: &[String]) -> Valu
         "event_source_on": sending.event_source_on,
         "dead_letters": facts.dead_letters.total(),
         "feedback_dead_letters": facts.feedback_dead_letters.total(),
+        "unfinished_enrollments": facts.unfinished,
         "recent_failures": failures.collect::<Vec<_>>(),
         "alarms": facts.alarms,
         "needs_person": concerns,

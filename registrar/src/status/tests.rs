@@ -7,12 +7,13 @@ use time::OffsetDateTime;
 
 use super::{
     concerns::{concerns, drained_at},
-    facts::{Alarm, Api, Facts},
+    facts::{Alarm, Api, Facts, Unfinished},
     report,
 };
 use crate::{
     account::Account,
     dead_letters::FoundLetter,
+    enrollments::{self, Listed},
     sending::{Depth, Pace, Sending},
 };
 
@@ -49,6 +50,7 @@ fn fine() -> Facts {
         sent_per_minute: Some(150.0),
         dead_letters: Depth::default(),
         feedback_dead_letters: Depth::default(),
+        unfinished: Some(Unfinished { overdue: 3, all_counted: true, ..Unfinished::default() }),
         recent_failures: Vec::new(),
         alarms: Vec::new(),
     }
@@ -72,8 +74,10 @@ fn each_trouble_is_a_concern() {
     let two = Depth { visible: 2, ..Depth::default() };
     let held = |machine, operator| Holds { machine, operator, ..Holds::default() };
     let machine = |cause| Some(MachineHold::new(cause, NOW));
+    let stuck =
+        |stuck, all_counted| Some(Unfinished { stuck, all_counted, ..Unfinished::default() });
     let operator = Some(OperatorHold { reason: "moving".into(), since: NOW });
-    let troubles: [(Change<'_>, &str); 11] = [
+    let troubles: [(Change<'_>, &str); 14] = [
         (&|facts| facts.api = Api::Responded { status: 503, milliseconds: 9 }, "503"),
         (&|facts| facts.api = Api::Silent { error: "refused".into() }, "did not respond"),
         (&|facts| facts.account.as_mut().unwrap().is_shut_down = true, "suspended the account"),
@@ -86,6 +90,12 @@ fn each_trouble_is_a_concern() {
         (&|facts| facts.sending.event_source_on = false, "by other means"),
         (&|facts| facts.dead_letters = two, "2 letters: `registrar dead-letters list`"),
         (&|facts| facts.feedback_dead_letters = two, "dead delivery events, 2 letters"),
+        (&|facts| facts.unfinished = stuck(1, true), "stuck, 1 enrollment: `registrar enrollment"),
+        (&|facts| facts.unfinished = stuck(9, false), "stuck, at least 9 enrollments"),
+        (
+            &|facts| facts.unfinished.as_mut().unwrap().late = 2,
+            "overdue for over an hour, 2 enrollments: `registrar enrollment list --overdue`",
+        ),
         (&|facts| facts.alarms = vec![alarm("ResumerErrorAlarm")], "ResumerErrorAlarm: something"),
         (&|facts| facts.sending.depth.visible = 7_000_000, "longer than the week"),
     ];
@@ -109,6 +119,43 @@ fn hold_for_the_daily_quota_needs_nobody_and_leaves_the_drain_time_open() {
 }
 
 #[test]
+fn alarm_of_a_count_that_is_known_is_no_second_concern() {
+    let stuck = alarm("EnrollmentStuckAlarm");
+    let mut facts = Facts { alarms: vec![stuck], ..fine() };
+    assert!(concerns(&facts)[0].contains("EnrollmentStuckAlarm"), "it may have been resolved");
+    facts.unfinished.as_mut().unwrap().stuck = 1;
+    assert!(matches!(&concerns(&facts)[..], [one] if one.starts_with("stuck, 1 ")));
+    facts.unfinished = None;
+    assert!(concerns(&facts)[0].contains("EnrollmentStuckAlarm"), "the count is not known");
+}
+
+#[test]
+fn unfinished_enrollments_are_counted_by_what_they_wait_for() {
+    let listed = |state: &str, next: i64, overdue_since: Option<i64>| Listed {
+        enrollment_id: None,
+        student_id: "s".into(),
+        course_id: "c".into(),
+        state: state.into(),
+        why: None,
+        failures: 0,
+        overdue_since: overdue_since.map(|at| NOW + time::Duration::seconds(at)),
+        next_attempt_at: Some(NOW + time::Duration::seconds(next)),
+    };
+    let enrollments = vec![
+        listed("stuck", 60, None),
+        listed("unreadable", 60, None),
+        listed("active", 60, None),
+        listed("active", 0, None),
+        listed("active", 60, Some(-3_600)),
+        listed("active", 60, Some(-3_601)),
+        listed("active", -3_601, None),
+    ];
+    let found = enrollments::Unfinished { enrollments, more: true };
+    let counted = Unfinished { stuck: 2, overdue: 4, late: 2, all_counted: false };
+    assert_eq!(Unfinished::count(&found, NOW), counted);
+}
+
+#[test]
 fn screen_has_every_figure_and_json_the_same() {
     let mut facts = fine();
     facts.dead_letters.visible = 1;
@@ -129,6 +176,7 @@ fn screen_has_every_figure_and_json_the_same() {
         "150 per minute in the last 5 minutes (50%); 812 of 50000 in the last 24 hours",
         "1970-01-01T00:02:00Z, in about 2 min",
         "1 emails, 0 delivery events",
+        "0 stuck, 3 overdue",
         "job-1  MessageRejected  refused",
         "needs a person\n  dead emails, 1 letter",
     ] {
@@ -136,6 +184,7 @@ fn screen_has_every_figure_and_json_the_same() {
     }
     let json = report::json(&facts, &concerns, &["a note".to_owned()]);
     assert_eq!(json["queue"]["visible"], 500);
+    assert_eq!(json["unfinished_enrollments"]["overdue"], 3);
     assert_eq!(json["empty_by"], "1970-01-01T00:02:00Z");
     assert_eq!(json["needs_person"].as_array().unwrap().len(), 1);
     assert_eq!(json["notes"][0], "a note");

@@ -42,7 +42,9 @@ impl World {
             let left = || Duration::from_secs(28);
             match enroll(&self.ports(), request(method), at, Deadline::new(&left)).await {
                 Err(EnrollError::Stuck(reason)) => self.tables.report(Report::Stuck(reason)),
-                Err(EnrollError::Orphaned(intent)) => self.tables.report(Report::Orphaned(intent)),
+                Err(EnrollError::Orphaned(orphan)) => {
+                    self.tables.report(Report::Orphaned(orphan.intent))
+                }
                 Err(EnrollError::ProviderRefused(why)) => {
                     self.tables.report(Report::ProviderRefused(why));
                 }
@@ -60,7 +62,9 @@ impl World {
                 }
                 match resume(&self.ports(), enrollment, at).await {
                     Ok(Resumed::Stuck(reason)) => self.tables.report(Report::Stuck(reason)),
-                    Ok(Resumed::Orphaned(intent)) => self.tables.report(Report::Orphaned(intent)),
+                    Ok(Resumed::Orphaned(orphan)) => {
+                        self.tables.report(Report::Orphaned(orphan.intent))
+                    }
                     Ok(Resumed::Refused(why)) => self.tables.report(Report::ProviderRefused(why)),
                     _ => {}
                 }
@@ -90,7 +94,9 @@ impl World {
                 };
                 match settle_intent(&ports, &enrollment, event.attempt, event.intent, at).await {
                     Ok(Settled::Stuck(reason)) => self.tables.report(Report::Stuck(reason)),
-                    Ok(Settled::Orphaned(intent)) => self.tables.report(Report::Orphaned(intent)),
+                    Ok(Settled::Orphaned(orphan)) => {
+                        self.tables.report(Report::Orphaned(orphan.intent))
+                    }
                     Err(PaymentError::Refused(why)) => {
                         self.tables.report(Report::ProviderRefused(why));
                     }

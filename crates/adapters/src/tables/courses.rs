@@ -7,7 +7,7 @@ use enrollment::{
 };
 use unavailable::Unavailable;
 
-use super::item::{read, text, write};
+use super::item::{get, text, write};
 
 /// The catalogue. Needs `dynamodb:GetItem` and `dynamodb:PutItem`.
 #[derive(Debug, Clone)]
@@ -29,16 +29,8 @@ impl FindCourse for CoursesTable {
 
     async fn find_course_now(&self, id: &CourseId) -> Result<Option<Course>, Unavailable> {
         const READ: &str = "reading a course";
-        let found = self
-            .client
-            .get_item()
-            .table_name(&self.name)
-            .key("course_id", text(id))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| Unavailable::new(READ, error))?;
-        found.item.map(|item| read(READ, item)).transpose()
+        let item = self.client.get_item().table_name(&self.name).key("course_id", text(id));
+        get(READ, item).await
     }
 }
 

@@ -19,7 +19,7 @@ use enrollment::{
 use unavailable::Unavailable;
 
 use super::{
-    item::{Item, number, read, text, write},
+    item::{Item, get, number, read, text, write},
     resume_index::{OTHER_SHARDS, PAYMENT_SHARDS, ResumeIndex},
 };
 
@@ -66,17 +66,13 @@ impl FindEnrollment for EnrollmentsTable {
         course_id: &CourseId,
     ) -> Result<Option<Enrollment>, Unavailable> {
         const READ: &str = "reading an enrollment";
-        let found = self
+        let item = self
             .client
             .get_item()
             .table_name(&self.name)
             .key("student_id", text(student_id))
-            .key("course_id", text(course_id))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| Unavailable::new(READ, error))?;
-        found.item.map(|item| read(READ, item)).transpose()
+            .key("course_id", text(course_id));
+        get(READ, item).await
     }
 }
 

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::{Client, error::SdkError, operation::put_item::PutItemErro
 use email::hold::{HoldRecord, Holds};
 use unavailable::Unavailable;
 
-use super::item::{number, read, text, write};
+use super::item::{get, number, text, write};
 
 /// The item's key.
 const NAME: &str = "email";
@@ -25,16 +25,8 @@ impl HoldsTable {
 impl HoldRecord for HoldsTable {
     async fn read(&self) -> Result<Holds, Unavailable> {
         const READ: &str = "reading the holds";
-        let found = self
-            .client
-            .get_item()
-            .table_name(&self.name)
-            .key("name", text(NAME))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| Unavailable::new(READ, error))?;
-        found.item.map_or_else(|| Ok(Holds::default()), |item| read(READ, item))
+        let item = self.client.get_item().table_name(&self.name).key("name", text(NAME));
+        Ok(get(READ, item).await?.unwrap_or_default())
     }
 
     async fn replace(&self, next: &Holds) -> Result<bool, Unavailable> {

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::{
+    operation::get_item::builders::GetItemFluentBuilder, types::AttributeValue,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use time::OffsetDateTime;
 use unavailable::Unavailable;
@@ -27,6 +29,16 @@ pub(super) fn timestamp(at: OffsetDateTime) -> Result<AttributeValue, Unavailabl
 /// A time that conditions compare, in milliseconds since 1970.
 pub(super) fn milliseconds(at: OffsetDateTime) -> AttributeValue {
     number(at.unix_timestamp_nanos() / 1_000_000)
+}
+
+/// What a consistent read of one item finds. `None` if there is no such item.
+pub(super) async fn get<T: DeserializeOwned>(
+    operation: &'static str,
+    request: GetItemFluentBuilder,
+) -> Result<Option<T>, Unavailable> {
+    let found = request.consistent_read(true).send().await;
+    let found = found.map_err(|error| Unavailable::new(operation, error))?;
+    found.item.map(|item| read(operation, item)).transpose()
 }
 
 pub(super) fn read<T: DeserializeOwned>(

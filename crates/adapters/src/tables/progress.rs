@@ -7,7 +7,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 use unavailable::Unavailable;
 
-use super::item::{read, text};
+use super::item::{get, text};
 
 /// How far a job is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,17 +45,10 @@ impl ProgressTable {
     /// `None` if no worker has claimed the job, or if its entry has expired.
     pub async fn find(&self, job_id: &JobId) -> Result<Option<Progress>, Unavailable> {
         const READ: &str = "reading a job's progress";
-        let found = self
-            .client
-            .get_item()
-            .table_name(&self.name)
-            .key("job_id", text(job_id))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| Unavailable::new(READ, error))?;
-        let Some(item) = found.item else { return Ok(None) };
-        let Stored { entry, claimed_until, error_code } = read(READ, item)?;
+        let item = self.client.get_item().table_name(&self.name).key("job_id", text(job_id));
+        let Some(Stored { entry, claimed_until, error_code }) = get(READ, item).await? else {
+            return Ok(None);
+        };
         let at = |milliseconds: i64| {
             OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000)
                 .map_err(|error| Unavailable::new(READ, error))

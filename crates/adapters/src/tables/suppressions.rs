@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use unavailable::Unavailable;
 
 use super::{
-    item::{read, text, timestamp, write},
+    item::{get, read, text, timestamp, write},
     recipient::recipient_digest,
 };
 
@@ -56,16 +56,12 @@ impl SuppressionsTable {
         recipient: &EmailAddress,
     ) -> Result<Option<Suppressed>, Unavailable> {
         const READ: &str = "reading a suppression";
-        let found = self
+        let item = self
             .client
             .get_item()
             .table_name(&self.name)
-            .key("recipient", text(recipient_digest(recipient)))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| Unavailable::new(READ, error))?;
-        found.item.map(|item| read(READ, item)).transpose()
+            .key("recipient", text(recipient_digest(recipient)));
+        get(READ, item).await
     }
 
     /// Every item. Needs `dynamodb:Scan`.

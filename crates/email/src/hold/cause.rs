@@ -16,6 +16,8 @@ pub enum HoldCause {
     AccountSuspended,
     /// The sender's domain or address is not verified: a fault of the deployment, not of a job.
     SenderNotVerified,
+    /// The configuration set of every email does not exist: a fault of the deployment, not of a job.
+    ConfigurationSetMissing,
     /// The worker lacks the permission to send: a policy, or a sending authorization, denies it.
     NotPermitted,
     /// The provider has rejected several emails in a row with one error code, to different recipients, and has
@@ -28,11 +30,12 @@ pub enum HoldCause {
 }
 
 impl HoldCause {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::DailyQuota,
         Self::SendingPaused,
         Self::AccountSuspended,
         Self::SenderNotVerified,
+        Self::ConfigurationSetMissing,
         Self::NotPermitted,
         Self::RejectedInARow,
         Self::BounceRate,
@@ -46,6 +49,7 @@ impl HoldCause {
             Self::SendingPaused => "sending_paused",
             Self::AccountSuspended => "account_suspended",
             Self::SenderNotVerified => "sender_not_verified",
+            Self::ConfigurationSetMissing => "configuration_set_missing",
             Self::NotPermitted => "not_permitted",
             Self::RejectedInARow => "rejected_in_a_row",
             Self::BounceRate => "bounce_rate",
@@ -66,6 +70,7 @@ impl fmt::Display for HoldCause {
             Self::SendingPaused => "sending is paused for the account or the configuration set",
             Self::AccountSuspended => "the account is suspended",
             Self::SenderNotVerified => "the sender's identity is not verified",
+            Self::ConfigurationSetMissing => "the configuration set does not exist",
             Self::NotPermitted => "the worker is not permitted to send",
             Self::RejectedInARow => "the provider rejects one email after the other",
             Self::BounceRate => "the bounce rate is near the provider's review threshold",

@@ -27,7 +27,7 @@ pub use operations::{
     Changed, ENDING, HoldError, end, hold_by_operator, place, release_by_operator, settle,
 };
 pub use probation::{FIRST_PROBATION, MAX_PROBATION, RELAPSE};
-pub use provider::{Provider, Rate, Rates, Standing};
+pub use provider::{ConfigurationSet, Provider, Rate, Rates, Standing};
 pub use record::{HoldRecord, Holds, LastEnd, MachineHold, OperatorHold};
 pub use watch::{WatchError, Watched, watch};
 

@@ -11,9 +11,16 @@ use super::cause::HoldCause;
 /// email that leaves the 24-hour window would end the hold, and the next send would start it again.
 const QUOTA_ROOM: f64 = 0.05;
 
+/// The configuration set of every email.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConfigurationSet {
+    Sends,
+    Paused,
+    Missing,
+}
+
 /// The state of the account and the sender.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is one fact that the provider reports")]
 pub struct Standing {
     pub sending_enabled: bool,
     /// The provider has shut the account down.
@@ -21,7 +28,7 @@ pub struct Standing {
     /// Emails per 24 hours. `None` if there is no quota.
     pub daily_quota: Option<f64>,
     pub sent_last_24_hours: f64,
-    pub configuration_set_enabled: bool,
+    pub configuration_set: ConfigurationSet,
     pub sender_verified: bool,
 }
 
@@ -33,8 +40,10 @@ impl Standing {
             .is_some_and(|quota| self.sent_last_24_hours > quota * (1.0 - QUOTA_ROOM));
         if self.shut_down {
             Some(HoldCause::AccountSuspended)
-        } else if !self.sending_enabled || !self.configuration_set_enabled {
+        } else if !self.sending_enabled || self.configuration_set == ConfigurationSet::Paused {
             Some(HoldCause::SendingPaused)
+        } else if self.configuration_set == ConfigurationSet::Missing {
+            Some(HoldCause::ConfigurationSetMissing)
         } else if !self.sender_verified {
             Some(HoldCause::SenderNotVerified)
         } else if quota_is_used_up {

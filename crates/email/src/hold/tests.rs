@@ -162,10 +162,12 @@ fn each_obstacle_gives_its_cause() {
     assert_eq!(healthy().obstacle(), None);
     let unlimited = Standing { daily_quota: None, sent_last_24_hours: 1e9, ..healthy() };
     assert_eq!(unlimited.obstacle(), None);
+    let set = |configuration_set| Standing { configuration_set, ..healthy() };
     for (standing, cause) in [
         (Standing { shut_down: true, ..healthy() }, HoldCause::AccountSuspended),
         (Standing { sending_enabled: false, ..healthy() }, HoldCause::SendingPaused),
-        (Standing { configuration_set_enabled: false, ..healthy() }, HoldCause::SendingPaused),
+        (set(ConfigurationSet::Paused), HoldCause::SendingPaused),
+        (set(ConfigurationSet::Missing), HoldCause::ConfigurationSetMissing),
         (Standing { sender_verified: false, ..healthy() }, HoldCause::SenderNotVerified),
         (Standing { sent_last_24_hours: 195.0, ..healthy() }, HoldCause::DailyQuota),
     ] {

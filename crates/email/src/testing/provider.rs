@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 use unavailable::Unavailable;
 
 use super::calls::{Calls, lock};
-use crate::hold::{Provider, Rates, Standing};
+use crate::hold::{ConfigurationSet, Provider, Rates, Standing};
 
 /// An account that may send and has a small part of its quota used up.
 pub fn healthy() -> Standing {
@@ -14,7 +14,7 @@ pub fn healthy() -> Standing {
         shut_down: false,
         daily_quota: Some(200.0),
         sent_last_24_hours: 10.0,
-        configuration_set_enabled: true,
+        configuration_set: ConfigurationSet::Sends,
         sender_verified: true,
     }
 }

@@ -49,6 +49,8 @@ pub enum Refunds {
     /// The first one of each intent is pending and then fails; the next one succeeds (Stripe docs,
     /// "Refunds: handle failed refunds").
     FailOnce,
+    /// Each fails at once.
+    Fail,
     /// They stay pending.
     Hang,
 }
@@ -59,6 +61,7 @@ impl Refunds {
         use RefundStatus::{Failed, Pending, Succeeded};
         match self {
             Self::SucceedAtOnce => vec![Succeeded],
+            Self::Fail => vec![Failed],
             Self::FailOnce if earlier == 0 => vec![Pending, Pending, Failed],
             Self::SucceedLater | Self::FailOnce => vec![Pending, Pending, Succeeded],
             Self::Hang => vec![Pending],

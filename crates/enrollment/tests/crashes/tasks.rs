@@ -47,7 +47,7 @@ pub(crate) fn asks<'a>(world: &'a World, method: &'a str, at: OffsetDateTime) ->
         let left = || Duration::from_secs(if late { 10 } else { 29 });
         match enroll(&world.ports(), request(method), at, Deadline::new(&left)).await {
             Err(EnrollError::Stuck(reason)) => world.report(Report::Stuck(reason)),
-            Err(EnrollError::Orphaned(intent)) => world.report(Report::Orphaned(intent)),
+            Err(EnrollError::Orphaned(orphan)) => world.report(Report::Orphaned(orphan.intent)),
             Err(EnrollError::ProviderRefused(why)) => world.report(Report::ProviderRefused(why)),
             _ => {}
         }
@@ -62,7 +62,7 @@ pub(crate) fn resumes(world: &World, at: OffsetDateTime) -> Task<'_> {
             }
             match resume(&world.ports(), enrollment, at).await {
                 Ok(Resumed::Stuck(reason)) => world.report(Report::Stuck(reason)),
-                Ok(Resumed::Orphaned(intent)) => world.report(Report::Orphaned(intent)),
+                Ok(Resumed::Orphaned(orphan)) => world.report(Report::Orphaned(orphan.intent)),
                 Ok(Resumed::Refused(why)) => world.report(Report::ProviderRefused(why)),
                 _ => {}
             }
@@ -85,7 +85,7 @@ pub(crate) fn webhook(world: &World, at: OffsetDateTime) -> Task<'_> {
             };
             match settle_intent(&world.ports(), &enrollment, attempt, intent, at).await {
                 Ok(Settled::Stuck(reason)) => world.report(Report::Stuck(reason)),
-                Ok(Settled::Orphaned(intent)) => world.report(Report::Orphaned(intent)),
+                Ok(Settled::Orphaned(orphan)) => world.report(Report::Orphaned(orphan.intent)),
                 Err(PaymentError::Refused(why)) => world.report(Report::ProviderRefused(why)),
                 _ => {}
             }

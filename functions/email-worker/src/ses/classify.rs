@@ -19,15 +19,14 @@ pub(super) enum Failure<'a> {
     NoAnswer,
 }
 
-/// Errors that are temporary or that a deployment fixes, and that say nothing about the email: the
-/// configuration set is missing, or credentials are wrong.
-const TRANSIENT: [&str; 9] = [
+/// Errors that are temporary or that a deployment fixes, and that say nothing about the email: credentials are
+/// wrong, for example.
+const TRANSIENT: [&str; 8] = [
     "ConcurrentModificationException",
     "ExpiredTokenException",
     "IncompleteSignatureException",
     "InvalidClientTokenId",
     "InvalidSignatureException",
-    "NotFoundException",
     "RequestExpired",
     "RequestTimeoutException",
     "UnrecognizedClientException",
@@ -67,7 +66,7 @@ const DENIED: [&str; 4] =
 ///   (reported in <https://github.com/aws/aws-sdk-js/issues/3641>). Then only this email is rejected: one recipient
 ///   must not hold everybody.
 /// - `MessageRejected` and `BadRequestException` reject this email, unless they say that sending is
-///   paused or suspended, or that the *sender's* identity is not verified. SES names the identities
+///   paused or suspended, that the configuration set does not exist, or that the *sender's* identity is not verified. SES names the identities
 ///   that failed the check; if the recipient's is among them and the sender's is not, the account is in
 ///   the sandbox and cannot send to that recipient ([`Outcome::BadRecipient`]).
 ///
@@ -102,6 +101,8 @@ pub(super) fn classify(
                 Outcome::Held(HoldCause::NotPermitted)
             }
         }
+        // An email names one resource that may not exist, its configuration set (SES API v2 Reference, `SendEmail`).
+        "NotFoundException" if status < 500 => Outcome::Held(HoldCause::ConfigurationSetMissing),
         "SendingPausedException" => Outcome::Held(HoldCause::SendingPaused),
         "AccountSuspendedException" => Outcome::Held(HoldCause::AccountSuspended),
         "MailFromDomainNotVerifiedException" => Outcome::Held(HoldCause::SenderNotVerified),
@@ -128,6 +129,9 @@ fn whole_account(said: &str, sender: &EmailAddress) -> Option<HoldCause> {
     }
     if said.contains("sending suspended") || said.contains("sending is suspended") {
         return Some(HoldCause::AccountSuspended);
+    }
+    if said.contains("configuration set") && said.contains("does not exist") {
+        return Some(HoldCause::ConfigurationSetMissing);
     }
     let (_, failed) = said.split_once("not verified")?;
     let failed = failed.split_once(": ").map_or(failed, |(_, identities)| identities);
@@ -258,6 +262,12 @@ mod tests {
             ("SendingPausedException", "", HoldCause::SendingPaused),
             ("AccountSuspendedException", "", HoldCause::AccountSuspended),
             ("MailFromDomainNotVerifiedException", "", HoldCause::SenderNotVerified),
+            ("NotFoundException", "", HoldCause::ConfigurationSetMissing),
+            (
+                "BadRequestException",
+                "Configuration set <registrar-emails> does not exist.",
+                HoldCause::ConfigurationSetMissing,
+            ),
             (
                 "MessageRejected",
                 "Sending paused for this account. For more information, please check the inbox.",
@@ -316,7 +326,6 @@ mod tests {
         let transient = |code: &str| Outcome::Transient { code: code.to_owned() };
         for (status, code) in [
             (403, "ExpiredTokenException"),
-            (404, "NotFoundException"),
             (503, "ServiceUnavailable"),
             (503, "ServiceUnavailableException"),
         ] {

@@ -144,6 +144,12 @@ async fn each_refusal_has_its_outcome() {
             "",
             Outcome::Transient { code: "ServiceUnavailable".to_owned() },
         ),
+        (
+            404,
+            "NotFoundException",
+            "Configuration set <registrar-emails> does not exist.",
+            Outcome::Held(HoldCause::ConfigurationSetMissing),
+        ),
         (403, "AccessDeniedException", "", Outcome::Held(HoldCause::NotPermitted)),
         (400, "NovelException", "?", Outcome::Unknown { code: "NovelException".to_owned() }),
     ] {

@@ -188,9 +188,13 @@ impl From<EnrollError> for ApiResponse {
                 Self::error(StatusCode::SERVICE_UNAVAILABLE, message)
             }
             EnrollError::ProviderRefused(refusal) => refusal.into(),
-            EnrollError::Orphaned(intent) => {
-                report::orphaned(&intent);
-                Self::retry("a charge of an earlier attempt is being refunded; retry")
+            EnrollError::Orphaned(orphan) => {
+                report::orphaned(&orphan);
+                Self::retry(if orphan.refund_requested {
+                    "a charge of an earlier attempt is being refunded; retry"
+                } else {
+                    "a charge of an earlier attempt could not be refunded, which an operator sees; retry"
+                })
             }
             EnrollError::Unavailable(error) => error.into(),
         }

@@ -1,6 +1,7 @@
 //! Log events that an alarm counts: what an operator must look at.
 
 use enrollment::{
+    Orphan,
     enrollment::StuckReason,
     payment::{IntentId, ProviderRefusal},
 };
@@ -19,11 +20,15 @@ pub(super) fn provider_refused(refusal: &ProviderRefusal) {
     );
 }
 
-pub(super) fn orphaned(intent: &IntentId) {
+pub(super) fn orphaned(orphan: &Orphan) {
+    let refund_requested = orphan.refund_requested;
+    let refund =
+        if refund_requested { "a refund was requested" } else { "each request of a refund failed" };
     tracing::error!(
         event = PAYMENT_ORPHANED,
-        intent_id = %intent,
-        "a charge belongs to an attempt that was over; a refund was requested",
+        intent_id = %orphan.intent,
+        refund_requested,
+        "a charge belongs to an attempt that was over; {refund}",
     );
 }
 

@@ -108,8 +108,8 @@ async fn settle<A: ApiAdapters>(
     let trace = enrollment.trace.as_deref().and_then(TraceHeader::parse);
     let settled = settle_intent(ports, &enrollment, event.attempt, event.intent, now);
     Ok(match trace::within(trace, settled).await? {
-        Settled::Orphaned(intent) => {
-            report::orphaned(&intent);
+        Settled::Orphaned(orphan) => {
+            report::orphaned(&orphan);
             "orphaned"
         }
         Settled::Stuck(reason) => {

@@ -1,9 +1,12 @@
 //! The adapter against mocked responses of SES and CloudWatch.
 
 use aws_sdk_cloudwatch::{operation::describe_alarms::DescribeAlarmsOutput, primitives::DateTime};
-use aws_sdk_sesv2::operation::{
-    get_account::GetAccountOutput, get_configuration_set::GetConfigurationSetOutput,
-    get_email_identity::GetEmailIdentityOutput,
+use aws_sdk_sesv2::{
+    operation::{
+        get_account::GetAccountOutput, get_configuration_set::GetConfigurationSetOutput,
+        get_email_identity::GetEmailIdentityOutput,
+    },
+    types::error::NotFoundException,
 };
 use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
 
@@ -48,6 +51,12 @@ fn configuration_set(enabled: Option<bool>) -> Rule {
                 enabled.map(|enabled| SendingOptions::builder().sending_enabled(enabled).build());
             GetConfigurationSetOutput::builder().set_sending_options(options).build()
         })
+}
+
+fn missing_configuration_set() -> Rule {
+    mock!(aws_sdk_sesv2::Client::get_configuration_set).then_error(|| {
+        GetConfigurationSetError::NotFoundException(NotFoundException::builder().build())
+    })
 }
 
 fn identity(verified: bool, mail_from: Option<MailFromAttributes>) -> Rule {
@@ -112,6 +121,12 @@ async fn each_state_that_stops_sending_is_an_obstacle_with_its_cause() {
             configuration_set(Some(false)),
             identity(true, None),
             HoldCause::SendingPaused,
+        ),
+        (
+            healthy_account(),
+            missing_configuration_set(),
+            identity(true, None),
+            HoldCause::ConfigurationSetMissing,
         ),
         (
             healthy_account(),

@@ -11,7 +11,9 @@ use crate::{
         frame::{Frame, Notice},
         words::{encoded, letters},
     },
-    dead_letters::{Action, Handled, HandledLetters, LetterDetails, ListedLetter, Selection},
+    dead_letters::{
+        Action, Handled, HandledLetters, LetterDetails, ListedLetter, Selection, Which,
+    },
     text::{on_lines, on_one_line, to_the_second},
 };
 
@@ -27,11 +29,15 @@ pub(crate) struct Filter {
 
 impl Filter {
     pub(crate) fn selection(&self) -> Selection {
+        self.which().into()
+    }
+
+    fn which(&self) -> Which {
         match (self.id.trim(), self.code.trim()) {
-            ("", "") if self.even_if_sent => Selection::AllEvenIfSent,
-            ("", "") => Selection::All,
-            ("", code) => Selection::Reason(code.to_owned()),
-            (id, _) => Selection::Ids(vec![id.to_owned()]),
+            ("", "") if self.even_if_sent => Which::AllEvenIfSent,
+            ("", "") => Which::All,
+            ("", code) => Which::Reason(code.to_owned()),
+            (id, _) => Which::Ids(vec![id.to_owned()]),
         }
     }
 
@@ -42,9 +48,9 @@ impl Filter {
     }
 
     fn words(&self) -> String {
-        match self.selection() {
-            Selection::Ids(ids) => format!("with the id {}", ids.join(", ")),
-            Selection::Reason(code) => format!("with the code {code}"),
+        match self.which() {
+            Which::Ids(ids) => format!("with the id {}", ids.join(", ")),
+            Which::Reason(code) => format!("with the code {code}"),
             _ if self.even_if_sent => "of any code, also those that may have been sent".to_owned(),
             _ => "of any code".to_owned(),
         }
@@ -183,7 +189,7 @@ fn row(base: &str, letter: &ListedLetter) -> Row {
         code: found.code.clone(),
         reason: found.reason.clone(),
         attempts: letter.attempts.map_or_else(|| "–".to_owned(), |attempts| attempts.to_string()),
-        at: found.at.map_or_else(|| "–".to_owned(), to_the_second),
+        at: letter.kept_at.map_or_else(|| "–".to_owned(), to_the_second),
     }
 }
 

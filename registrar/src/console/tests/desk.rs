@@ -16,7 +16,7 @@ use crate::{
     },
     dead_letters::{
         Action, Applied, FoundLetter, Handled, HandledLetters, LetterDetails, ListedLetter,
-        Selection,
+        Selection, Which,
     },
     enrollments::{Listed, Unfinished},
     live::testing::{reading, sending},
@@ -59,11 +59,12 @@ impl Desk {
     }
 
     fn matching(&self, selection: &Selection) -> Vec<ListedLetter> {
-        let letters = self.codes.iter().enumerate().filter(|(number, code)| match selection {
-            Selection::Ids(ids) => ids.contains(&format!("job-{number}")),
-            Selection::Reason(wanted) => wanted == *code,
-            _ => true,
-        });
+        let letters =
+            self.codes.iter().enumerate().filter(|(number, code)| match &selection.which {
+                Which::Ids(ids) => ids.contains(&format!("job-{number}")),
+                Which::Reason(wanted) => wanted == *code,
+                _ => true,
+            });
         letters.map(|(number, code)| listed(number, code)).collect()
     }
 }
@@ -75,7 +76,7 @@ fn listed(number: usize, code: &str) -> ListedLetter {
         reason: format!("refused {MARKUP}"),
         at: Some(OffsetDateTime::UNIX_EPOCH),
     };
-    ListedLetter { found, attempts: Some(2) }
+    ListedLetter { found, attempts: Some(2), kept_at: Some(OffsetDateTime::UNIX_EPOCH) }
 }
 
 impl Calls for Desk {
@@ -96,7 +97,7 @@ impl Calls for Desk {
             enrollment: None,
             job,
             recipient: None,
-            letters: self.matching(&Selection::All).into_iter().map(|each| each.found).collect(),
+            letters: self.matching(&Which::All.into()).into_iter().map(|each| each.found).collect(),
             sending: sending(600),
         };
         Ok((facts, vec![format!("something is missing {MARKUP}")]))
@@ -125,7 +126,7 @@ impl Calls for Desk {
 
     fn letter(&self, id: &str) -> Result<Vec<LetterDetails>, Failure> {
         self.note(format!("letter {id}"))?;
-        let letters = self.matching(&Selection::Ids(vec![id.to_owned()])).into_iter();
+        let letters = self.matching(&Which::Ids(vec![id.to_owned()]).into()).into_iter();
         let details = letters.map(|letter| LetterDetails {
             message_id: "m-1".into(),
             code: letter.found.code,
@@ -154,7 +155,7 @@ impl Calls for Desk {
         selection: &Selection,
         confirmed: usize,
     ) -> Result<Applied, Failure> {
-        self.note(format!("apply {action:?} {selection:?} {confirmed}"))?;
+        self.note(format!("apply {action:?} {:?} {confirmed}", selection.which))?;
         let letters = self.matching(selection);
         if letters.len() > confirmed {
             return Ok(Applied::Grown { now: letters.len() });
@@ -195,6 +196,7 @@ pub(super) fn facts() -> Facts {
         sent_per_minute: None,
         dead_letters: Depth { visible: 1, ..Depth::default() },
         feedback_dead_letters: Depth::default(),
+        unfinished: None,
         recent_failures: vec![listed(0, "MessageRejected").found],
         alarms: vec![Alarm { name: "EnrollErrorAlarm".into(), since: None, about: MARKUP.into() }],
     }

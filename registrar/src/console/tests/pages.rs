@@ -177,7 +177,7 @@ async fn looking_up_leads_to_a_job_or_an_enrollment_or_shows_a_recipient() {
 async fn letters_are_filtered_by_code_and_shown_completely() {
     let client = client();
     let all = client.get("letters").await;
-    all.expect(&["2 letters, the last attempt first", "Redrive 2 letters…", ">a (1)</option>"]);
+    all.expect(&["2 letters, the latest first", "Redrive 2 letters…", ">a (1)</option>"]);
     let some = client.get("letters?code=b").await;
     some.expect(&["Purge 1 letter…", "letter/job-1", "value=\"b\" selected"]);
     some.expect_without("letter/job-0");

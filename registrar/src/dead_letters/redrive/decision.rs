@@ -10,8 +10,8 @@ use email::{
 use time::OffsetDateTime;
 
 use crate::{
-    dead_letters::{letter::Letter, selection::Selection},
-    text::to_the_minute,
+    dead_letters::{letter::Letter, selection::Which},
+    text::{to_the_minute, to_the_second},
 };
 
 /// Why a letter is left on the dead-letter queue.
@@ -23,12 +23,28 @@ pub(crate) enum LeftReason {
     MayHaveBeenSent,
     /// Another email has the job's id.
     IdReused,
+    /// The job's own deadline has passed: a worker would not send it.
+    Expired { deadline: OffsetDateTime },
     /// A worker's claim is in force.
     InProgress { until: OffsetDateTime },
     /// This command has already redriven the job, by another letter.
     AnotherLetter,
     /// The job was redriven, or has been sent, but the letter could not be deleted.
     NotDeleted(String),
+}
+
+impl LeftReason {
+    pub(super) fn code(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "malformed",
+            Self::MayHaveBeenSent => "may_have_been_sent",
+            Self::IdReused => "id_reused",
+            Self::Expired { .. } => "expired",
+            Self::InProgress { .. } => "in_progress",
+            Self::AnotherLetter => "another_letter",
+            Self::NotDeleted(_) => "not_deleted",
+        }
+    }
 }
 
 impl fmt::Display for LeftReason {
@@ -45,6 +61,12 @@ impl fmt::Display for LeftReason {
             Self::IdReused => f.write_str(
                 "another email has its id, and it would become a dead letter again; enqueue it under \
                  an id of its own (`show` prints it), then purge this letter",
+            ),
+            Self::Expired { deadline } => write!(
+                f,
+                "its deadline {} has passed, and it would become a dead letter again; purge it, or select \
+                 it by --id to redrive it all the same",
+                to_the_second(*deadline)
             ),
             Self::InProgress { until } => write!(
                 f,
@@ -93,8 +115,9 @@ impl From<State> for Known {
 /// `known` is `None` if the ledger has no entry of the job.
 pub(super) fn decide<'a>(
     letter: &'a Letter,
-    selection: &Selection,
+    which: &Which,
     known: Option<Known>,
+    now: OffsetDateTime,
 ) -> Decision<'a> {
     let state = known.map(|known| known.state);
     let job_id = match &letter.job {
@@ -109,28 +132,35 @@ pub(super) fn decide<'a>(
     let may_be_second = letter.error_code() == OUTCOME_UNKNOWN
         || state == Some(State::Unknown)
         || known.is_some_and(|known| known.announced);
-    if may_be_second && !selection.allows_second_email() {
+    if may_be_second && !which.allows_second_email() {
         return Decision::Leave(LeftReason::MayHaveBeenSent);
     }
-    match state {
-        Some(state) if state.was_accepted() => Decision::Delete(state),
+    if let Some(state) = state.filter(|state| state.was_accepted()) {
+        return Decision::Delete(state);
+    }
+    match letter.deadline.filter(|deadline| *deadline <= now) {
+        Some(deadline) if !which.names_letters() => {
+            Decision::Leave(LeftReason::Expired { deadline })
+        }
         _ => Decision::Send { job_id, may_be_second },
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use email::Job;
 
     use super::*;
-    use crate::dead_letters::tests::letter;
+    use crate::dead_letters::tests::{NOW, letter};
 
     #[test]
     fn letter_that_may_have_been_sent_is_redriven_only_by_id_or_code() {
-        let all = Selection::All;
-        let named = Selection::Ids(vec!["a".to_owned()]);
-        let by_code = Selection::Reason(OUTCOME_UNKNOWN.to_owned());
-        let by_other_code = Selection::Reason("MessageRejected".to_owned());
+        let all = Which::All;
+        let named = Which::Ids(vec!["a".to_owned()]);
+        let by_code = Which::Reason(OUTCOME_UNKNOWN.to_owned());
+        let by_other_code = Which::Reason("MessageRejected".to_owned());
         let unknown = letter("m", "a", OUTCOME_UNKNOWN);
         let rejected = letter("m", "a", "MessageRejected");
         let leave = Decision::Leave(LeftReason::MayHaveBeenSent);
@@ -142,17 +172,17 @@ mod tests {
             // An older letter of a job that was retried later.
             (&rejected, Some(State::Unknown)),
         ] {
-            assert_eq!(decide(letter, &all, known.map(Known::from)), leave);
+            assert_eq!(decide(letter, &all, known.map(Known::from), NOW), leave);
         }
-        assert_eq!(decide(&rejected, &by_other_code, Some(State::Unknown.into())), leave);
+        assert_eq!(decide(&rejected, &by_other_code, Some(State::Unknown.into()), NOW), leave);
         for selection in [&named, &by_code] {
             assert!(matches!(
-                decide(&unknown, selection, Some(State::Unknown.into())),
+                decide(&unknown, selection, Some(State::Unknown.into()), NOW),
                 Decision::Send { may_be_second: true, .. }
             ));
         }
         assert_eq!(
-            decide(&unknown, &named, Some(State::Bounced.into())),
+            decide(&unknown, &named, Some(State::Bounced.into()), NOW),
             Decision::Delete(State::Bounced)
         );
     }
@@ -162,24 +192,24 @@ mod tests {
         let killed = letter("m", "a", "too_many_receives");
         let known = Some(Known { state: State::Sending, announced: true });
         let leave = Decision::Leave(LeftReason::MayHaveBeenSent);
-        assert_eq!(decide(&killed, &Selection::All, known), leave);
-        let by_code = Selection::Reason("too_many_receives".to_owned());
-        assert_eq!(decide(&killed, &by_code, known), leave);
-        for asked in [Selection::AllEvenIfSent, Selection::Ids(vec!["a".to_owned()])] {
-            let decision = decide(&killed, &asked, known);
+        assert_eq!(decide(&killed, &Which::All, known, NOW), leave);
+        let by_code = Which::Reason("too_many_receives".to_owned());
+        assert_eq!(decide(&killed, &by_code, known, NOW), leave);
+        for asked in [Which::AllEvenIfSent, Which::Ids(vec!["a".to_owned()])] {
+            let decision = decide(&killed, &asked, known, NOW);
             assert!(matches!(decision, Decision::Send { may_be_second: true, .. }), "{asked:?}");
         }
         let unannounced = Some(State::Sending.into());
-        let decision = decide(&killed, &Selection::All, unannounced);
+        let decision = decide(&killed, &Which::All, unannounced, NOW);
         assert!(matches!(decision, Decision::Send { may_be_second: false, .. }));
     }
 
     #[test]
     fn letter_whose_id_belongs_to_another_email_is_left_whatever_became_of_that_one() {
         let reused = letter("m", "a", ID_REUSED);
-        for selection in [Selection::All, Selection::Ids(vec!["a".to_owned()])] {
+        for selection in [Which::All, Which::Ids(vec!["a".to_owned()])] {
             for state in State::ALL.map(Some).into_iter().chain([None]) {
-                let decision = decide(&reused, &selection, state.map(Known::from));
+                let decision = decide(&reused, &selection, state.map(Known::from), NOW);
                 assert_eq!(decision, Decision::Leave(LeftReason::IdReused));
             }
         }
@@ -187,11 +217,30 @@ mod tests {
 
     #[test]
     fn malformed_job_is_never_redriven() {
-        for selection in [Selection::All, Selection::Ids(vec!["m".to_owned()])] {
+        for selection in [Which::All, Which::Ids(vec!["m".to_owned()])] {
             let mut letter = letter("m", "a", "malformed_job");
             letter.job = Job::parse("{}").map(|job| job.id);
-            let Decision::Leave(why) = decide(&letter, &selection, None) else { panic!() };
+            let Decision::Leave(why) = decide(&letter, &selection, None, NOW) else { panic!() };
             assert!(why.to_string().starts_with("`v` is missing: it can never be sent"), "{why}");
         }
+    }
+
+    #[test]
+    fn letter_whose_own_deadline_has_passed_is_redriven_only_by_id() {
+        let deadline = NOW + Duration::from_secs(60);
+        let expired = Letter { deadline: Some(deadline), ..letter("m", "a", "expired") };
+        let named = Which::Ids(vec!["a".to_owned()]);
+        let leave = Decision::Leave(LeftReason::Expired { deadline });
+        for which in [Which::All, Which::AllEvenIfSent, Which::Reason("expired".to_owned())] {
+            assert_eq!(decide(&expired, &which, None, deadline), leave);
+            let in_time = decide(&expired, &which, None, NOW);
+            assert!(matches!(in_time, Decision::Send { .. }), "{which:?}");
+        }
+        assert!(matches!(decide(&expired, &named, None, deadline), Decision::Send { .. }));
+        let sent = Some(State::Delivered.into());
+        assert_eq!(
+            decide(&expired, &Which::All, sent, deadline),
+            Decision::Delete(State::Delivered)
+        );
     }
 }

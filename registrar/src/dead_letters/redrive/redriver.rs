@@ -14,7 +14,7 @@ use crate::{
         letter::Letter,
         queue::{DeadLetterQueue, EmailQueue},
         received::ReceivedLetters,
-        selection::Selection,
+        selection::Which,
     },
     outcome::Failure,
 };
@@ -32,10 +32,12 @@ pub(crate) enum LetterOutcome {
     /// The provider has accepted the email, and the letter is deleted.
     AlreadySent(State),
     Left(LeftReason),
+    /// A call failed, with this error. The letter is still on its queue.
+    Failed(String),
 }
 
 pub(crate) struct Redriver<'a, L, E> {
-    selection: &'a Selection,
+    which: &'a Which,
     /// `false` for a dry run.
     apply: bool,
     ledger: &'a L,
@@ -50,12 +52,8 @@ where
     L: Reopen + Timeline,
     E: EmailQueue,
 {
-    pub(crate) fn new(
-        selection: &'a Selection,
-        apply: bool,
-        (ledger, emails): (&'a L, &'a E),
-    ) -> Self {
-        Self { selection, apply, ledger, emails, redriven: RefCell::default() }
+    pub(crate) fn new(which: &'a Which, apply: bool, (ledger, emails): (&'a L, &'a E)) -> Self {
+        Self { which, apply, ledger, emails, redriven: RefCell::default() }
     }
 
     /// Redrives a letter of the selection. After an `Err` the letter is still on its queue.
@@ -68,7 +66,7 @@ where
             Err(_) => None,
             Ok(job_id) => self.known(job_id).await?,
         };
-        let (job_id, may_be_second) = match decide(letter, self.selection, known) {
+        let (job_id, may_be_second) = match decide(letter, self.which, known, clock::now()) {
             Decision::Leave(why) => return Ok(LetterOutcome::Left(why)),
             Decision::Delete(state) => return self.delete(letter, received, state).await,
             Decision::Send { job_id, may_be_second } => (job_id, may_be_second),

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     dead_letters::{
         matching::{Action, Applied, DeadLetters, Handled, HandledLetters},
-        selection::Selection,
+        selection::{Selection, Which},
     },
     outcome::Failure,
 };
@@ -42,10 +42,10 @@ fn left(handled: &HandledLetters) -> Vec<&Handled> {
 async fn list_and_details_change_nothing_and_the_list_has_no_address() {
     let place = failed(25);
     lock(&place.letters).push(stored("m-x", "who@example.com is not a job", "malformed_job"));
-    let listed = letters(&place).list(&Selection::All).await.unwrap();
+    let listed = letters(&place).list(&Which::All.into()).await.unwrap();
     assert_eq!(listed.len(), 26);
     assert!(!format!("{listed:?}").contains('@'), "{listed:?}");
-    let some = letters(&place).list(&Selection::Reason("malformed_job".into())).await.unwrap();
+    let some = letters(&place).list(&Which::Reason("malformed_job".into()).into()).await.unwrap();
     assert_eq!(some.len(), 1);
     let details = letters(&place).details("job-3", &place).await.unwrap();
     assert_eq!(details.len(), 1);
@@ -60,13 +60,15 @@ async fn preview_counts_and_changes_nothing() {
     let place = failed(3);
     place.know("job-0", State::Sent);
     place.know("job-1", State::Unknown);
-    let preview =
-        letters(&place).preview(Action::Redrive, &Selection::All, (&place, &place)).await.unwrap();
+    let preview = letters(&place)
+        .preview(Action::Redrive, &Which::All.into(), (&place, &place))
+        .await
+        .unwrap();
     assert_eq!(preview.len(), 3);
     let left: Vec<_> = preview.iter().filter(|letter| letter.left).map(|l| &*l.id).collect();
     assert_eq!(left, ["job-1"]);
     let purge =
-        letters(&place).preview(Action::Purge, &Selection::All, (&place, &place)).await.unwrap();
+        letters(&place).preview(Action::Purge, &Which::All.into(), (&place, &place)).await.unwrap();
     assert!(purge.iter().all(|letter| !letter.left && letter.text.starts_with("would be")));
     assert_eq!((place.left().len(), lock(&place.jobs).len()), (3, 0));
     assert!(place.all_visible());
@@ -77,7 +79,7 @@ async fn redrive_of_what_was_confirmed_names_each_letter_that_is_left() {
     let place = failed(12);
     place.know("job-4", State::Sending);
     place.know("job-7", State::Unknown);
-    let handled = done(apply(&place, Action::Redrive, &Selection::All, 12).await.unwrap());
+    let handled = done(apply(&place, Action::Redrive, &Which::All.into(), 12).await.unwrap());
     assert_eq!((handled.letters.len(), handled.failure.as_ref()), (12, None));
     let left = left(&handled);
     assert_eq!(left.iter().map(|letter| &*letter.id).collect::<Vec<_>>(), ["job-4", "job-7"]);
@@ -91,12 +93,12 @@ async fn redrive_of_what_was_confirmed_names_each_letter_that_is_left() {
 async fn nothing_is_changed_if_more_match_than_were_confirmed() {
     for action in [Action::Redrive, Action::Purge] {
         let place = failed(12);
-        let applied = apply(&place, action, &Selection::All, 11).await.unwrap();
+        let applied = apply(&place, action, &Which::All.into(), 11).await.unwrap();
         assert_eq!(applied, Applied::Grown { now: 12 });
         assert_eq!((place.left().len(), lock(&place.jobs).len()), (12, 0));
         assert!(place.all_visible());
         // Fewer are fine: another operator may have handled some.
-        let handled = done(apply(&place, action, &Selection::All, 13).await.unwrap());
+        let handled = done(apply(&place, action, &Which::All.into(), 13).await.unwrap());
         assert_eq!(handled.letters.len(), 12);
     }
 }
@@ -105,13 +107,13 @@ async fn nothing_is_changed_if_more_match_than_were_confirmed() {
 async fn purge_deletes_what_matches_and_names_what_it_could_not_delete() {
     let place = failed(3);
     lock(&place.letters).push(stored("m-x", &body("job-x"), OUTCOME_UNKNOWN));
-    let unknown = Selection::Reason(OUTCOME_UNKNOWN.to_owned());
+    let unknown: Selection = Which::Reason(OUTCOME_UNKNOWN.to_owned()).into();
     let handled = done(apply(&place, Action::Purge, &unknown, 1).await.unwrap());
     assert_eq!(left(&handled), [] as [&Handled; 0]);
     assert_eq!(place.left(), ["m-0", "m-1", "m-2"]);
 
     place.sticky.store(true, Relaxed);
-    let handled = done(apply(&place, Action::Purge, &Selection::All, 3).await.unwrap());
+    let handled = done(apply(&place, Action::Purge, &Which::All.into(), 3).await.unwrap());
     let left = left(&handled);
     assert_eq!(left.len(), 3);
     assert!(left[0].text.starts_with("left: it could not be deleted"), "{left:?}");
@@ -122,13 +124,13 @@ async fn failed_call_ends_the_action_and_what_was_done_before_it_is_named() {
     // From the second receive on, while the letters are counted.
     let place = failed(3);
     place.fail_from(2, false);
-    apply(&place, Action::Redrive, &Selection::All, 3).await.unwrap_err();
+    apply(&place, Action::Redrive, &Which::All.into(), 3).await.unwrap_err();
     assert_eq!(place.left().len(), 3);
 
     for call in 3..40 {
         let place = failed(3);
         place.fail_from(call, false);
-        let Ok(applied) = apply(&place, Action::Redrive, &Selection::All, 3).await else {
+        let Ok(applied) = apply(&place, Action::Redrive, &Which::All.into(), 3).await else {
             continue;
         };
         let handled = done(applied);

@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-pub(super) const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+pub(in crate::dead_letters) const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
 /// How long after [`NOW`] another worker's claim ends: in 2200, later than any clock of a redrive.
 const CLAIM_LASTS: Duration = Duration::from_hours(84_006 * 24);
@@ -53,6 +53,7 @@ pub(super) fn stored(message_id: &str, body: &str, code: &str) -> Stored {
             (attribute::ATTEMPTS.to_owned(), "2".to_owned()),
             (attribute::FIRST_ATTEMPT_AT.to_owned(), "2026-11-25T04:19:44.5Z".to_owned()),
         ]),
+        kept_at_ms: 1_000,
         receives: 0,
         visible_at: None,
     }
@@ -64,6 +65,7 @@ pub(super) struct Stored {
     pub(super) message_id: String,
     pub(super) body: String,
     pub(super) attributes: BTreeMap<String, String>,
+    pub(super) kept_at_ms: u64,
     pub(super) receives: usize,
     pub(super) visible_at: Option<Instant>,
 }
@@ -72,7 +74,7 @@ impl Stored {
     pub(super) fn received(&self, receives: usize) -> Letter {
         let handle = format!("{} {receives}", self.message_id);
         let receipt = Receipt { message_id: self.message_id.clone(), handle };
-        let of_queue = BTreeMap::from([("SentTimestamp".to_owned(), "1000".to_owned())]);
+        let of_queue = BTreeMap::from([("SentTimestamp".to_owned(), self.kept_at_ms.to_string())]);
         Letter::new(receipt, self.body.clone(), self.attributes.clone(), of_queue)
     }
 

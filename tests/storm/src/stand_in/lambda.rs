@@ -12,7 +12,7 @@ use std::{
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Body, EnvironmentId, Queue, Receipt, Sender, Table};
+use super::{EnvironmentId, Queue, Receipt, Received, Sender, Table};
 use crate::{
     http::{HttpRequest, HttpResponse},
     lock::locked,
@@ -113,7 +113,7 @@ impl Runtime {
         let batch = queue.receive(self.function.batch_size).await;
         let request_id = format!("00000000-0000-4000-{:04x}-{number:012x}", self.environment);
         let event = json!({"Records": batch.iter().map(record).collect::<Vec<_>>()});
-        let batch = batch.into_iter().map(|(receipt, _)| receipt).collect();
+        let batch = batch.into_iter().map(|message| message.receipt).collect();
         let deadline = SystemTime::now() + self.function.timeout;
         let deadline_ms = deadline.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let response = HttpResponse::ok(&event)
@@ -155,15 +155,27 @@ fn failures(response: &Value) -> Vec<String> {
     failures.filter_map(|failure| Some(failure["itemIdentifier"].as_str()?.to_owned())).collect()
 }
 
-fn record((receipt, body): &(Receipt, Body)) -> Value {
+/// With the attributes of a message that Lambda hands on (Lambda Developer Guide, "Using Lambda with Amazon SQS"):
+/// times are milliseconds since 1970, as text.
+fn record(message: &Received) -> Value {
+    let Received { receipt, body, sent_at, first_received_at } = message;
     json!({
         "messageId": receipt.sqs_message_id(),
         "receiptHandle": receipt.handle(),
         "body": body,
-        "attributes": {"ApproximateReceiveCount": receipt.receive_count.to_string()},
+        "attributes": {
+            "ApproximateReceiveCount": receipt.receive_count.to_string(),
+            "SentTimestamp": milliseconds(*sent_at),
+            "ApproximateFirstReceiveTimestamp": milliseconds(*first_received_at),
+            "SenderId": "AIDAIENQZJOLO23YVJ4VO",
+        },
         "messageAttributes": {},
         "eventSource": "aws:sqs",
         "eventSourceARN": QUEUE,
         "awsRegion": "us-east-1",
     })
+}
+
+fn milliseconds(at: SystemTime) -> String {
+    at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis().to_string()
 }

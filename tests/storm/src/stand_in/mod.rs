@@ -16,7 +16,7 @@ pub use dynamodb::{Change, Table};
 pub use enrollments::{COURSES, ENROLLMENTS, EnrollmentServices, Latency};
 pub use lambda::{Function, Runtime};
 pub use ses::{Arrival, EnvironmentId, Provider, Sender};
-pub use sqs::{Body, DeadLetter, Queue, Receipt};
+pub use sqs::{Body, DeadLetter, Queue, Receipt, Received};
 
 use crate::{
     Clock,

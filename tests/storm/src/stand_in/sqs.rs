@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Mutex, MutexGuard},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use email::{job::MAX_JOB_BYTES, testing::sqs_refusal};
@@ -23,6 +23,15 @@ pub struct Receipt {
     pub message_number: usize,
     /// The receive count of the message. Only the receipt with the latest count is valid.
     pub receive_count: u32,
+}
+
+/// A message as a receive returns it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    pub receipt: Receipt,
+    pub body: Body,
+    pub sent_at: SystemTime,
+    pub first_received_at: SystemTime,
 }
 
 /// A message on the dead-letter queue.
@@ -57,6 +66,8 @@ struct Contents {
 #[derive(Debug)]
 struct Message {
     body: Body,
+    sent_at: SystemTime,
+    first_received_at: Option<SystemTime>,
     receive_count: u32,
     visible_at: Instant,
 }
@@ -73,14 +84,16 @@ impl Queue {
     /// If the queue would refuse one.
     pub fn put(&self, bodies: impl IntoIterator<Item = Body>) {
         let mut contents = self.contents();
-        let visible_at = Instant::now();
+        let (visible_at, sent_at) = (Instant::now(), SystemTime::now());
         for body in bodies {
             assert_eq!(sqs_refusal(&body, []), None);
             assert!(body.len() <= MAX_JOB_BYTES, "the queue's MaximumMessageSize");
             let id = contents.put;
             contents.put += 1;
             contents.order.insert((visible_at, id));
-            contents.messages.insert(id, Message { body, receive_count: 0, visible_at });
+            let message =
+                Message { body, sent_at, first_received_at: None, receive_count: 0, visible_at };
+            contents.messages.insert(id, message);
         }
         self.changed.notify_waiters();
     }
@@ -101,7 +114,7 @@ impl Queue {
     }
 
     /// Waits for a visible message, receives up to `max` messages, and hides them for the visibility timeout.
-    pub async fn receive(&self, max: usize) -> Vec<(Receipt, Body)> {
+    pub async fn receive(&self, max: usize) -> Vec<Received> {
         loop {
             let changed = self.changed.notified();
             let received = self.contents().receive(max, self.visibility_timeout);
@@ -188,7 +201,7 @@ impl Queue {
 }
 
 impl Contents {
-    fn receive(&mut self, max: usize, visibility_timeout: Duration) -> Vec<(Receipt, Body)> {
+    fn receive(&mut self, max: usize, visibility_timeout: Duration) -> Vec<Received> {
         let now = Instant::now();
         // SQS promises no order. Here the messages that became visible last come first, because a quick redelivery is
         // the hardest case.
@@ -202,7 +215,13 @@ impl Contents {
                 message.receive_count += 1;
                 self.redeliveries += usize::from(message.receive_count > 1);
                 let receipt = Receipt { message_number, receive_count: message.receive_count };
-                Some((receipt, message.body.clone()))
+                let first = message.first_received_at.get_or_insert_with(SystemTime::now);
+                Some(Received {
+                    receipt,
+                    body: message.body.clone(),
+                    sent_at: message.sent_at,
+                    first_received_at: *first,
+                })
             })
             .collect()
     }
@@ -251,7 +270,7 @@ mod tests {
         queue
     }
 
-    fn receive(queue: &Queue) -> Vec<(Receipt, Body)> {
+    fn receive(queue: &Queue) -> Vec<Received> {
         queue.contents().receive(10, HIDDEN)
     }
 
@@ -261,19 +280,22 @@ mod tests {
         let received = receive(&queue);
         assert_eq!(received.len(), 2);
         assert!(receive(&queue).is_empty());
-        assert!(queue.postpone(&received[0].0, Duration::ZERO));
+        assert!(queue.postpone(&received[0].receipt, Duration::ZERO));
         let again = receive(&queue);
         assert_eq!(again.len(), 1);
-        assert_eq!(again[0].0, Receipt { receive_count: 2, ..received[0].0 });
+        let before = &received[0];
+        assert_eq!(again[0].receipt, Receipt { receive_count: 2, ..before.receipt });
+        assert_eq!(again[0].sent_at, before.sent_at);
+        assert_eq!(again[0].first_received_at, before.first_received_at, "of the first receive");
         assert_eq!(queue.redeliveries(), 1);
     }
 
     #[test]
     fn receipt_of_an_earlier_receive_is_not_valid() {
         let queue = queue(&["a"]);
-        let (old, _) = receive(&queue).remove(0);
+        let old = receive(&queue).remove(0).receipt;
         queue.postpone(&old, Duration::ZERO);
-        let (new, _) = receive(&queue).remove(0);
+        let new = receive(&queue).remove(0).receipt;
         queue.delete(&old);
         assert!(!queue.postpone(&old, Duration::ZERO));
         assert_eq!(queue.bodies(), ["a"]);
@@ -284,7 +306,7 @@ mod tests {
     #[test]
     fn batch_of_visibility_changes_applies_the_valid_ones() {
         let queue = queue(&["a"]);
-        let (receipt, _) = receive(&queue).remove(0);
+        let receipt = receive(&queue).remove(0).receipt;
         let entry = |handle| json!({"Id": "0", "ReceiptHandle": handle, "VisibilityTimeout": 0});
         queue.change_visibility(&json!([entry("9/1"), entry(&receipt.handle())]));
         assert_eq!(receive(&queue).len(), 1);

@@ -7,23 +7,15 @@ use email::{
 use unavailable::Unavailable;
 
 use super::{
-    super::item::{Item, read, text},
+    super::item::{get, text},
     EmailsTable,
 };
 
 impl Timeline for EmailsTable {
     async fn find(&self, job_id: &JobId) -> Result<Option<Entry>, Unavailable> {
         const READ: &str = "reading an email's timeline";
-        let found = self
-            .client
-            .get_item()
-            .table_name(&self.name)
-            .key("job_id", text(job_id))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| Unavailable::new(READ, error))?;
-        found.item.map(|item: Item| read(READ, item)).transpose()
+        let item = self.client.get_item().table_name(&self.name).key("job_id", text(job_id));
+        get(READ, item).await
     }
 }
 

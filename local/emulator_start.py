@@ -1,0 +1,64 @@
+"""Starts the emulator with some of its functions replaced: the quirks that nothing outside of it can work around.
+
+It runs with the Python of .venv/emulator. Its arguments name the replacements; local/quirks.py describes them.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from ministack.services import apigateway, cloudwatch, lambda_svc
+
+
+def alarm_evaluation() -> None:
+    cloudwatch._evaluate_alarm = lambda _alarm: None
+
+
+def lambda_metrics() -> None:
+    def record(function: str, name: str, value: float, unit: str = "Count") -> None:
+        cloudwatch.record_metric("AWS/Lambda", name, value, unit, {"FunctionName": function})
+
+    def throttled(function: str, *, duration_ms: float, throttle: bool, **_other: Any) -> None:
+        # The emulator reports it where it refuses an invocation, without a duration, and again where it responds.
+        if throttle and not duration_ms:
+            record(function, "Throttles", 1)
+
+    dispatch = lambda_svc._execute_function_dispatch
+
+    def counted(func: Any, config: Any, *args: Any) -> Any:
+        started = time.monotonic()
+        result = dispatch(func, config, *args)
+        function = config["FunctionName"]
+        record(function, "Invocations", 1)
+        record(function, "Errors", 1 if isinstance(result, dict) and result.get("error") else 0)
+        record(function, "Throttles", 0)
+        record(function, "Duration", (time.monotonic() - started) * 1000, "Milliseconds")
+        return result
+
+    lambda_svc._emit_lambda_metrics = throttled
+    lambda_svc._execute_function_dispatch = counted
+
+
+def api_metrics() -> None:
+    execute = apigateway._handle_execute_in_scope
+
+    async def counted(api_id: str, *args: Any, **kwargs: Any) -> Any:
+        response = await execute(api_id, *args, **kwargs)
+        for name, hundred in (("4xx", 4), ("5xx", 5)):
+            is_one = response[0] // 100 == hundred
+            cloudwatch.record_metric("AWS/ApiGateway", name, 1 if is_one else 0, "Count", {"ApiId": api_id})
+        return response
+
+    apigateway._handle_execute_in_scope = counted
+
+
+if __name__ == "__main__":
+    replacements = {each.__name__: each for each in (alarm_evaluation, lambda_metrics, api_metrics)}
+    for argument in sys.argv[1:]:
+        replacements[argument]()
+    from ministack.app import main
+
+    sys.argv[1:] = []
+    main()

@@ -1,0 +1,53 @@
+//! Functions that fail, are throttled or do not run, and queues for what nobody can handle.
+
+use journeys::{DeployedStack, Student, operator::registrar, unique_id};
+
+use super::emails;
+
+/// Each function, with a variable that it cannot start without.
+const FUNCTIONS: [(&str, &str); 5] = [
+    ("EnrollFunctionName", "ENROLLMENTS_TABLE"),
+    ("ResumerFunctionName", "ENROLLMENTS_TABLE"),
+    ("EmailWorkerFunctionName", "EMAILS_TABLE"),
+    ("HoldWatchFunctionName", "HOLDS_TABLE"),
+    ("EmailFeedbackFunctionName", "EMAILS_TABLE"),
+];
+
+const DEAD_LETTER_QUEUES: [&str; 2] =
+    ["EmailFeedbackDeadLetterQueueUrl", "EmailFeedbackRuleDeadLetterQueueUrl"];
+
+pub(super) async fn clean_up(stack: &DeployedStack) {
+    for queue in DEAD_LETTER_QUEUES {
+        stack.purge(stack.output(queue)).await;
+    }
+}
+
+pub(super) async fn provoke(stack: &DeployedStack) {
+    for (output, variable) in FUNCTIONS {
+        let function = stack.output(output);
+        stack
+            .with_environment(function, &[(variable, "")], async || {
+                stack.try_to_invoke(output).await;
+            })
+            .await;
+        stack.invoke_throttled(output).await;
+    }
+    let hold_watch = stack.output("HoldWatchFunctionName");
+    let nowhere = [("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:1")];
+    stack
+        .with_environment(hold_watch, &nowhere, async || {
+            stack.try_to_invoke("HoldWatchFunctionName").await;
+        })
+        .await;
+    registrar(stack, &["hold", "--reason", "a rehearsal"]).await.expect(0, &[]);
+    // A backlog meanwhile.
+    let student = Student::named("Ada Lovelace");
+    stack.enqueue(emails::job(&unique_id("job"), &student).to_string()).await;
+    let held = stack.run_hold_watch().await;
+    registrar(stack, &["release"]).await.expect(0, &["a rehearsal"]);
+    assert_eq!(held["emails_held"], true);
+    // EventBridge and the event source put messages there that they could not deliver.
+    for queue in DEAD_LETTER_QUEUES {
+        stack.put_message(stack.output(queue), "a rehearsal").await;
+    }
+}
