@@ -182,16 +182,19 @@ class _Follower:
         self._groups = {name: _LogGroup(logs, name, since) for name, since in created.items()}
         self._queues = _Queues(endpoint)
         self._watch = _CloudWatch(endpoint)
+        # Kept if a call fails: each log event is read only once.
+        self._unpublished: list[Datum] = []
 
     def step(self) -> None:
         now = time.time()
-        data = self._queues.data(now)
+        self._unpublished += self._queues.data(now)
         for name, group in self._groups.items():
             events = [(event, read(event)) for event in group.new_events()]
             for each in self._filters:
                 if each.log_group == name:
-                    data += each.data(events) + each.defaults(int(now * 1000))
-        self._watch.put(data)
+                    self._unpublished += each.data(events) + each.defaults(int(now * 1000))
+        self._watch.put(self._unpublished)
+        self._unpublished = []
         self._watch.evaluate(int(time.time()))
 
 

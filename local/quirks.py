@@ -99,7 +99,7 @@ def lambda_metrics() -> list[str]:
 def api_metrics() -> list[str]:
     """The emulator publishes no metrics of APIs; AWS publishes 4xx and 5xx.
 
-    Without this replacement, nothing tells of failed requests. Requests that are refused for their signature are left
+    Without this replacement, no metric counts failed requests. Requests that are refused for their signature are left
     out.
     """
     return ["api_metrics"]

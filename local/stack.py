@@ -37,10 +37,12 @@ class Stack:
     api_url: str
     outputs: dict[str, str]
     root: Credentials
-    # Users with CallerPolicy, with OperatorPolicy, with EmailOperatorPolicy, and with OperatorReadPolicy.
+    # Users with CallerPolicy, with OperatorPolicy, with EmailOperatorPolicy, with PaymentsOperatorPolicy, and with
+    # OperatorReadPolicy.
     caller: Credentials
     operator: Credentials
     email_operator: Credentials
+    payments_operator: Credentials
     reader: Credentials
     # The environment variables of all functions together.
     function_environment: dict[str, str]
@@ -49,7 +51,7 @@ class Stack:
     def read(cls, file: Path) -> Stack:
         """What `write` wrote."""
         fields = json.loads(file.read_text())
-        users = {name: Credentials(**fields[name]) for name in ("root", "caller", "operator", "email_operator")}
+        users = {name: Credentials(**fields[name]) for name in ("root", "caller", "operator", "email_operator", "payments_operator", "reader")}
         return cls(**{**fields, **users})
 
     def write(self, file: Path) -> None:
@@ -96,6 +98,7 @@ def deploy(endpoint: str, template: Path, parameters: Mapping[str, str], directo
             caller=aws.create_user("caller", outputs["CallerPolicyArn"]),
             operator=aws.create_user("operator", outputs["OperatorPolicyArn"]),
             email_operator=aws.create_user("email-operator", outputs["EmailOperatorPolicyArn"]),
+            payments_operator=aws.create_user("payments-operator", outputs["PaymentsOperatorPolicyArn"]),
             reader=aws.create_user("reader", outputs["OperatorReadPolicyArn"]),
             function_environment={name: value for each in functions.values() for name, value in each.items()},
         )

@@ -122,8 +122,11 @@ fn every_route_except_the_open_ones_requires_a_signature() {
 fn each_signed_route_is_granted_by_one_policy_and_courses_may_be_read_by_both() {
     let template = template();
     let mut granted = Vec::new();
-    for policy in ["CallerPolicy", "OperatorPolicy"] {
+    for policy in ["CallerPolicy", "OperatorPolicy", "PaymentsOperatorPolicy"] {
         for statement in statements(property(&template, policy, "PolicyDocument")) {
+            if policy == "PaymentsOperatorPolicy" && statement["Action"] != "execute-api:Invoke" {
+                continue;
+            }
             assert_eq!(statement["Action"], "execute-api:Invoke");
             for resource in each(&statement["Resource"]) {
                 let arn = resource["Fn::Sub"].as_str().unwrap();
@@ -166,19 +169,29 @@ fn no_policy_covers_a_route_of_the_other_by_a_wildcard() {
     let routes = |policy| -> Vec<String> {
         statements(property(&template, policy, "PolicyDocument"))
             .into_iter()
+            .filter(|statement| statement["Action"] == "execute-api:Invoke")
             .flat_map(|statement| each(&statement["Resource"]))
             .map(|resource| resource["Fn::Sub"].as_str().unwrap())
             .map(|arn| arn.split_once("${HttpApi}/$default/").unwrap().1.to_owned())
             .collect()
     };
     let (mut callers, mut operators) = (routes("CallerPolicy"), routes("OperatorPolicy"));
+    let payments = routes("PaymentsOperatorPolicy");
+    assert_eq!(payments.len(), 1);
     // Both read courses.
     let shared: Vec<_> =
         callers.iter().filter(|route| operators.contains(route)).cloned().collect();
     assert_eq!(shared, ["GET/courses/*"]);
     callers.retain(|route| !shared.contains(route));
     operators.retain(|route| !shared.contains(route));
-    for (granted, others) in [(&callers, &operators), (&operators, &callers)] {
+    for (granted, others) in [
+        (&callers, &operators),
+        (&operators, &callers),
+        (&callers, &payments),
+        (&operators, &payments),
+        (&payments, &callers),
+        (&payments, &operators),
+    ] {
         for pattern in granted {
             let covered = others.iter().find(|route| covers(pattern, &route.replace('*', "id")));
             assert_eq!(covered, None, "{pattern} covers it, because `*` also stands for `/`");
@@ -619,6 +632,25 @@ fn email_operator_policy_grants_what_the_commands_call_and_no_more() {
     ];
     expected.sort();
     assert_eq!(policy_actions(&template, "EmailOperatorPolicy"), expected);
+}
+
+#[test]
+fn payments_operator_policy_grants_what_the_commands_call_and_no_more() {
+    let template = template();
+    let stack = "arn:${AWS::Partition}:cloudformation:${AWS::Region}:${AWS::AccountId}:stack/${AWS::StackName}/*";
+    let route = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${HttpApi}/$default/POST/operator/enrollments/*";
+    let mut expected = vec![
+        ("cloudformation:DescribeStacks", format!(r#"{{"Fn::Sub":"{stack}"}}"#)),
+        ("dynamodb:GetItem", arn("CoursesTable")),
+        ("dynamodb:GetItem", arn("EmailsTable")),
+        ("dynamodb:GetItem", arn("EnrollmentsTable")),
+        ("dynamodb:PutItem", arn("EnrollmentsTable")),
+        ("dynamodb:UpdateItem", arn("EnrollmentsTable")),
+        ("dynamodb:Query", r#"{"Fn::Sub":"${EnrollmentsTable.Arn}/index/resume"}"#.to_owned()),
+        ("execute-api:Invoke", format!(r#"{{"Fn::Sub":"{route}"}}"#)),
+    ];
+    expected.sort();
+    assert_eq!(policy_actions(&template, "PaymentsOperatorPolicy"), expected);
 }
 
 #[test]

@@ -16,7 +16,7 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// Every third-party crate that production code depends on directly, and its purpose. Add a line for a
 /// new one only if it is maintained, has a permissive licence, and is worth its size in every function.
-const PRODUCTION_DEPENDENCIES: [(&str, &str); 41] = [
+const PRODUCTION_DEPENDENCIES: [(&str, &str); 42] = [
     ("askama", "email templates and pages of the console, checked at compile time"),
     ("aws-config", "region, credentials and endpoints, as in every AWS tool"),
     ("aws-sdk-cloudformation", "the command line finds the stack's outputs"),
@@ -26,6 +26,7 @@ const PRODUCTION_DEPENDENCIES: [(&str, &str); 41] = [
     ("aws-sdk-secretsmanager", "Stripe's keys"),
     ("aws-sdk-sesv2", "sends emails"),
     ("aws-sdk-sqs", "queues"),
+    ("aws-sdk-sts", "the command line finds who acts, for the history; aws-config brings it"),
     ("aws-smithy-async", "timers of the HTTP client in crates/stripe"),
     ("aws-smithy-http-client", "one HTTP client, with one TLS stack, for AWS and Stripe"),
     ("aws-smithy-runtime-api", "the HTTP client's types"),

@@ -1,7 +1,7 @@
 //! The operator's command line: choose the parameters of a deployment (`plan`), check from the log that
 //! its sends kept the limit (`audit`), see how the stack is (`status`, `top`, `doctor`) and why an email or an
 //! enrollment waits (`why`, `timeline`), handle the emails that could not be sent (`dead-letters`) and the
-//! recipients who get none (`suppressions`), find the enrollments that need a person (`enrollment`), and stop and
+//! recipients who get none (`suppressions`), see and change enrollments (`enrollment`), and stop and
 //! resume all sending (`hold`, `release`, `holds`).
 //!
 //! `plan`, `audit` and `completion` do not use AWS, and `doctor --before-deploy` needs no stack. The other
@@ -14,6 +14,7 @@
 mod account;
 mod audit;
 mod aws_call;
+mod caller;
 mod clock;
 mod console;
 mod dead_letters;
@@ -56,8 +57,8 @@ pub use crate::{
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done; nobody has to act
-  1  the limit was not kept (audit), dead letters were left (dead-letters), or something needs a person (status, why, doctor)
-  2  the input is invalid, or a call to AWS failed
+  1  the limit was not kept (audit), dead letters were left (dead-letters), or something needs a person (status, why, enrollment show, doctor)
+  2  the input is invalid, an action was refused, or a call to AWS failed
 
 Region, credentials and endpoints come from where every AWS tool takes them: AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL, ...";
 

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use enrollment::operator::OperateError;
+
 use crate::{
     aws_call::CallFailed, dead_letters::EmptyPeriod, holds::error::HoldCommandError,
     records::ReadError, stack::StackError, top::TerminalError, why::InvalidSubject,
@@ -40,6 +42,8 @@ pub(crate) enum Failure {
     Port { port: u16, error: io::Error },
     #[error("interrupted: nothing more was changed")]
     Interrupted,
+    #[error(transparent)]
+    Operate(#[from] OperateError),
     #[error(transparent)]
     Terminal(#[from] TerminalError),
     #[error("cannot write: {0}")]

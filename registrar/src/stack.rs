@@ -7,7 +7,8 @@ use adapters::{
     clients,
     event_source::WorkerEventSource,
     tables::{
-        EmailsTable, EnrollmentsTable, HoldsTable, ProgressTable, ResumeIndex, SuppressionsTable,
+        CoursesTable, EmailsTable, EnrollmentsTable, HoldsTable, ProgressTable, ResumeIndex,
+        SuppressionsTable,
     },
 };
 use aws_config::SdkConfig;
@@ -129,6 +130,15 @@ impl Stack {
     pub(crate) fn enrollments(&self) -> Result<EnrollmentsTable, StackError> {
         let table = self.output("EnrollmentsTableName")?;
         Ok(EnrollmentsTable::new(clients::dynamodb(&self.sdk), table))
+    }
+
+    pub(crate) fn courses(&self) -> Result<CoursesTable, StackError> {
+        Ok(CoursesTable::new(clients::dynamodb(&self.sdk), self.output("CoursesTableName")?))
+    }
+
+    /// The ARN of the policy of those who act on enrollments.
+    pub(crate) fn payments_operator_policy(&self) -> Result<String, StackError> {
+        self.output("PaymentsOperatorPolicyArn")
     }
 
     pub(crate) fn suppressions(&self) -> Result<SuppressionsTable, StackError> {

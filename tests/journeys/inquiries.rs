@@ -129,7 +129,7 @@ fn jobs(count: u64) -> f64 {
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
-async fn stuck_payment_is_named_by_why_with_its_reason() {
+async fn stuck_payment_is_named_by_why_and_status() {
     let stack = DeployedStack::shared().await;
     let course = json!({"title": "Stuck", "price": 4900, "currency": "USD", "state": "open"});
     let course = stack.create_course(course).await;
@@ -148,6 +148,9 @@ async fn stuck_payment_is_named_by_why_with_its_reason() {
     ask(&stack, &why).await.expect(NEEDS_PERSON, &stuck).expect_without("@");
     let timeline = ask(&stack, &["timeline", &student.id, &course]).await;
     timeline.expect(0, &["the enrollment was requested"]).expect_without("@");
+    let args = ["status", "--api-url", &stack.description.api_url];
+    let screen = registrar(&stack, &args).await;
+    screen.expect(NEEDS_PERSON, &[" stuck, ", "`registrar enrollment list --stuck`"]);
     stack.delete_enrollment(&student, &course).await;
 }
 

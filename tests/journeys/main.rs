@@ -13,5 +13,6 @@ mod inquiries;
 mod operator;
 mod outage;
 mod payments;
+mod payments_operator;
 mod refusals;
 mod uncertain_emails;

@@ -28,6 +28,8 @@ pub struct StackDescription {
     pub operator: Credentials,
     /// Has the policy `EmailOperatorPolicyArn` and no other.
     pub email_operator: Credentials,
+    /// Has the policy `PaymentsOperatorPolicyArn` and no other.
+    pub payments_operator: Credentials,
     /// Has the policy `OperatorReadPolicyArn` and no other.
     pub reader: Credentials,
 }

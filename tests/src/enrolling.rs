@@ -93,4 +93,19 @@ impl DeployedStack {
             .expect("the table can be read");
         found.item.expect("the enrollment is in the table")
     }
+
+    /// Changes the price of a payment attempt in the table, so that it is not the one that Stripe has.
+    pub async fn change_agreed_price(&self, student: &Student, course_id: &str, price: u32) {
+        self.dynamodb
+            .update_item()
+            .table_name(self.output("EnrollmentsTableName"))
+            .key("student_id", AttributeValue::S(student.id.clone()))
+            .key("course_id", AttributeValue::S(course_id.to_owned()))
+            .update_expression("SET payment.price = :price")
+            .condition_expression("attribute_exists(payment)")
+            .expression_attribute_values(":price", AttributeValue::N(price.to_string()))
+            .send()
+            .await
+            .expect("the enrollment has a payment");
+    }
 }

@@ -153,7 +153,7 @@ mod tests {
         };
         let message = render("enrollment-refund", &data).unwrap();
         assert_eq!(message.subject.as_str(), "Your payment for Rust is refunded");
-        assert!(message.text.starts_with("Hello Ada,\n\n\"Rust\" was withdrawn"));
+        assert!(message.text.contains("your payment for \"Rust\" in full"));
         assert!(message.html.unwrap().contains("<strong>Rust</strong>"));
     }
 

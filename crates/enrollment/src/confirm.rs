@@ -29,7 +29,7 @@ pub async fn confirm_all<A: Adapters>(
     let known = join_all(
         active
             .iter()
-            .map(|found| async { ports.ledger.knows_email(&found.id.email_job_id()).await }),
+            .map(|found| async { ports.ledger.knows_email(&found.confirmation_job_id()).await }),
     )
     .await;
     let unknown = |known: &Result<bool, _>| matches!(known, Ok(false));

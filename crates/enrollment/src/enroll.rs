@@ -238,9 +238,9 @@ impl<A: Adapters> Round<'_, A> {
             EnrollmentState::Stuck => Err(EnrollError::Stuck(
                 existing.stuck_reason.unwrap_or(StuckReason::PaymentMissing),
             )),
-            EnrollmentState::PaymentFailed | EnrollmentState::Refunded => {
-                self.next_attempt(existing).await
-            }
+            EnrollmentState::PaymentFailed
+            | EnrollmentState::Refunded
+            | EnrollmentState::Unenrolled => self.next_attempt(existing).await,
             EnrollmentState::PaymentPending => match &existing.payment {
                 None => Err(EnrollError::Stuck(StuckReason::PaymentMissing)),
                 Some(payment) => match payment.intent.clone() {

@@ -10,9 +10,9 @@ use time::OffsetDateTime;
 use crate::{
     course::{Course, CourseId, Title},
     enrollment_id::EnrollmentId,
-    payment::{
-        Charge, Decline, Intent, IntentId, Payment, PaymentMethod, REFUND_TIMEOUT, RefundProgress,
-    },
+    history::Entry,
+    payment::{Charge, IntentId, Payment, PaymentMethod},
+    resolution::Resolution,
     student::Student,
 };
 
@@ -37,6 +37,13 @@ pub const REFUND_TEMPLATE: &str = "enrollment-refund";
 ///                   PaymentFailed          next attempt --------------------+
 ///
 ///  PaymentPending, Refunding --cannot be settled--> Stuck
+///
+///  by an operator:
+///  (none), PaymentFailed, Refunded, Unenrolled --grant--> Active
+///  Active --unenroll--> Unenrolled, or Refunding with a refund;  Unenrolled --refund--> Refunding
+///  Active --refund--> Active, with a refund in progress
+///  Stuck --resolve--> Active, Refunding, or PaymentFailed once it is known that nothing is charged
+///  Refunded, Unenrolled --the student's next attempt--> PaymentPending or Active
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -46,12 +53,35 @@ pub enum EnrollmentState {
     PaymentPending,
     /// The last payment attempt failed and nothing is charged; the student may retry.
     PaymentFailed,
-    /// The student has paid for a course that no longer exists, and must be paid back.
+    /// The student has no access, and is being paid back: the course no longer exists, or an operator said so.
     Refunding,
     /// Paid back; the student may buy again.
     Refunded,
     /// Nothing is granted, and only an operator can decide what is right.
     Stuck,
+    /// An operator ended the access and paid nothing back; the student may enroll again.
+    Unenrolled,
+}
+
+impl EnrollmentState {
+    /// As stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::PaymentPending => "payment_pending",
+            Self::PaymentFailed => "payment_failed",
+            Self::Refunding => "refunding",
+            Self::Refunded => "refunded",
+            Self::Stuck => "stuck",
+            Self::Unenrolled => "unenrolled",
+        }
+    }
+}
+
+impl fmt::Display for EnrollmentState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// Why an enrollment is [`EnrollmentState::Stuck`].
@@ -97,12 +127,28 @@ pub struct Enrollment {
     pub state: EnrollmentState,
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
-    /// The last payment attempt; `None` if the course was free.
+    /// The last payment attempt; `None` if the course was free, or if an operator granted access.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment: Option<Payment>,
     /// The intents of earlier attempts that were paid back: an event about them is not news.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refunded_intents: Vec<IntentId>,
+    /// The intents of earlier attempts whose charge an operator kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept_intents: Vec<IntentId>,
+    /// The number of the last attempt before the current one, if `payment` no longer has it: numbers are used
+    /// once, because the provider's idempotency keys are made of them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub earlier_attempts: u32,
+    /// The number of confirmation emails before the current one: of earlier grants, and before one is resent.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub earlier_confirmations: u32,
+    /// What an operator decided about a stuck payment, until the resumer has carried it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<Resolution>,
+    /// What operators did, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<Entry>,
     /// Why an operator must look, if the state is [`EnrollmentState::Stuck`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stuck_reason: Option<StuckReason>,
@@ -119,6 +165,11 @@ pub struct Enrollment {
     pub trace: Option<String>,
     /// The number of changes so far: the token of every conditional write.
     pub version: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Enrollment {
@@ -138,6 +189,11 @@ impl Enrollment {
             created_at: now,
             payment: None,
             refunded_intents: Vec::new(),
+            kept_intents: Vec::new(),
+            earlier_attempts: 0,
+            earlier_confirmations: 0,
+            resolution: None,
+            history: Vec::new(),
             stuck_reason: None,
             resume_at: Some(now + RESUME_AFTER),
             trace: None,
@@ -145,134 +201,6 @@ impl Enrollment {
         };
         enrollment.start_payment(course, method, now);
         enrollment
-    }
-
-    /// The next version after an attempt that is over: a new attempt with the details of this request,
-    /// at the course's price of now.
-    pub(crate) fn next_attempt(
-        &self,
-        student: Student,
-        course: &Course,
-        method: Option<&PaymentMethod>,
-        now: OffsetDateTime,
-    ) -> Self {
-        let mut next = self.next(EnrollmentState::Active, Some(now + RESUME_AFTER));
-        next.student = student;
-        next.course_title = course.title.clone();
-        if self.state == EnrollmentState::Refunded {
-            next.refunded_intents.extend(self.intent().cloned());
-        }
-        next.start_payment(course, method, now);
-        next
-    }
-
-    fn start_payment(
-        &mut self,
-        course: &Course,
-        method: Option<&PaymentMethod>,
-        now: OffsetDateTime,
-    ) {
-        let Some(method) = method.filter(|_| !course.price.is_free()) else {
-            self.payment = None;
-            return;
-        };
-        self.state = EnrollmentState::PaymentPending;
-        self.payment = Some(Payment {
-            attempt: self.payment.as_ref().map_or(1, |last| last.attempt + 1),
-            price: course.price,
-            method: method.clone(),
-            started_at: now,
-            failure: None,
-            intent: None,
-            livemode: None,
-            refund: None,
-        });
-    }
-
-    /// The same version with the trace of its request.
-    pub(crate) fn traced(self, trace: Option<String>) -> Self {
-        Self { trace, ..self }
-    }
-
-    pub(crate) fn next(&self, state: EnrollmentState, resume_at: Option<OffsetDateTime>) -> Self {
-        Self { state, resume_at, version: self.version + 1, ..self.clone() }
-    }
-
-    pub(crate) fn failed(&self, why: Decline) -> Self {
-        let mut next = self.next(EnrollmentState::PaymentFailed, None);
-        if let Some(payment) = &mut next.payment {
-            payment.failure = Some(why);
-        }
-        next
-    }
-
-    /// The same state with a changed payment.
-    fn with_payment(&self, change: impl FnOnce(&mut Payment)) -> Self {
-        let mut next = self.next(self.state, self.resume_at);
-        if let Some(payment) = &mut next.payment {
-            change(payment);
-        }
-        next
-    }
-
-    pub(crate) fn with_student(&self, student: Student) -> Self {
-        Self { student, ..self.next(self.state, self.resume_at) }
-    }
-
-    pub(crate) fn with_intent(&self, intent: &Intent) -> Self {
-        self.with_payment(|payment| {
-            payment.intent = Some(intent.id.clone());
-            payment.livemode = Some(intent.livemode);
-        })
-    }
-
-    /// The attempt of this intent, which was confirmed though its id was never written, in progress.
-    pub(crate) fn adopting(&self, intent: &Intent, now: OffsetDateTime) -> Self {
-        let mut next = self.with_intent(intent);
-        next.state = EnrollmentState::PaymentPending;
-        next.resume_at = Some(now + RESUME_AFTER);
-        if let Some(payment) = &mut next.payment {
-            payment.failure = None;
-        }
-        next
-    }
-
-    pub(crate) fn granted(&self, now: OffsetDateTime) -> Self {
-        self.next(EnrollmentState::Active, Some(now + RESUME_AFTER))
-    }
-
-    /// It stays in the index, so that the resumer reports it too, and again until an operator has acted.
-    pub(crate) fn stuck(&self, reason: StuckReason, now: OffsetDateTime) -> Self {
-        let mut next = self.next(EnrollmentState::Stuck, Some(now + RESUME_AFTER));
-        next.stuck_reason = Some(reason);
-        next
-    }
-
-    pub(crate) fn refunding(&self, now: OffsetDateTime) -> Self {
-        let mut next = self.next(EnrollmentState::Refunding, Some(now + RESUME_AFTER));
-        if let Some(payment) = &mut next.payment {
-            payment.refund = Some(RefundProgress { attempt: 1, started_at: now, last: None });
-        }
-        next
-    }
-
-    /// With what is known of the refund's current attempt.
-    pub(crate) fn refund_at(&self, progress: RefundProgress, resume_at: OffsetDateTime) -> Self {
-        let next = self.with_payment(|payment| payment.refund = Some(progress));
-        Self { resume_at: Some(resume_at), ..next }
-    }
-
-    /// The intent to pay back, and how far that is.
-    pub(crate) fn refund_due(&self) -> Option<(&IntentId, RefundProgress)> {
-        let payment = self.payment.as_ref()?;
-        let fresh = || RefundProgress { attempt: 1, started_at: payment.started_at, last: None };
-        Some((payment.intent.as_ref()?, payment.refund.clone().unwrap_or_else(fresh)))
-    }
-
-    /// Whether a refund is due for longer than [`REFUND_TIMEOUT`].
-    pub fn refund_is_late(&self, now: OffsetDateTime) -> bool {
-        self.state == EnrollmentState::Refunding
-            && self.refund_due().is_some_and(|(_, due)| now - due.started_at > REFUND_TIMEOUT)
     }
 
     /// The last payment attempt, for the payment provider.
@@ -299,9 +227,20 @@ impl Enrollment {
         self.id.refund_job_id(self.attempt().unwrap_or(1))
     }
 
-    /// The job of the one confirmation email.
+    /// The job ids of all confirmation emails so far, the current one last.
+    pub fn confirmation_job_ids(&self) -> impl Iterator<Item = JobId> {
+        let id = self.id;
+        (0..=self.earlier_confirmations).map(move |earlier| id.confirmation_job_id(earlier + 1))
+    }
+
+    /// The job id of the current confirmation email.
+    pub fn confirmation_job_id(&self) -> JobId {
+        self.id.confirmation_job_id(self.earlier_confirmations + 1)
+    }
+
+    /// The job of the current confirmation email.
     pub fn confirmation(&self) -> Job {
-        self.email(self.id.email_job_id(), CONFIRMATION_TEMPLATE)
+        self.email(self.confirmation_job_id(), CONFIRMATION_TEMPLATE)
     }
 
     /// The job of the one refund notice of the last payment attempt.

@@ -24,20 +24,24 @@ impl EnrollmentId {
         self.0.as_bytes()
     }
 
-    /// The job id of the one confirmation email.
+    /// The job id of a confirmation email, numbered from 1.
     ///
     /// # Panics
     ///
     /// Never: a job id may have all characters of a UUID.
-    pub fn email_job_id(&self) -> JobId {
-        self.to_string().parse().expect("hexadecimal digits and hyphens")
+    pub fn confirmation_job_id(&self, number: u32) -> JobId {
+        let id = match number {
+            0 | 1 => self.to_string(),
+            later => format!("{self}-confirmation-{later}"),
+        };
+        id.parse().expect("hexadecimal digits, letters and hyphens")
     }
 
     /// The job id of the one refund notice of a payment attempt.
     ///
     /// # Panics
     ///
-    /// Never, as [`EnrollmentId::email_job_id`].
+    /// Never, as [`EnrollmentId::confirmation_job_id`].
     pub fn refund_job_id(&self, attempt: u32) -> JobId {
         let id = match attempt {
             1 => format!("{self}-refund"),

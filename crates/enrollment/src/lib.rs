@@ -9,16 +9,21 @@ pub mod enroll;
 pub mod enrollment;
 pub mod enrollment_id;
 pub mod fields;
+pub mod history;
 pub mod money;
+pub mod operator;
 pub mod payment;
 pub mod ports;
 pub mod request;
+pub mod resolution;
+mod resolve;
 pub mod resume;
 mod settle;
 pub mod student;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod text;
+mod transitions;
 pub mod unfinished;
 
 pub use confirm::confirm_all;

@@ -93,6 +93,12 @@ pub struct RefundProgress {
     pub last: Option<Refund>,
 }
 
+impl RefundProgress {
+    pub fn has_succeeded(&self) -> bool {
+        self.last.as_ref().is_some_and(|last| last.status == RefundStatus::Succeeded)
+    }
+}
+
 /// A refund, which may fail even days after it was made (Stripe docs, "Refunds: handle failed refunds").
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refund {

@@ -16,7 +16,9 @@ use crate::{
         ABANDONED_AFTER, ACTION_TIMEOUT, Decline, IntentStatus, PaymentError, ProviderRefusal,
         RefundProgress, RefundStatus,
     },
-    ports::{Adapters, FindCourse, PaymentProvider, Ports, SaveEnrollment},
+    ports::{Adapters, FindCourse, PaymentProvider, Ports, SaveEnrollment, Saved},
+    resolution::Resolution,
+    resolve,
     settle::{self, Orphan, Settled},
 };
 
@@ -44,18 +46,19 @@ pub async fn resume<A: Adapters>(
     now: OffsetDateTime,
 ) -> Result<Resumed, Unavailable> {
     let resumed = match enrollment.state {
+        EnrollmentState::Active if enrollment.owes_refund() => {
+            resume_refund(ports, &enrollment, now).await
+        }
         EnrollmentState::Active => Ok(confirm_by_email(ports, &enrollment).await?),
         EnrollmentState::PaymentPending => resume_payment(ports, &enrollment, now).await,
         EnrollmentState::Refunding => resume_refund(ports, &enrollment, now).await,
-        EnrollmentState::PaymentFailed | EnrollmentState::Refunded => {
-            Ok(finish(ports, &enrollment, enrollment.state).await?)
-        }
-        EnrollmentState::Stuck => {
-            let reason = enrollment.stuck_reason.unwrap_or(StuckReason::PaymentMissing);
-            let again = enrollment.next(EnrollmentState::Stuck, Some(now + REPORT_STUCK_EVERY));
-            ports.enrollments.save_enrollment(&again).await?;
-            Ok(Resumed::Stuck(reason))
-        }
+        EnrollmentState::PaymentFailed
+        | EnrollmentState::Refunded
+        | EnrollmentState::Unenrolled => Ok(finish(ports, &enrollment, enrollment.state).await?),
+        EnrollmentState::Stuck => match enrollment.resolution {
+            Some(resolution) => resolve(ports, &enrollment, resolution, now).await,
+            None => Ok(report_stuck(ports, &enrollment, now).await?),
+        },
     };
     match resumed {
         Ok(resumed) => Ok(resumed),
@@ -139,6 +142,40 @@ async fn stick<A: Adapters>(
     })
 }
 
+/// The report is repeated until an operator has resolved it.
+async fn report_stuck<A: Adapters>(
+    ports: &Ports<A>,
+    stuck: &Enrollment,
+    now: OffsetDateTime,
+) -> Result<Resumed, Unavailable> {
+    let reason = stuck.stuck_reason.unwrap_or(StuckReason::PaymentMissing);
+    let again = stuck.next(EnrollmentState::Stuck, Some(now + REPORT_STUCK_EVERY));
+    ports.enrollments.save_enrollment(&again).await?;
+    Ok(Resumed::Stuck(reason))
+}
+
+/// Carries out what an operator decided about a stuck payment.
+async fn resolve<A: Adapters>(
+    ports: &Ports<A>,
+    stuck: &Enrollment,
+    resolution: Resolution,
+    now: OffsetDateTime,
+) -> Result<Resumed, PaymentError> {
+    let Some(next) = resolve::outcome(ports.payments.as_ref(), stuck, resolution, now).await?
+    else {
+        return Ok(postpone(ports, stuck, now).await?);
+    };
+    if let Saved::Conflict(_) = ports.enrollments.save_enrollment(&next).await? {
+        return Ok(Resumed::Later);
+    }
+    match next.state {
+        EnrollmentState::Active => Ok(confirm_by_email(ports, &next).await?),
+        EnrollmentState::Refunding => resume_refund(ports, &next, now).await,
+        EnrollmentState::Stuck => Ok(report_stuck(ports, &next, now).await?),
+        _ => Ok(Resumed::Finished),
+    }
+}
+
 /// Records that the charge must be paid back, and begins to.
 async fn start_refund<A: Adapters>(
     ports: &Ports<A>,
@@ -178,8 +215,12 @@ async fn resume_refund<A: Adapters>(
             ports.email_queue.enqueue_email(&refunding.refund_notice()).await?;
             let progress = RefundProgress { last: Some(refund), ..due };
             let refunded = refunding.refund_at(progress, now);
-            let refunded =
-                Enrollment { state: EnrollmentState::Refunded, resume_at: None, ..refunded };
+            let state = match refunding.state {
+                // An operator's refund that keeps the access.
+                EnrollmentState::Active => EnrollmentState::Active,
+                _ => EnrollmentState::Refunded,
+            };
+            let refunded = Enrollment { state, resume_at: None, ..refunded };
             // On a conflict there is nothing to do: another run has written the same.
             ports.enrollments.save_enrollment(&refunded).await?;
             return Ok(Resumed::Finished);
@@ -212,7 +253,10 @@ async fn postpone<A: Adapters>(
     unfinished: &Enrollment,
     now: OffsetDateTime,
 ) -> Result<Resumed, Unavailable> {
-    let since = unfinished.payment.as_ref().map_or(unfinished.created_at, |last| last.started_at);
+    let payment = unfinished.payment.as_ref();
+    let since = payment.map_or(unfinished.created_at, |payment| {
+        payment.refund.as_ref().map_or(payment.started_at, |refund| refund.started_at)
+    });
     let later = unfinished.next(unfinished.state, Some(now + pause(now - since)));
     ports.enrollments.save_enrollment(&later).await?;
     Ok(Resumed::Later)

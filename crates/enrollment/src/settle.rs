@@ -185,18 +185,21 @@ fn same_attempt(found: &Enrollment, other: &Enrollment) -> bool {
         && found.intent() == other.intent()
 }
 
-/// Whether this charge is granted, is being paid back, was paid back, or waits for an operator.
+/// Whether this charge is granted, is being paid back, was paid back, was kept by an operator, or waits for one.
 fn accounts_for(enrollment: &Enrollment, intent: &IntentId) -> bool {
     match enrollment.state {
         EnrollmentState::Active
         | EnrollmentState::Refunding
         | EnrollmentState::Refunded
         | EnrollmentState::Stuck
+        | EnrollmentState::Unenrolled
             if enrollment.intent() == Some(intent) =>
         {
             true
         }
-        _ => enrollment.refunded_intents.contains(intent),
+        _ => {
+            enrollment.refunded_intents.contains(intent) || enrollment.kept_intents.contains(intent)
+        }
     }
 }
 

@@ -112,3 +112,15 @@ pub trait PutOff {
         cause: Cause,
     ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
 }
+
+pub trait MakeDue {
+    /// Makes an unfinished item overdue at `now`, and forgets its failures. Returns whether it is unfinished.
+    /// It works for an item that cannot be read, too. The version stays the same: nothing of the enrollment
+    /// changes but the time of its next attempt.
+    fn make_due(
+        &self,
+        student_id: &str,
+        course_id: &str,
+        now: OffsetDateTime,
+    ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
+}

@@ -1,6 +1,6 @@
 //! What is overdue for over an hour, although runs should have finished it: reported in one line per run.
 
-use std::{ops::Range, sync::Mutex, time::Duration};
+use std::{ops::Range, sync::Mutex};
 
 use enrollment::unfinished::{FindOverdue, LATE_AFTER};
 use futures_util::{StreamExt, stream};

@@ -67,7 +67,7 @@ where
         let (mut active, mut others) = (Vec::new(), Vec::new());
         for found in read {
             match found {
-                Found::Overdue(overdue) if overdue.enrollment.state == EnrollmentState::Active => {
+                Found::Overdue(overdue) if is_confirmed_next(&overdue.enrollment) => {
                     active.push(overdue);
                 }
                 Found::Overdue(overdue) => others.push(overdue),
@@ -144,7 +144,7 @@ where
     }
 
     async fn resume(&self, overdue: Overdue) -> Report {
-        let line = self.line(overdue.enrollment.state);
+        let line = self.line(&overdue.enrollment);
         let span = span(&overdue);
         let resumed = take_up(self.ports, overdue.enrollment.clone(), self.now);
         let resumed = trace::within(trace_of(&overdue), resumed);
@@ -157,13 +157,13 @@ where
         }
     }
 
-    fn line(&self, state: EnrollmentState) -> &Line {
-        match state {
-            EnrollmentState::PaymentPending | EnrollmentState::Refunding => &self.lines.payments,
-            EnrollmentState::Active => &self.lines.emails,
-            EnrollmentState::PaymentFailed | EnrollmentState::Refunded | EnrollmentState::Stuck => {
-                &self.lines.writes
-            }
+    fn line(&self, enrollment: &Enrollment) -> &Line {
+        if enrollment.has_payment_in_progress() {
+            &self.lines.payments
+        } else if enrollment.state == EnrollmentState::Active {
+            &self.lines.emails
+        } else {
+            &self.lines.writes
         }
     }
 
@@ -198,6 +198,11 @@ where
     fn may_log(&self) -> bool {
         self.failure_lines.fetch_add(1, Ordering::Relaxed) < MAX_FAILURE_LINES
     }
+}
+
+/// Whether only its confirmation email is due.
+fn is_confirmed_next(enrollment: &Enrollment) -> bool {
+    enrollment.state == EnrollmentState::Active && !enrollment.owes_refund()
 }
 
 #[expect(clippy::large_enum_variant, reason = "short-lived, and a few at a time")]

@@ -1,4 +1,8 @@
-//! `registrar enrollment list`.
+//! `registrar enrollment list`: the enrollments that are not finished, and those that need a person.
+//!
+//! They are read from the index `resume`, so no table is scanned. The index contains keys only: with the
+//! state in it, each change of a state would write to the index too, for the sake of a command that is
+//! rarely run. So the command reads the item of each key.
 
 use std::io::Write;
 
@@ -25,7 +29,7 @@ const UNREADABLE: &str = "unreadable";
 
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {
-    /// List only those that need a person: they are stuck, or cannot be read
+    /// List only those that need a person: stuck without a decision, or impossible to read
     #[arg(long, conflicts_with = "overdue")]
     stuck: bool,
     /// List only those that are overdue, also if they were put off because they failed
@@ -68,6 +72,8 @@ pub(crate) struct Listed {
     pub(crate) state: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) why: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resolution: Option<String>,
     pub(crate) failures: u32,
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub(crate) overdue_since: Option<OffsetDateTime>,
@@ -85,6 +91,7 @@ impl Listed {
             course_id: key.course_id,
             state: state.unwrap_or_else(|| UNREADABLE.to_owned()),
             why: item.stuck_reason,
+            resolution: item.resolution,
             failures: item.failures,
             overdue_since: item.overdue_since.and_then(time),
             next_attempt_at: key.resume_at.parse().ok().and_then(time),
@@ -92,7 +99,8 @@ impl Listed {
     }
 
     pub(crate) fn needs_a_person(&self) -> bool {
-        ["stuck", UNREADABLE].contains(&self.state.as_str())
+        let is_decided = self.resolution.is_some();
+        self.state == UNREADABLE || (self.state == "stuck" && !is_decided)
     }
 
     pub(crate) fn is_overdue(&self, now: OffsetDateTime) -> bool {
@@ -230,6 +238,7 @@ mod tests {
     fn index() -> Index {
         let stuck =
             UnfinishedItem { stuck_reason: Some("amount_differs".to_owned()), ..of("stuck") };
+        let decided = UnfinishedItem { resolution: Some("grant".to_owned()), ..stuck.clone() };
         let failing = UnfinishedItem { failures: 3, overdue_since: Some(60), ..of("active") };
         let unreadable = UnfinishedItem { unreadable: true, ..of("active") };
         let mut gone = row(3, "gone", 5, of("active"));
@@ -237,6 +246,7 @@ mod tests {
         Index(vec![
             row(3, "due", 6, of("active")),
             row(3, "stuck", NOW + 9, stuck),
+            row(3, "decided", NOW + 9, decided),
             row(3, "failing", NOW + 10, failing),
             gone,
             row(3, "fresh", NOW + 60, of("active")),
@@ -254,7 +264,7 @@ mod tests {
     #[tokio::test]
     async fn list_has_every_shard_and_page() {
         let (out, _) = listed(Args::default()).await;
-        assert!(out.ends_with("\n5 enrollments\n"), "{out}");
+        assert!(out.ends_with("\n6 enrollments\n"), "{out}");
         assert!(!out.contains('\u{1b}') && !out.contains("gone"), "{out}");
         for part in ["unreadable", "amount_differs", "1970-01-01T00:01Z", "OVERDUE SINCE"] {
             assert!(out.contains(part), "{part}: {out}");

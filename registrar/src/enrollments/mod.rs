@@ -1,13 +1,14 @@
-//! `registrar enrollment`: the enrollments that are not finished, and those that need a person.
-//!
-//! They are read from the index `resume`, so no table is scanned. The index contains keys only: with the
-//! state in it, each change of a state would write to the index too, for the sake of a command that is
-//! rarely run. So the command reads the item of each key.
+//! `registrar enrollment`: see an enrollment, find those that need a person, and act on one.
 
+mod act;
 mod collect;
+mod facts;
 mod list;
+mod show;
 
 use std::io::Write;
+
+use enrollment::{CourseId, StudentId, operator::Place};
 
 use crate::{
     outcome::{Failure, Outcome},
@@ -20,7 +21,12 @@ pub(crate) use self::{
     list::Listed,
 };
 
-/// List the enrollments that are not finished, or need a person
+/// See enrollments, and act on one
+///
+/// An action is written to the enrollment, with your ARN, the time and the reason in its history. The resumer
+/// carries out what it needs of Stripe and of the email queue, within a minute. Repeating an action is harmless.
+/// Exit code: 0 if it is done, or was done before; 1 if `show` finds what needs a person; 2 if the input is
+/// invalid, the action does not fit the enrollment, or a call to AWS fails.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -33,6 +39,27 @@ pub(crate) struct Args {
 enum Command {
     /// Print one line per enrollment that is not known to be finished, the longest overdue of a shard first
     List(list::Args),
+    /// Print what is known about one enrollment: its payment, its emails, and what operators did
+    Show(show::Args),
+    /// Have the resumer take up an unfinished enrollment now, as if it had never failed
+    Retry(PlaceArgs),
+    #[command(flatten)]
+    Act(act::Command),
+}
+
+/// The arguments that name an enrollment.
+#[derive(Debug, clap::Args)]
+struct PlaceArgs {
+    /// The id of the student
+    student: StudentId,
+    /// The id of the course
+    course: CourseId,
+}
+
+impl PlaceArgs {
+    fn place(&self) -> Place {
+        Place { student_id: self.student.clone(), course_id: self.course.clone() }
+    }
 }
 
 pub(crate) async fn run(
@@ -42,6 +69,11 @@ pub(crate) async fn run(
     err: &mut impl Write,
 ) -> Result<Outcome, Failure> {
     let stack = Stack::find(&args.stack, session).await?;
-    let Command::List(list) = &args.command;
-    list::run(list, &stack.resume_index()?, crate::clock::now(), out, err).await
+    let now = crate::clock::now();
+    match &args.command {
+        Command::List(list) => list::run(list, &stack.resume_index()?, now, out, err).await,
+        Command::Show(show) => show::run(show, &stack, now, out).await,
+        Command::Retry(place) => act::retry(&stack, &place.place(), now, out).await,
+        Command::Act(action) => act::run(action, &stack, now, out).await,
+    }
 }

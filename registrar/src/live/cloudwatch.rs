@@ -200,6 +200,23 @@ mod tests {
         assert_eq!(measured.until, at(60) - Duration::MINUTE);
     }
 
+    /// A test of the workspace compares the table with the template.
+    #[test]
+    fn our_metrics_are_those_of_the_documented_table() {
+        let table = include_str!("../../../docs/metrics.md");
+        let names = names();
+        for source in Figure::ALL.map(|figure| names.source(figure)) {
+            if source.namespace == "Registrar/registrar" {
+                let name = format!("| `{}` |", source.metric);
+                let row = table.lines().find(|line| line.starts_with(&name));
+                let row = row.unwrap_or_else(|| panic!("no metric {}", source.metric));
+                for part in source.dimension.into_iter().flat_map(|(name, value)| [name, value]) {
+                    assert!(row.contains(&format!("`{part}`")), "no {part} in {row}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn every_figure_has_a_metric_of_its_own() {
         let names = names();

@@ -20,7 +20,7 @@ pub(crate) use self::report::holds;
 
 use self::{concerns::concerns, gather::gather};
 
-/// Show the API, the queue, the limit and its use, holds, dead letters and alarms on one screen
+/// Show the API, queue, limit and its use, holds, dead letters, enrollments and alarms on one screen
 ///
 /// Exit code: 0 if nobody has to act; 1 if something needs a person, which the last lines name; 2 if a call
 /// to AWS fails.

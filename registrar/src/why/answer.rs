@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use email::{hold::HoldCause, ledger::State, retry, suppression::SuppressionCause};
-use enrollment::{Enrollment, enrollment::EnrollmentState};
+use enrollment::{Enrollment, enrollment::EnrollmentState, resolution::Resolution};
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -34,6 +34,8 @@ pub(crate) enum Answer {
     },
     Stuck {
         reason: String,
+        /// An operator has decided, and the resumer carries it out.
+        resolution: Option<&'static str>,
     },
     Refunding {
         #[serde(with = "time::serde::rfc3339::option")]
@@ -41,6 +43,7 @@ pub(crate) enum Answer {
         late: bool,
     },
     Refunded,
+    Unenrolled,
     Sent {
         job_id: String,
         state: State,
@@ -126,7 +129,7 @@ impl Answer {
     pub(crate) fn needs_person(&self) -> bool {
         match self {
             Self::NotEnrolled
-            | Self::Stuck { .. }
+            | Self::Stuck { resolution: None, .. }
             | Self::DeadLetter { .. }
             | Self::Suppressed { .. }
             | Self::EndedSuppressed { .. }
@@ -138,7 +141,9 @@ impl Answer {
             Self::Granted { .. }
             | Self::PaymentPending { .. }
             | Self::PaymentFailed { .. }
+            | Self::Stuck { resolution: Some(_), .. }
             | Self::Refunded
+            | Self::Unenrolled
             | Self::Sent { .. }
             | Self::Claimed { .. }
             | Self::NotQueued { .. }
@@ -177,18 +182,28 @@ fn about_enrollment(enrollment: &Enrollment, facts: &Facts) -> Vec<Answer> {
         }
         EnrollmentState::Stuck => Answer::Stuck {
             reason: enrollment.stuck_reason.map_or_else(|| "unknown".into(), |why| why.to_string()),
+            resolution: enrollment.resolution.map(Resolution::as_str),
         },
-        EnrollmentState::Refunding => Answer::Refunding {
-            since: payment.and_then(|payment| Some(payment.refund.as_ref()?.started_at)),
-            late: enrollment.refund_is_late(facts.now),
-        },
+        EnrollmentState::Refunding => refunding(enrollment, facts.now),
         EnrollmentState::Refunded => Answer::Refunded,
+        EnrollmentState::Unenrolled => Answer::Unenrolled,
     };
     let mut answers = vec![first];
+    if enrollment.state == EnrollmentState::Active && enrollment.owes_refund() {
+        answers.push(refunding(enrollment, facts.now));
+    }
     if facts.job.is_some() {
         answers.extend(about_job(facts));
     }
     answers
+}
+
+fn refunding(enrollment: &Enrollment, now: OffsetDateTime) -> Answer {
+    let payment = enrollment.payment.as_ref();
+    Answer::Refunding {
+        since: payment.and_then(|payment| Some(payment.refund.as_ref()?.started_at)),
+        late: enrollment.refund_is_late(now),
+    }
 }
 
 fn about_recipient(facts: &Facts) -> Vec<Answer> {
@@ -313,7 +328,9 @@ fn place(job: &JobFacts, facts: &Facts) -> Answer {
         let last_attempt_at = entry.last_attempt_at;
         return Answer::Returned { job_id, attempts: entry.attempts, last_attempt_at, retried_by };
     }
-    let due = facts.enrollment.as_ref().and_then(|enrollment| enrollment.resume_at);
+    // With a refund in progress, it is the refund that is due.
+    let due = facts.enrollment.as_ref().filter(|enrollment| !enrollment.owes_refund());
+    let due = due.and_then(|enrollment| enrollment.resume_at);
     if let Some(due) = due {
         return Answer::NotQueued { by: due };
     }

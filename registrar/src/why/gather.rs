@@ -63,7 +63,7 @@ fn job_id(subject: &Subject, enrollment: Option<&Enrollment>) -> Option<JobId> {
     }
     let enrollment = enrollment?;
     match enrollment.state {
-        EnrollmentState::Active => Some(enrollment.id.email_job_id()),
+        EnrollmentState::Active => Some(enrollment.confirmation_job_id()),
         EnrollmentState::Refunded => Some(enrollment.refund_job_id()),
         _ => None,
     }

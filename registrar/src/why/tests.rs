@@ -92,7 +92,7 @@ fn enrolled(state: &str, more: Value) -> Facts {
     let enrollment: Enrollment = serde_json::from_value(item).unwrap();
     let subject = Subject::Enrollment("s-1".parse().unwrap(), "rust-101".parse().unwrap());
     let has_email = ["active", "refunded"].contains(&state);
-    let job = has_email.then(|| JobFacts { id: enrollment.id.email_job_id(), progress: None });
+    let job = has_email.then(|| JobFacts { id: enrollment.confirmation_job_id(), progress: None });
     Facts { subject, job, enrollment: Some(enrollment), ..waiting() }
 }
 
@@ -310,10 +310,26 @@ fn enrollment_answers_for_its_payment_and_its_email() {
     assert_eq!(only(&pending), Answer::PaymentPending { attempt: 2, since, resumed_at });
     assert!(!only(&pending).needs_person());
 
-    let stuck = json!({"payment": payment(), "stuck_reason": "amount_differs"});
-    let stuck = only(&enrolled("stuck", stuck));
-    assert_eq!(stuck, Answer::Stuck { reason: "amount_differs".into() });
+    let mut item = json!({"payment": payment(), "stuck_reason": "amount_differs"});
+    let stuck = only(&enrolled("stuck", item.clone()));
+    assert_eq!(stuck, Answer::Stuck { reason: "amount_differs".into(), resolution: None });
     assert!(stuck.needs_person());
+    item["resolution"] = json!("refund");
+    let decided = only(&enrolled("stuck", item));
+    assert!(!decided.needs_person());
+    assert!(decided.to_string().contains("carries out the decision `refund`"), "{decided}");
+
+    let ended = only(&enrolled("unenrolled", json!({})));
+    assert_eq!(ended, Answer::Unenrolled);
+    assert!(!ended.needs_person());
+    let mut refunded = payment();
+    refunded["refund"] = json!({"attempt": 1, "started_at": "1970-01-01T02:40:00Z"});
+    let active = enrolled("active", json!({"payment": refunded, "resume_at": 10_060}));
+    let all = answers(&active);
+    let [granted, refunding, email] = &all[..] else { panic!("{all:?}") };
+    assert!(matches!(granted, Answer::Granted { .. }));
+    assert!(matches!(email, Answer::Waiting { .. }), "the refund is due, not the email");
+    assert_eq!(*refunding, Answer::Refunding { since: Some(at(9_600)), late: false });
 
     let mut declined = payment();
     declined["failure"] = json!({"code": "card_declined", "message": "The card was declined."});

@@ -14,8 +14,8 @@ impl Answer {
     pub(crate) fn remedy(&self) -> Option<String> {
         match self {
             Self::NotEnrolled => Some("check both ids; the enrollment was never requested".into()),
-            Self::Stuck { .. } => Some(
-                "compare the item in the table of enrollments with Stripe's dashboard, and correct it"
+            Self::Stuck { resolution: None, .. } => Some(
+                "compare the payment with Stripe's dashboard, and then `registrar enrollment resolve`"
                     .into(),
             ),
             Self::Refunding { late: true, .. } => {
@@ -69,17 +69,24 @@ impl fmt::Display for Answer {
             Self::PaymentFailed { code, message } => {
                 write!(f, "the last payment failed ({code}): {message} The student may retry")
             }
-            Self::Stuck { reason } => {
-                write!(f, "stuck: the payment cannot be settled ({reason}), and nothing is granted")
+            Self::Stuck { reason, resolution } => {
+                write!(f, "stuck: the payment cannot be settled ({reason}), and nothing is granted")?;
+                match resolution {
+                    Some(decided) => write!(f, "; the resumer carries out the decision `{decided}`"),
+                    None => Ok(()),
+                }
             }
             Self::Refunding { since, late } => {
-                f.write_str("the course no longer exists, and the payment is being refunded")?;
+                f.write_str("the payment is being refunded")?;
                 if let Some(since) = since {
                     write!(f, " since {}", at(*since))?;
                 }
                 if *late { f.write_str("; that is late") } else { Ok(()) }
             }
             Self::Refunded => f.write_str("refunded; the student may buy again"),
+            Self::Unenrolled => {
+                f.write_str("an operator ended the access; the student may enroll again")
+            }
             Self::Sent { job_id, state, at, feedback } => sent(f, job_id, *state, *at, feedback.as_deref()),
             Self::DeadLetter { job_id, code, reason, since } => {
                 write!(f, "email {job_id} is a dead letter")?;

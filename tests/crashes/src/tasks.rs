@@ -9,13 +9,12 @@ use std::{
 
 use enrollment::{
     Deadline, EnrollError, EnrollRequest, Settled, enroll,
-    enrollment::EnrollmentState,
     payment::PaymentError,
     ports::{FindEnrollment, PutCourse},
     resume,
     resume::Resumed,
     settle_intent,
-    testing::Report,
+    testing::{Deed, Report, waits_for_operator},
 };
 use serde_json::{Value, json};
 use stripe::{testing::Event, webhook};
@@ -40,7 +39,8 @@ impl World {
     pub fn asks<'a>(&'a self, method: &'a str, at: OffsetDateTime) -> Task<'a> {
         Box::pin(async move {
             let left = || Duration::from_secs(28);
-            match enroll(&self.ports(), request(method), at, Deadline::new(&left)).await {
+            let ports = self.ports();
+            match Box::pin(enroll(&ports, request(method), at, Deadline::new(&left))).await {
                 Err(EnrollError::Stuck(reason)) => self.tables.report(Report::Stuck(reason)),
                 Err(EnrollError::Orphaned(orphan)) => {
                     self.tables.report(Report::Orphaned(orphan.intent))
@@ -111,6 +111,11 @@ impl World {
         Box::pin(self.tables.worker())
     }
 
+    /// An operator acts on the enrollment.
+    pub fn acts(&self, deed: Deed, at: OffsetDateTime) -> Task<'_> {
+        deed.act(&self.tables, STUDENT, COURSE, at)
+    }
+
     /// An operator offers the course at this price.
     pub fn offers(&self, price: u32) -> Task<'_> {
         Box::pin(async move {
@@ -126,7 +131,7 @@ impl World {
         let mut now = from;
         for round in 0..2_000 {
             let unfinished = self.tables.enrollments().into_iter();
-            let unfinished = unfinished.filter(|found| found.state != EnrollmentState::Stuck);
+            let unfinished = unfinished.filter(|found| !waits_for_operator(found));
             let next = unfinished.filter_map(|found| found.resume_at).max();
             let Some(next) = next.filter(|_| resumer) else { break };
             now = (now + Duration::from_mins(1)).max(next);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use enrollment::{
     Adapters, Course, Enrollment, Ports,
     enrollment::EnrollmentState,
+    history::What,
     payment::IntentId,
     testing::{Bank, Report, World as Tables},
 };
@@ -160,8 +161,14 @@ impl World {
         if self.tables.inserts() > 1 {
             return Err("two enrollments".to_owned());
         }
+        if self.tables.histories_lost() > 0 {
+            return Err("an entry of the history was dropped".to_owned());
+        }
+        if self.tables.reused_ids() > 0 {
+            return Err("one job id for two emails".to_owned());
+        }
         let charged = self.charged();
-        if charged.len() > 1 {
+        if self.charges_at_once() > 1 {
             return Err(format!("{} kept charges", charged.len()));
         }
         let enrollment = self.tables.enrollments().pop();
@@ -173,12 +180,25 @@ impl World {
         enrollment.map_or(Ok(()), |enrollment| self.is_settled(&enrollment, &charged))
     }
 
+    /// Charges that are not paid back, without those that an operator kept for an access that ended.
+    pub fn charges_at_once(&self) -> u32 {
+        let kept = |enrollment: Enrollment| {
+            let ended = enrollment.state == EnrollmentState::Unenrolled;
+            let current = enrollment.intent().cloned().filter(|_| ended);
+            enrollment.kept_intents.into_iter().chain(current).count()
+        };
+        let kept: usize = self.tables.enrollments().into_iter().map(kept).sum();
+        self.kept().saturating_sub(u32::try_from(kept).unwrap())
+    }
+
     fn accounts_for(&self, enrollment: Option<&Enrollment>, intent: &IntentId) -> bool {
         let reports = self.tables.reports();
         let of = |state| {
             enrollment.is_some_and(|found| found.state == state && found.intent() == Some(intent))
         };
         of(EnrollmentState::Active)
+            || of(EnrollmentState::Unenrolled)
+            || enrollment.is_some_and(|found| found.kept_intents.contains(intent))
             || reports.contains(&Report::Orphaned(intent.clone()))
             || reports.contains(&Report::WithoutEnrollment(intent.clone()))
             || (of(EnrollmentState::Stuck)
@@ -187,13 +207,21 @@ impl World {
 
     fn is_settled(&self, enrollment: &Enrollment, charged: &[IntentId]) -> Result<(), String> {
         let intent = enrollment.intent();
+        if enrollment.owes_refund() || enrollment.resolution.is_some() {
+            return Err("what an operator began is unfinished forever".to_owned());
+        }
         let email = match enrollment.state {
             EnrollmentState::Active => {
                 let paid = intent.is_some_and(|intent| charged.contains(intent));
-                if enrollment.payment.is_some() && !paid {
+                // Paid back by an operator who left the access.
+                let refunded = intent.is_some_and(|intent| {
+                    let succeeded = self.refunds(intent).iter().any(|status| status == "succeeded");
+                    succeeded && did(enrollment, &What::RefundStarted)
+                });
+                if enrollment.payment.is_some() && !paid && !refunded {
                     return Err("access unpaid".to_owned());
                 }
-                enrollment.id.email_job_id()
+                enrollment.confirmation_job_id()
             }
             EnrollmentState::Refunded => {
                 let refunds = intent.map(|intent| self.refunds(intent)).unwrap_or_default();
@@ -205,7 +233,12 @@ impl World {
                 }
                 enrollment.refund_job_id()
             }
-            EnrollmentState::PaymentFailed | EnrollmentState::Stuck => return Ok(()),
+            EnrollmentState::Unenrolled if !did(enrollment, &What::Unenrolled) => {
+                return Err("unenrolled by nobody".to_owned());
+            }
+            EnrollmentState::PaymentFailed
+            | EnrollmentState::Stuck
+            | EnrollmentState::Unenrolled => return Ok(()),
             unsettled => return Err(format!("{unsettled:?} forever")),
         };
         match self.tables.sends(&email) {
@@ -214,6 +247,12 @@ impl World {
             n => Err(format!("{n} emails")),
         }
     }
+}
+
+/// Whether an operator did this about the current attempt.
+fn did(enrollment: &Enrollment, what: &What) -> bool {
+    let attempt = enrollment.payment.as_ref().map(|payment| payment.attempt);
+    enrollment.history.iter().any(|entry| entry.what == *what && entry.attempt == attempt)
 }
 
 pub(crate) fn course(price: u32) -> Course {

@@ -13,7 +13,6 @@ use aws_sdk_dynamodb::{
 };
 use enrollment::{
     CourseId, Enrollment, StudentId,
-    enrollment::EnrollmentState,
     ports::{FindEnrollment, FinishEnrollment, InsertEnrollment, Inserted, SaveEnrollment, Saved},
 };
 use unavailable::Unavailable;
@@ -45,15 +44,9 @@ impl EnrollmentsTable {
     }
 }
 
-/// The shard of an enrollment: by its state, and from the random end of its id.
+/// The shard of an enrollment: by whether its next step is the payment provider's, and from the random end of its id.
 fn resume_shard(enrollment: &Enrollment) -> u8 {
-    let shards = match enrollment.state {
-        EnrollmentState::PaymentPending | EnrollmentState::Refunding => PAYMENT_SHARDS,
-        EnrollmentState::Active
-        | EnrollmentState::PaymentFailed
-        | EnrollmentState::Refunded
-        | EnrollmentState::Stuck => OTHER_SHARDS,
-    };
+    let shards = if enrollment.has_payment_in_progress() { PAYMENT_SHARDS } else { OTHER_SHARDS };
     let [.., last] = enrollment.id.as_bytes();
     let number_of_shards = shards.end - shards.start;
     shards.start + last % number_of_shards
@@ -264,7 +257,15 @@ mod tests {
                     "status": "pending",
                 },
             },
-            "refunded_intents": ["pi_1"], "resume_at": 60, "version": 7,
+            "refunded_intents": ["pi_1"], "kept_intents": ["pi_0"], "earlier_confirmations": 2,
+            "history": [
+                {
+                    "at": "1970-01-01T00:00:01Z", "by": "arn:aws:iam::1:user/ada",
+                    "what": "unenrolled_with_refund", "attempt": 2, "reason": "asked by phone",
+                },
+                {"at": "1970-01-01T00:00:02Z", "by": "resumer", "what": "of a later version"},
+            ],
+            "resume_at": 60, "version": 7,
         });
         let enrollment: Enrollment = serde_json::from_value(stored.clone()).unwrap();
         assert_eq!(serde_json::to_value(&enrollment).unwrap(), stored);
@@ -274,6 +275,34 @@ mod tests {
         let refund: RefundProgress = serde_json::from_value(started.clone()).unwrap();
         assert_eq!(refund.last, None);
         assert_eq!(serde_json::to_value(refund).unwrap(), started);
+    }
+
+    /// An operator's refund of an active enrollment, and a decision about a stuck one, call the provider.
+    #[test]
+    fn what_an_operator_began_is_in_the_shards_of_payments() {
+        let active = json!({
+            "id": "01a21304-1630-7215-83f8-bf1567ec447e", "student_id": "s-1",
+            "email": "ada@example.com", "name": "Ada", "course_id": "rust-101",
+            "course_title": "Rust 101", "state": "active", "created_at": "1970-01-01T00:00:00Z",
+            "payment": {
+                "attempt": 1, "price": 4900, "currency": "USD", "method": "pm_1",
+                "started_at": "1970-01-01T00:01:00Z", "intent": "pi_1",
+            },
+            "resume_at": 60, "version": 7,
+        });
+        let shard = |stored: serde_json::Value| {
+            shard_of(&item("a test", &serde_json::from_value(stored).unwrap()).unwrap())
+        };
+        assert!(OTHER_SHARDS.contains(&shard(active.clone())));
+        let mut refunding = active.clone();
+        refunding["payment"]["refund"] =
+            json!({"attempt": 1, "started_at": "1970-01-01T00:02:00Z"});
+        assert!(PAYMENT_SHARDS.contains(&shard(refunding)));
+        let mut stuck = active;
+        stuck["state"] = json!("stuck");
+        assert!(OTHER_SHARDS.contains(&shard(stuck.clone())));
+        stuck["resolution"] = json!("grant");
+        assert!(PAYMENT_SHARDS.contains(&shard(stuck)));
     }
 
     #[tokio::test]

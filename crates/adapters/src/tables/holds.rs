@@ -60,7 +60,7 @@ mod tests {
     use email::hold::{HoldCause, LastEnd, MachineHold};
     use time::OffsetDateTime;
 
-    use super::*;
+    use super::{super::item::read, *};
 
     fn held() -> Holds {
         let at = OffsetDateTime::UNIX_EPOCH;

@@ -46,6 +46,8 @@ pub struct UnfinishedItem {
     pub enrollment_id: Option<String>,
     pub state: Option<String>,
     pub stuck_reason: Option<String>,
+    /// What an operator decided about it, until the resumer has carried it out.
+    pub resolution: Option<String>,
     /// The resumer could not read it.
     pub unreadable: bool,
     /// Failures in a row, by its own fault.
@@ -120,6 +122,7 @@ fn unfinished_item(item: &Item) -> UnfinishedItem {
         enrollment_id: text("id"),
         state: text("state"),
         stuck_reason: text("stuck_reason"),
+        resolution: text("resolution"),
         unreadable: item.contains_key("unreadable"),
         failures: number("resume_failures").and_then(|count| count.parse().ok()).unwrap_or(0),
         overdue_since: number("overdue_since").and_then(|at| at.parse().ok()),
@@ -209,11 +212,13 @@ mod tests {
         let mut item = stored("s");
         item.insert("id".to_owned(), number(1));
         item.insert("state".to_owned(), text("stuck"));
+        item.insert("resolution".to_owned(), text("grant"));
         item.insert("unreadable".to_owned(), AttributeValue::Bool(true));
         item.insert("resume_failures".to_owned(), number(3));
         item.insert("overdue_since".to_owned(), number(60));
         let said = UnfinishedItem {
             state: Some("stuck".to_owned()),
+            resolution: Some("grant".to_owned()),
             unreadable: true,
             failures: 3,
             overdue_since: Some(60),

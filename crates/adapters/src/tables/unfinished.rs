@@ -8,7 +8,8 @@ use aws_sdk_dynamodb::{
 use enrollment::{
     Enrollment,
     unfinished::{
-        Cause, FindOverdue, Overdue, OverdueKey, OverduePage, PutOff, ReadOverdue, Unfinished,
+        Cause, FindOverdue, MakeDue, Overdue, OverdueKey, OverduePage, PutOff, ReadOverdue,
+        Unfinished,
     },
 };
 use serde::Deserialize;
@@ -141,6 +142,36 @@ impl PutOff for EnrollmentsTable {
             None => put_off,
         };
         match put_off.send().await.map_err(SdkError::into_service_error) {
+            Ok(_) => Ok(true),
+            Err(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+            Err(error) => Err(Unavailable::new(WRITE, error)),
+        }
+    }
+}
+
+impl MakeDue for EnrollmentsTable {
+    async fn make_due(
+        &self,
+        student_id: &str,
+        course_id: &str,
+        now: OffsetDateTime,
+    ) -> Result<bool, Unavailable> {
+        const WRITE: &str = "making an enrollment due";
+        let (student_id, course_id) = (student_id.to_owned(), course_id.to_owned());
+        let key = IndexKey { student_id, course_id, resume_at: String::new() };
+        let made = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(primary_key(&key)))
+            .update_expression(
+                "SET resume_at = :now REMOVE resume_failures, overdue_since, unreadable",
+            )
+            .condition_expression("attribute_exists(resume_at)")
+            .expression_attribute_values(":now", number(now.unix_timestamp()))
+            .send()
+            .await;
+        match made.map_err(SdkError::into_service_error) {
             Ok(_) => Ok(true),
             Err(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
             Err(error) => Err(Unavailable::new(WRITE, error)),
@@ -282,5 +313,25 @@ mod tests {
                 )
             });
         assert!(!table(&uncounted).put_off(&key(), NOW, Cause::Outage).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn item_is_made_due_only_if_it_is_unfinished() {
+        let update = mock!(Client::update_item)
+            .match_requests(|request| {
+                let update = request.update_expression().unwrap();
+                request.condition_expression() == Some("attribute_exists(resume_at)")
+                    && request.expression_attribute_values().unwrap()[":now"] == number(60)
+                    && update.contains("REMOVE resume_failures, overdue_since, unreadable")
+                    && request.key().unwrap().len() == 2
+            })
+            .then_output(|| UpdateItemOutput::builder().build());
+        assert!(table(&update).make_due("s-1", "rust-101", NOW).await.unwrap());
+        let finished = mock!(Client::update_item).then_error(|| {
+            UpdateItemError::ConditionalCheckFailedException(
+                ConditionalCheckFailedException::builder().build(),
+            )
+        });
+        assert!(!table(&finished).make_due("s-1", "rust-101", NOW).await.unwrap());
     }
 }

@@ -32,6 +32,11 @@ impl World {
         self.state().queue.iter().cloned().collect()
     }
 
+    /// The number of jobs whose id another email has: a worker would not send them.
+    pub fn reused_ids(&self) -> usize {
+        self.state().reused_ids
+    }
+
     /// Writes a job's timeline to the ledger.
     pub fn write_timeline(&self, id: &JobId, entry: Entry) {
         self.state().timelines.insert(id.to_string(), entry);
@@ -95,6 +100,10 @@ impl State {
         }
         if fault == Some(JobFault::Unavailable) {
             return Err(unavailable().into());
+        }
+        let first = self.bodies.entry(job.id.to_string()).or_insert_with(|| body.clone());
+        if *first != body {
+            self.reused_ids += 1;
         }
         self.queue.push_back(job.clone());
         Ok(())

@@ -12,10 +12,11 @@ use super::{
 };
 use crate::{
     course::CourseId,
-    enrollment::{Enrollment, EnrollmentState},
+    enrollment::Enrollment,
     student::StudentId,
     unfinished::{
-        Cause, FindOverdue, Overdue, OverdueKey, OverduePage, PutOff, ReadOverdue, Unfinished,
+        Cause, FindOverdue, MakeDue, Overdue, OverdueKey, OverduePage, PutOff, ReadOverdue,
+        Unfinished,
     },
 };
 
@@ -63,8 +64,7 @@ impl World {
 impl State {
     fn shard(&self, enrollment: &Enrollment) -> u8 {
         let shard = enrollment.id.as_bytes()[15] % SHARDS;
-        let in_progress = [EnrollmentState::PaymentPending, EnrollmentState::Refunding]
-            .contains(&enrollment.state);
+        let in_progress = enrollment.has_payment_in_progress();
         if in_progress && !self.old_shards { SHARDS + shard } else { shard }
     }
 
@@ -205,6 +205,35 @@ impl PutOff for World {
             if let Cause::Failures(count) = cause {
                 kept.count = count;
             }
+            true
+        })
+        .await
+    }
+}
+
+impl MakeDue for World {
+    async fn make_due(
+        &self,
+        student_id: &str,
+        course_id: &str,
+        now: OffsetDateTime,
+    ) -> Result<bool, Unavailable> {
+        self.call(Dependency::Tables, |state| {
+            let is_it = |item: &&mut Unreadable| {
+                (item.student_id.as_str(), item.course_id.as_str()) == (student_id, course_id)
+            };
+            if let Some(item) = state.unreadable.iter_mut().find(is_it) {
+                item.resume_at = now.unix_timestamp().to_string();
+                return true;
+            }
+            let (Ok(student), Ok(course)) = (student_id.parse(), course_id.parse()) else {
+                return false;
+            };
+            let key = (student, course);
+            let found = state.enrollments.get_mut(&key);
+            let Some(found) = found.filter(|found| found.resume_at.is_some()) else { return false };
+            found.resume_at = Some(now);
+            state.failures.remove(&key);
             true
         })
         .await

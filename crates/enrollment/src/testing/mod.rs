@@ -11,6 +11,7 @@ mod bank;
 mod dice;
 mod emails;
 mod index;
+mod operators;
 mod payments;
 mod rows;
 mod tables;
@@ -18,6 +19,7 @@ mod world;
 
 pub use bank::{Bank, Refunds};
 pub use dice::Dice;
+pub use operators::{Deed, waits_for_operator};
 pub use payments::KEY_LIFETIME;
 pub use rows::JobFault;
 pub use world::{Delay, Dependency, InMemory, Missing, OUTAGE, Report, World};

@@ -11,6 +11,7 @@ use super::{
     world::{Dependency, Missing, State, World, unavailable},
 };
 use crate::{
+    enrollment::EnrollmentState,
     money::Money,
     payment::{
         Charge, Created, Decline, Intent, IntentId, IntentStatus, PaymentError, ProviderRefusal,
@@ -204,8 +205,17 @@ impl State {
     fn changed(&mut self, id: &str) {
         let event = (self.intents[id].attempt, self.intent(id));
         self.past_events.push(event);
-        let charges = self.charged().filter(|(_, row)| !row.foreign).count();
+        let charges = self.charged().filter(|(id, row)| !row.foreign && !self.is_kept(id)).count();
         self.peak_charges = self.peak_charges.max(charges);
+    }
+
+    /// Whether an operator ended the access that this intent paid for, and kept the charge.
+    fn is_kept(&self, id: &str) -> bool {
+        self.enrollments.values().any(|found| {
+            let ended = found.state == EnrollmentState::Unenrolled;
+            let current = found.intent().filter(|_| ended);
+            found.kept_intents.iter().chain(current).any(|kept| kept.as_str() == id)
+        })
     }
 
     /// What was saved for a key that is not forgotten.

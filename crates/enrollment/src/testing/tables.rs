@@ -28,6 +28,11 @@ impl World {
         self.state().inserted.len()
     }
 
+    /// The number of writes that dropped an entry of an enrollment's history.
+    pub fn histories_lost(&self) -> usize {
+        self.state().histories_lost
+    }
+
     /// Every enrollment whose `resume_at` has passed.
     pub fn overdue(&self, now: OffsetDateTime) -> Vec<Enrollment> {
         let state = self.state();
@@ -106,7 +111,9 @@ impl SaveEnrollment for World {
             {
                 payment.intent = None;
             }
+            let is_lost = !enrollment.history.starts_with(&existing.history);
             if fits || state.is_missing(Missing::ConditionalSave) {
+                state.histories_lost += usize::from(is_lost);
                 state.reset_failures(&enrollment);
                 state.enrollments.insert(key, enrollment);
                 Ok(Saved::Done)

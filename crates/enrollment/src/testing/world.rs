@@ -118,6 +118,12 @@ pub(super) struct State {
     /// Timelines that a test wrote; the world's own worker writes none.
     pub(super) timelines: BTreeMap<String, Entry>,
     pub(super) sends: BTreeMap<String, u32>,
+    /// The body of the first job of each id.
+    pub(super) bodies: BTreeMap<String, String>,
+    /// Jobs whose id another email has.
+    pub(super) reused_ids: usize,
+    /// Writes that dropped an entry of the history.
+    pub(super) histories_lost: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,6 +177,9 @@ impl World {
                 ledger: BTreeMap::new(),
                 timelines: BTreeMap::new(),
                 sends: BTreeMap::new(),
+                bodies: BTreeMap::new(),
+                reused_ids: 0,
+                histories_lost: 0,
             }),
         }))
     }

@@ -2,6 +2,7 @@
 
 use enrollment::{
     enrollment::{Enrollment, EnrollmentState},
+    history::What,
     payment::IntentId,
     testing::{Report, World},
 };
@@ -19,6 +20,12 @@ pub(crate) fn check(world: &World) -> Result<(), String> {
     if world.idempotency_errors() > 0 {
         return Err("an idempotency key with two sets of parameters".to_owned());
     }
+    if world.histories_lost() > 0 {
+        return Err("an entry of the history was dropped".to_owned());
+    }
+    if world.reused_ids() > 0 {
+        return Err("one job id for two emails".to_owned());
+    }
     let orphans = world.reports().into_iter().any(|report| matches!(report, Report::Orphaned(_)));
     if orphans && !world.has_charges_outside() {
         return Err("a charge of an attempt that was over".to_owned());
@@ -29,34 +36,64 @@ pub(crate) fn check(world: &World) -> Result<(), String> {
             return Err("a charge without access, refund or alarm".to_owned());
         }
     }
-    enrollment.map_or(Ok(()), |enrollment| is_settled(world, &enrollment))
+    enrollment.map_or(Ok(()), |enrollment| {
+        is_settled(world, &enrollment)?;
+        history_is_true(&enrollment)
+    })
 }
 
-/// Every succeeded intent is granted, refunded, or reported by an event that has an alarm.
+/// Every succeeded intent is granted, refunded, kept by an operator, or reported by an event that has an alarm.
 fn is_accounted_for(world: &World, enrollment: Option<&Enrollment>, intent: &IntentId) -> bool {
     let of = |state| {
         enrollment.is_some_and(|found| found.state == state && found.intent() == Some(intent))
     };
     let is_stuck = |report: &Report| matches!(report, Report::Stuck(_));
     of(EnrollmentState::Active)
+        || of(EnrollmentState::Unenrolled)
+        || enrollment.is_some_and(|found| found.kept_intents.contains(intent))
         || world.reports().contains(&Report::Orphaned(intent.clone()))
         || world.reports().contains(&Report::WithoutEnrollment(intent.clone()))
         || (of(EnrollmentState::Stuck) && world.reports().iter().any(is_stuck))
 }
 
+/// Whether an operator did this about the current attempt.
+fn was_done(enrollment: &Enrollment, what: &What) -> bool {
+    let attempt = enrollment.payment.as_ref().map(|payment| payment.attempt);
+    enrollment.history.iter().any(|entry| entry.what == *what && entry.attempt == attempt)
+}
+
 fn is_settled(world: &World, enrollment: &Enrollment) -> Result<(), String> {
     let intent = enrollment.intent();
     let is_charged = intent.is_some_and(|intent| world.charged().contains(intent));
+    let is_refunded = intent.is_some_and(|intent| world.is_refunded(intent));
+    if enrollment.owes_refund() || enrollment.resolution.is_some() {
+        return Err("what an operator began is unfinished forever".to_owned());
+    }
+    let earlier = enrollment.confirmation_job_ids();
+    if earlier.into_iter().any(|id| world.sends(&id) > 1) {
+        return Err("a confirmation was sent twice".to_owned());
+    }
     let email = match enrollment.state {
-        EnrollmentState::Active if enrollment.payment.is_some() && !is_charged => {
-            return Err("access unpaid".to_owned());
+        EnrollmentState::Active => {
+            let unpaid = enrollment.payment.is_some() && !is_charged;
+            if unpaid && !(is_refunded && was_done(enrollment, &What::RefundStarted)) {
+                return Err("access unpaid".to_owned());
+            }
+            enrollment.confirmation_job_id()
         }
-        EnrollmentState::Active => enrollment.id.email_job_id(),
-        EnrollmentState::Refunded if !intent.is_some_and(|intent| world.is_refunded(intent)) => {
+        EnrollmentState::Refunded if !is_refunded => {
             return Err("refunded without a refund".to_owned());
         }
         EnrollmentState::Refunded => enrollment.refund_job_id(),
-        EnrollmentState::PaymentFailed | EnrollmentState::Stuck => return Ok(()),
+        EnrollmentState::Unenrolled if !was_done(enrollment, &What::Unenrolled) => {
+            return Err("unenrolled by nobody".to_owned());
+        }
+        EnrollmentState::PaymentFailed if is_charged => {
+            return Err("a failed payment is charged".to_owned());
+        }
+        EnrollmentState::PaymentFailed | EnrollmentState::Stuck | EnrollmentState::Unenrolled => {
+            return Ok(());
+        }
         unsettled @ (EnrollmentState::PaymentPending | EnrollmentState::Refunding) => {
             return Err(format!("{unsettled:?} forever"));
         }
@@ -66,4 +103,13 @@ fn is_settled(world: &World, enrollment: &Enrollment) -> Result<(), String> {
         1 => Ok(()),
         n => Err(format!("{n} emails")),
     }
+}
+
+/// The history names only attempts that there were.
+fn history_is_true(enrollment: &Enrollment) -> Result<(), String> {
+    let last = enrollment.payment.as_ref().map_or(enrollment.earlier_attempts, |last| last.attempt);
+    if enrollment.history.iter().any(|entry| entry.attempt > Some(last)) {
+        return Err("the history names an attempt that there was not".to_owned());
+    }
+    Ok(())
 }

@@ -11,17 +11,18 @@
 mod invariants;
 mod tasks;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use enrollment::{
     Course, Deadline, Enrolled, enroll,
     enrollment::{EnrollmentState, REPORT_STUCK_EVERY},
-    testing::{Bank, Dice, KEY_LIFETIME, Missing, Refunds, World},
+    operator::RefundChoice,
+    testing::{Bank, Deed, Dice, KEY_LIFETIME, Missing, Refunds, World, waits_for_operator},
 };
 use invariants::check;
 use serde_json::json;
 use tasks::{
-    CARD_OF_CORRECTED_NAME, CARD_OF_LATE_REQUEST, START, Task, asks, offers, poll, request,
+    CARD_OF_CORRECTED_NAME, CARD_OF_LATE_REQUEST, START, Task, acts, asks, offers, poll, request,
     resumes, run, webhook, works,
 };
 use time::OffsetDateTime;
@@ -47,7 +48,7 @@ fn recover(world: &World, from: OffsetDateTime, succeeds: bool) {
     let mut now = from;
     for _ in 0..1_000 {
         let unfinished = world.enrollments().into_iter();
-        let unfinished = unfinished.filter(|found| found.state != EnrollmentState::Stuck);
+        let unfinished = unfinished.filter(|found| !waits_for_operator(found));
         let Some(next) = unfinished.filter_map(|found| found.resume_at).max() else { break };
         now = (now + Duration::from_mins(1)).max(next);
         world.set_time(now);
@@ -156,6 +157,131 @@ fn refund_killed_at_any_two_points_is_finished() {
     }
 }
 
+/// Brings the enrollment into each state that an operator may find, by requests and operators.
+fn prepared(before: &str, refunds: Refunds) -> World {
+    let bank = if before == "waiting" { Bank::AsksTheStudent } else { Bank::Accepts };
+    let world = world(if before == "free" { 0 } else { 4900 }, bank);
+    world.set_refunds(refunds);
+    let all = u32::MAX;
+    match before {
+        "new" => {}
+        "pending" => run(asks(&world, "pm_1", START), 9),
+        "failed" => {
+            world.set_bank(Bank::Declines);
+            run(asks(&world, "pm_1", START), all);
+        }
+        "stuck" | "stuck and unpaid" => {
+            if before == "stuck" {
+                world.set_bank(Bank::Processes);
+                run(asks(&world, "pm_1", START), all);
+                world.bank_decides(true);
+                world.set_livemode(false);
+            } else {
+                world.set_bank(Bank::AsksTheStudent);
+                run(asks(&world, "pm_1", START), all);
+                world.set_livemode(false);
+                run(asks(&world, "pm_1", START), all);
+            }
+            run(resumes(&world, START + REPORT_STUCK_EVERY), all);
+            let state = world.enrollments().pop().unwrap().state;
+            assert_eq!(state, EnrollmentState::Stuck, "{before}");
+        }
+        "unenrolled" => {
+            run(asks(&world, "pm_1", START), all);
+            run(works(&world), all);
+            run(acts(&world, Deed::Unenroll(RefundChoice::None), START), all);
+        }
+        _ => run(asks(&world, "pm_1", START), all),
+    }
+    world
+}
+
+const BEFORE: [&str; 9] = [
+    "new",
+    "free",
+    "pending",
+    "failed",
+    "waiting",
+    "stuck",
+    "stuck and unpaid",
+    "active",
+    "unenrolled",
+];
+
+/// An operator's action is killed at any point, and then repeated, beside the resumer, which is killed too;
+/// the student acts, and enrolls again.
+#[test]
+fn operators_action_killed_at_any_point_is_finished_by_its_repetition() {
+    let minutes = |minutes| START + Duration::from_hours(2) + Duration::from_mins(minutes);
+    let mut done = BTreeSet::new();
+    for before in BEFORE {
+        for (deed, refunds) in
+            Deed::ALL.into_iter().flat_map(|deed| REFUNDS.map(|each| (deed, each)))
+        {
+            for (i, j) in (0..6).flat_map(|i| (0..20).map(move |j| (i, j))) {
+                let world = prepared(before, refunds);
+                run(acts(&world, deed, minutes(0)), i);
+                if j % 3 == 0 {
+                    world.student_acts();
+                }
+                run(resumes(&world, minutes(1)), j);
+                run(acts(&world, deed, minutes(2)), u32::MAX);
+                run(resumes(&world, minutes(3)), u32::MAX);
+                if j % 2 == 0 {
+                    run(asks(&world, "pm_2", minutes(4)), i + j);
+                }
+                recover(&world, minutes(5), true);
+                check(&world).unwrap_or_else(|why| {
+                    panic!("{before}, {deed:?} at {i}, resumer at {j}, {refunds:?}: {why}")
+                });
+                let history = world.enrollments().into_iter().flat_map(|found| found.history);
+                done.extend(history.map(|entry| entry.what.to_string()));
+            }
+        }
+    }
+    let kinds = [
+        "granted",
+        "unenrolled",
+        "unenrolled_with_refund",
+        "refund_started",
+        "name_and_address_corrected",
+        "email_resent",
+        "resolved_by_grant",
+        "resolved_by_refund",
+        "resolved_by_failing",
+        "not_failed",
+        "not_refunded",
+    ];
+    assert!(kinds.iter().all(|kind| done.contains(*kind)), "{done:?}");
+}
+
+/// Two actions of operators, one after the other and at once.
+#[test]
+fn any_two_actions_of_operators_keep_the_invariants() {
+    let at = |minutes| START + Duration::from_hours(2) + Duration::from_mins(minutes);
+    for before in BEFORE {
+        for (first, second) in
+            Deed::ALL.into_iter().flat_map(|one| Deed::ALL.map(|other| (one, other)))
+        {
+            for resumed_between in [0, 3, 9, u32::MAX] {
+                let world = prepared(before, Refunds::SucceedLater);
+                let late = acts(&world, second, at(0));
+                run(acts(&world, first, at(0)), u32::MAX);
+                run(resumes(&world, at(1)), resumed_between);
+                // It names the attempt that there was before the first one.
+                run(late, u32::MAX);
+                run(acts(&world, second, at(2)), u32::MAX);
+                recover(&world, at(3), true);
+                check(&world).unwrap_or_else(|why| {
+                    panic!(
+                        "{before}, {first:?} then {second:?}, resumer at {resumed_between}: {why}"
+                    )
+                });
+            }
+        }
+    }
+}
+
 /// What a random schedule lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lacks {
@@ -181,6 +307,7 @@ fn schedule(seed: u64, lacks: Lacks) -> Result<(), String> {
     if dice.roll(2) == 0 {
         world.unreliable(Some(Dice(seed ^ 0xA5A5)));
     }
+    let operators = dice.roll(2) == 0;
     let with_events = lacks != Lacks::Webhook;
     let outside = dice.roll(8) == 0 || lacks == Lacks::Webhook;
     let mut now = START;
@@ -193,7 +320,8 @@ fn schedule(seed: u64, lacks: Lacks) -> Result<(), String> {
         };
         world.set_time(now);
         for _ in 0..dice.roll(3) {
-            tasks.push(match dice.roll(8) {
+            tasks.push(match dice.roll(if operators { 11 } else { 8 }) {
+                8.. => acts(&world, Deed::ALL[usize::try_from(dice.roll(10)).unwrap()], now),
                 0 | 1 => asks(&world, "pm_1", now),
                 2 => asks(&world, "pm_2", now),
                 3 => asks(&world, OTHER_CARDS[usize::try_from(dice.roll(3)).unwrap()], now),

@@ -14,7 +14,7 @@ use enrollment::{
     resume,
     resume::Resumed,
     settle_intent,
-    testing::{Report, World},
+    testing::{Deed, Report, World},
 };
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -95,6 +95,11 @@ pub(crate) fn webhook(world: &World, at: OffsetDateTime) -> Task<'_> {
 
 pub(crate) fn works(world: &World) -> Task<'_> {
     Box::pin(world.worker())
+}
+
+/// An operator acts on the enrollment.
+pub(crate) fn acts(world: &World, deed: Deed, at: OffsetDateTime) -> Task<'_> {
+    deed.act(world, "s-1", "rust-101", at)
 }
 
 /// An operator writes the course.

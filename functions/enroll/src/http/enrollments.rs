@@ -96,7 +96,7 @@ pub(super) async fn show<A: ApiAdapters>(
     Ok(ApiResponse::success(StatusCode::OK, data))
 }
 
-fn enrollment_json(enrollment: &Enrollment) -> Value {
+pub(super) fn enrollment_json(enrollment: &Enrollment) -> Value {
     json!({
         "id": enrollment.id,
         "student_id": enrollment.student.id,
@@ -128,11 +128,12 @@ fn rfc3339(at: OffsetDateTime) -> String {
 /// The email of the enrollment's state.
 fn current_email(enrollment: &Enrollment) -> Option<JobId> {
     match enrollment.state {
-        EnrollmentState::Active => Some(enrollment.id.email_job_id()),
+        EnrollmentState::Active => Some(enrollment.confirmation_job_id()),
         EnrollmentState::Refunding | EnrollmentState::Refunded => Some(enrollment.refund_job_id()),
         EnrollmentState::PaymentPending
         | EnrollmentState::PaymentFailed
-        | EnrollmentState::Stuck => None,
+        | EnrollmentState::Stuck
+        | EnrollmentState::Unenrolled => None,
     }
 }
 
@@ -140,7 +141,9 @@ fn current_email(enrollment: &Enrollment) -> Option<JobId> {
 /// older than the ledger's memory.
 fn timeline(entry: Option<Entry>, enrollment: &Enrollment, now: OffsetDateTime) -> Value {
     let paid_at = enrollment.payment.as_ref().map(|payment| payment.started_at);
-    let since = paid_at.map_or(enrollment.created_at, |at| at.max(enrollment.created_at));
+    // An operator may have begun another email.
+    let changed_at = enrollment.history.last().map(|entry| entry.at);
+    let since = [paid_at, changed_at].into_iter().flatten().fold(enrollment.created_at, Ord::max);
     match entry {
         Some(entry) => json!(entry),
         // The notice of a refund is queued after the refund.
@@ -229,5 +232,13 @@ mod tests {
         assert_eq!(state(EnrollmentState::Active, 91), "expired");
         assert_eq!(state(EnrollmentState::Refunded, 91), "expired");
         assert_eq!(state(EnrollmentState::Refunding, 91), "queued");
+        let entry = json!({
+            "at": "1970-03-01T00:00:00Z", "by": "arn:aws:iam::1:user/ada", "what": "email_resent",
+        });
+        let resent = Enrollment {
+            history: vec![serde_json::from_value(entry).unwrap()],
+            ..enrollment.clone()
+        };
+        assert_eq!(timeline(None, &resent, created_at + day * 91)["state"], "queued");
     }
 }

@@ -32,7 +32,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tracing::Instrument;
 
-use super::{jsend::ApiResponse, span};
+use super::{jsend::ApiResponse, operators::Caller, span};
 
 /// The route key of an API without routes, of a function URL, and of `cargo lambda watch`: nothing was
 /// matched, so the path decides.
@@ -61,6 +61,30 @@ struct GatewayEvent {
 #[serde(default)]
 struct RequestContext {
     http: Option<HttpDescription>,
+    authorizer: Option<Authorizer>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Authorizer {
+    iam: Option<IamPrincipal>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct IamPrincipal {
+    user_arn: Option<String>,
+}
+
+impl GatewayEvent {
+    /// Only API Gateway writes it: nothing of it comes from the client.
+    fn caller(&self) -> Caller {
+        let context = self.request_context.as_ref();
+        let authorizer = context.and_then(|context| context.authorizer.as_ref());
+        let principal = authorizer.and_then(|authorizer| authorizer.iam.as_ref());
+        let arn = principal.and_then(|principal| principal.user_arn.as_ref());
+        Caller(arn.and_then(|arn| arn.parse().ok()))
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -80,13 +104,14 @@ pub async fn handle(router: &Router, event: LambdaEvent<Value>) -> Result<Value,
     // Of a request that is refused, nothing is read.
     target.as_ref().unwrap_or(&Target::default()).write(&mut payload);
     let request: LambdaRequest = serde_json::from_value(payload).map_err(|_| not_an_http_api())?;
-    let uri = target.map(|target| target.uri);
+    let (uri, caller) = (target.map(|target| target.uri), checked.caller());
     let service = service_fn(|mut request: Request| {
-        let (router, uri) = (router.clone(), uri.clone());
+        let (router, uri, caller) = (router.clone(), uri.clone(), caller.clone());
         async move {
             match uri {
                 Ok(uri) => {
                     *request.uri_mut() = uri;
+                    request.extensions_mut().insert(caller);
                     router.oneshot(request).await
                 }
                 Err(refusal) => Ok(refusal.into_response()),

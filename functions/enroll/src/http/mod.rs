@@ -7,6 +7,7 @@ mod enrollments;
 pub mod gateway;
 mod jsend;
 mod measure;
+mod operators;
 mod report;
 mod request;
 mod span;
@@ -38,6 +39,7 @@ pub fn router<A: ApiAdapters>(ports: Arc<Ports<A>>) -> Router {
         .route("/enrollments", post(enrollments::enroll::<A>))
         .route("/add-user-to-course", post(enrollments::enroll::<A>))
         .route("/enrollments/{course_id}", get(enrollments::show::<A>))
+        .route("/operator/enrollments/{course_id}", post(operators::act::<A>))
         .route("/courses/{course_id}", get(courses::show::<A>).put(courses::put::<A>))
         .fallback(no_such_route)
         .method_not_allowed_fallback(method_not_allowed)

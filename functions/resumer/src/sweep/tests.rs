@@ -10,8 +10,10 @@ use email::{
 use enrollment::{
     Course, Deadline, EnrollError, EnrollRequest, Enrollment, enroll as request_enrollment,
     enrollment::EnrollmentState,
+    operator::{Action, Place, Signature, operate},
     ports::InsertEnrollment,
     testing::{Bank, Dependency, InMemory, JobFault, World},
+    unfinished::MakeDue,
 };
 use invocation::trace::{self, TraceHeader};
 use serde_json::json;
@@ -305,4 +307,44 @@ async fn each_email_after_a_payment_belongs_to_the_trace_of_its_request() {
     }
     world.bank_decides(true);
     assert_eq!(traces(&world, LATER).await, [None, None, Some(header(1)), Some(header(2))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn operators_retry_resets_the_back_off_and_the_next_run_takes_it_up() {
+    let (world, ports) = world(2).await;
+    world.fault_jobs_to(&address(0), Some(JobFault::Refused));
+    for at in [1, 2, 4, 8] {
+        run(&ports, at).await;
+    }
+    assert_eq!(failures_of(&world, 0), Some(4));
+    world.fault_jobs_to(&address(0), None);
+    assert_eq!(run(&ports, 9).await, Report::default(), "it is put off");
+    assert!(world.make_due("s-0", "c", NOW + time::Duration::minutes(9)).await.unwrap());
+    assert_eq!(failures_of(&world, 0), None);
+    assert_eq!(run(&ports, 9).await, Report { finished: 1, ..Report::default() });
+}
+
+#[tokio::test(start_paused = true)]
+async fn operators_refund_that_keeps_the_access_is_made_by_a_run() {
+    let world = World::new([course(4900)], Bank::Accepts);
+    let ports = world.ports();
+    let body = json!({
+        "student_id": "s-0", "course_id": "c", "email": address(0), "name": "Ada",
+        "payment_method": "pm_1",
+    });
+    let request = EnrollRequest::from_fields(body.as_object().unwrap()).unwrap();
+    let left = || Duration::from_secs(29);
+    request_enrollment(&ports, request, NOW, Deadline::new(&left)).await.unwrap();
+    let place = Place { student_id: "s-0".parse().unwrap(), course_id: "c".parse().unwrap() };
+    let signature = Signature {
+        by: "arn:aws:iam::123456789012:user/grace".parse().unwrap(),
+        reason: "asked".parse().unwrap(),
+        at: NOW,
+    };
+    let refund = Action::Refund { attempt: Some(1) };
+    operate(&world, &place, &refund, &signature).await.unwrap();
+    assert_eq!(run(&ports, 0).await, Report { finished: 1, ..Report::default() });
+    let refunded = world.enrollments().pop().unwrap();
+    assert_eq!((refunded.state, refunded.resume_at), (EnrollmentState::Active, None));
+    assert_eq!(world.charges(), 0);
 }

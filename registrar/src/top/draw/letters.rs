@@ -13,7 +13,7 @@ pub(super) fn draw(state: &mut State, frame: &mut Frame<'_>, area: Rect) {
     let (mut head, mut lines) = (vec![number(state)], Vec::new());
     match &state.letters.latest {
         None if state.letters.failure.is_none() => head.push(Line::from("reading…").dim()),
-        None => head.push(Line::from("EmailOperatorPolicyArn allows to receive them.").dim()),
+        None => head.push(Line::from("With EmailOperatorPolicyArn, they can be received.").dim()),
         Some((at, letters)) => {
             let shown = format!("{} of them, received at {}", letters.len(), to_the_second(*at));
             head.push(Line::from(shown).dim());

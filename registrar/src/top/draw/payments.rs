@@ -15,7 +15,7 @@ pub(super) fn draw(state: &mut State, frame: &mut Frame<'_>, area: Rect) {
     let (mut head, mut lines) = (Vec::new(), Vec::new());
     match &state.payments.latest {
         None if state.payments.failure.is_none() => head.push(Line::from("reading…").dim()),
-        None => head.push(Line::from("EmailOperatorPolicyArn allows to read them.").dim()),
+        None => head.push(Line::from("They could not be read.").dim()),
         Some((at, found)) => {
             head.push(summary(found, *at));
             head.push(Line::from(format!("read at {}", to_the_second(*at))).dim());

@@ -10,6 +10,7 @@
 mod schedule;
 
 use crashes::{Broken, Task, World, run};
+use enrollment::testing::Deed;
 use schedule::{Lacks, schedule};
 use stripe::testing::{Card, Decline, Fault, KEPT_FOR, Rule};
 use time::{Duration, OffsetDateTime};
@@ -122,6 +123,37 @@ fn request_and_second_task_killed_at_any_two_points_are_finished() {
             }
         }
     }
+}
+
+/// An operator's action is killed at any point and repeated, and the resumer carries it out, killed at any point
+/// too, while Stripe's refunds succeed, wait or fail.
+#[test]
+fn operators_action_killed_at_any_point_is_finished_by_its_repetition() {
+    let mut refunded = 0;
+    for card in [Card::Accepted, Card::RefundPending, Card::Authenticated] {
+        for deed in Deed::ALL {
+            for (i, j) in (0..6).flat_map(|i| (0..14).map(move |j| (i, j))) {
+                let world = World::new(4900, card);
+                run(world.asks("pm_1", world.start), u32::MAX);
+                run(world.works(), u32::MAX);
+                let at = world.later(Duration::minutes(2));
+                world.set_time(at);
+                run(world.acts(deed, at), i);
+                run(world.resumes(at), j);
+                run(world.acts(deed, at), u32::MAX);
+                let later = world.later(Duration::minutes(2));
+                world.set_time(later);
+                run(world.asks("pm_2", later), if j % 2 == 0 { i + j } else { 0 });
+                world.recover(later, true, true);
+                world.check().unwrap_or_else(|why| {
+                    panic!("{card:?}, {deed:?} at {i}, resumer at {j}: {why}")
+                });
+                let first = world.intents().first().map(|id| id.parse().unwrap());
+                refunded += usize::from(first.is_some_and(|id| !world.refunds(&id).is_empty()));
+            }
+        }
+    }
+    assert!(refunded > 100, "only {refunded} were paid back");
 }
 
 /// Case C07, at Stripe: the payment is pending for 21 hours and more, and every key is forgotten.

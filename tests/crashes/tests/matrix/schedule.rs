@@ -1,7 +1,7 @@
 //! One random schedule: everything concurrently, reproducible by its seed.
 
 use crashes::{Broken, Task, World, poll, run};
-use enrollment::testing::{Dice, Missing};
+use enrollment::testing::{Deed, Dice, Missing};
 use stripe::testing::KEPT_FOR;
 use time::Duration;
 
@@ -38,6 +38,7 @@ pub(crate) fn schedule(seed: u64, lacks: Lacks) -> Result<(), String> {
         let per_mille = u16::try_from(50 + dice.roll(250)).unwrap();
         world.account(|account| account.roll_dice(seed ^ 0x5A5A, per_mille, &FAULTS));
     }
+    let operators = dice.roll(2) == 0;
     let mut now = world.start;
     let mut tasks: Vec<Task<'_>> = vec![world.asks("pm_1", now), world.asks("pm_1", now)];
     for _ in 0..12 {
@@ -48,7 +49,8 @@ pub(crate) fn schedule(seed: u64, lacks: Lacks) -> Result<(), String> {
         };
         world.set_time(now);
         for _ in 0..dice.roll(3) {
-            tasks.push(match dice.roll(8) {
+            tasks.push(match dice.roll(if operators { 11 } else { 8 }) {
+                8.. => world.acts(pick(&mut dice, &Deed::ALL), now),
                 0 | 1 => world.asks("pm_1", now),
                 2 => world.asks("pm_2", now),
                 3 => world.asks(pick(&mut dice, &["pm_3", "pm_4", "pm_5"]), now),
@@ -89,7 +91,7 @@ pub(crate) fn schedule(seed: u64, lacks: Lacks) -> Result<(), String> {
 
 /// Not even for a moment: afterwards the second one would be paid back.
 fn never_two_charges(world: &World) -> Result<(), String> {
-    match world.kept() {
+    match world.charges_at_once() {
         0 | 1 => Ok(()),
         kept => Err(format!("{kept} kept charges at the same time")),
     }

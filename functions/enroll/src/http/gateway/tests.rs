@@ -288,3 +288,52 @@ async fn enrollment_keeps_the_trace_of_its_request_and_no_other_text() {
         assert!(!response["body"].as_str().unwrap().contains("Root="), "it is not for callers");
     }
 }
+
+/// An operator's action on the enrollment that [`enroll`] makes.
+fn operator_acts(action: Value, authorizer: Value) -> Value {
+    let key = "POST /operator/enrollments/{course_id}";
+    let mut event = event(key, json!({"course_id": "open"}));
+    event["requestContext"]["authorizer"] = authorizer;
+    let mut body = json!({"student_id": "s-1", "reason": "asked by phone"});
+    body.as_object_mut().unwrap().extend(action.as_object().unwrap().clone());
+    event["body"] = json!(body.to_string());
+    event
+}
+
+#[tokio::test]
+async fn operators_action_is_signed_with_the_principal_that_the_gateway_authorised() {
+    const ARN: &str = "arn:aws:sts::123456789012:assumed-role/support/grace";
+    let world = World::new(courses(), Bank::Accepts);
+    let router = router(Arc::new(world.ports()));
+    assert_eq!(respond(&router, enroll()).await.0, 201);
+    let end = || json!({"action": "unenroll"});
+    for nobody in [Value::Null, json!({}), json!({"iam": null}), json!({"iam": {"userArn": ""}})] {
+        let mut event = operator_acts(end(), nobody);
+        event["headers"]["x-user-arn"] = json!(ARN);
+        let (status, body) = respond(&router, event).await;
+        assert_eq!(status, 403, "{body}");
+        assert!(body["data"]["authorization"].is_string(), "{body}");
+    }
+    let grace = json!({"iam": {"userArn": ARN, "accountId": "123456789012"}});
+    for changed in [true, false] {
+        let (status, body) = respond(&router, operator_acts(end(), grace.clone())).await;
+        assert_eq!((status, &body["data"]["changed"]), (200, &json!(changed)), "{body}");
+        assert_eq!(body["data"]["enrollment"]["state"], "unenrolled");
+    }
+    let [entry] = &world.enrollments()[0].history[..] else { panic!("one entry") };
+    assert_eq!(
+        (entry.by.as_str(), entry.reason.as_ref().unwrap().as_str()),
+        (ARN, "asked by phone")
+    );
+
+    let refund = json!({"action": "refund"});
+    let (status, body) = respond(&router, operator_acts(refund, grace.clone())).await;
+    assert_eq!(status, 409, "{body}");
+    assert!(body["data"]["action"].is_string(), "{body}");
+    let unknown = json!({"action": "unenroll", "amount": 1, "refund": "half"});
+    let (status, body) = respond(&router, operator_acts(unknown, grace.clone())).await;
+    assert_eq!((status, body["data"]["refund"].as_str()), (422, Some("is not one of: none, full")));
+    let mut other = operator_acts(json!({"action": "grant"}), grace);
+    other["pathParameters"]["course_id"] = json!("none");
+    assert_eq!(respond(&router, other).await.0, 404);
+}

@@ -1,0 +1,197 @@
+//! From one version of an enrollment to the next: the changes that a state machine consists of.
+
+use time::OffsetDateTime;
+
+use crate::{
+    course::Course,
+    enrollment::{Enrollment, EnrollmentState, RESUME_AFTER, StuckReason},
+    history::{Actor, Entry, What},
+    payment::{Decline, Intent, IntentId, Payment, PaymentMethod, REFUND_TIMEOUT, RefundProgress},
+    student::Student,
+};
+
+impl Enrollment {
+    /// The next version after an attempt that is over: a new attempt with the details of this request,
+    /// at the course's price of now.
+    pub(crate) fn next_attempt(
+        &self,
+        student: Student,
+        course: &Course,
+        method: Option<&PaymentMethod>,
+        now: OffsetDateTime,
+    ) -> Self {
+        let mut next = self.next(EnrollmentState::Active, Some(now + RESUME_AFTER));
+        next.student = student;
+        next.course_title = course.title.clone();
+        next.account_for_last_charge(self.state);
+        next.start_payment(course, method, now);
+        next
+    }
+
+    /// Remembers the charge of the last attempt, which another one or a grant follows.
+    pub(crate) fn account_for_last_charge(&mut self, state: EnrollmentState) {
+        let Some(intent) = self.intent().cloned() else { return };
+        match state {
+            EnrollmentState::Refunded => self.refunded_intents.push(intent),
+            EnrollmentState::Unenrolled => self.kept_intents.push(intent),
+            _ => {}
+        }
+    }
+
+    /// Forgets the last attempt, but not its number.
+    pub(crate) fn drop_payment(&mut self) {
+        if let Some(last) = self.payment.take() {
+            self.earlier_attempts = last.attempt;
+        }
+    }
+
+    pub(crate) fn start_payment(
+        &mut self,
+        course: &Course,
+        method: Option<&PaymentMethod>,
+        now: OffsetDateTime,
+    ) {
+        self.drop_payment();
+        let Some(method) = method.filter(|_| !course.price.is_free()) else { return };
+        self.state = EnrollmentState::PaymentPending;
+        self.payment = Some(Payment {
+            attempt: std::mem::take(&mut self.earlier_attempts) + 1,
+            price: course.price,
+            method: method.clone(),
+            started_at: now,
+            failure: None,
+            intent: None,
+            livemode: None,
+            refund: None,
+        });
+    }
+
+    /// The same version with the trace of its request.
+    pub(crate) fn traced(self, trace: Option<String>) -> Self {
+        Self { trace, ..self }
+    }
+
+    pub(crate) fn next(&self, state: EnrollmentState, resume_at: Option<OffsetDateTime>) -> Self {
+        let mut next = Self { state, resume_at, version: self.version + 1, ..self.clone() };
+        if state != EnrollmentState::Stuck {
+            next.stuck_reason = None;
+            next.resolution = None;
+        }
+        next
+    }
+
+    pub(crate) fn failed(&self, why: Decline) -> Self {
+        let mut next = self.next(EnrollmentState::PaymentFailed, None);
+        if let Some(payment) = &mut next.payment {
+            payment.failure = Some(why);
+            payment.refund = None;
+        }
+        next
+    }
+
+    /// The same state with a changed payment.
+    fn with_payment(&self, change: impl FnOnce(&mut Payment)) -> Self {
+        let mut next = self.next(self.state, self.resume_at);
+        if let Some(payment) = &mut next.payment {
+            change(payment);
+        }
+        next
+    }
+
+    pub(crate) fn with_student(&self, student: Student) -> Self {
+        Self { student, ..self.next(self.state, self.resume_at) }
+    }
+
+    pub(crate) fn with_intent(&self, intent: &Intent) -> Self {
+        self.with_payment(|payment| {
+            payment.intent = Some(intent.id.clone());
+            payment.livemode = Some(intent.livemode);
+        })
+    }
+
+    /// The attempt of this intent, which was confirmed though its id was never written, in progress.
+    pub(crate) fn adopting(&self, intent: &Intent, now: OffsetDateTime) -> Self {
+        let mut next = self.with_intent(intent);
+        next.state = EnrollmentState::PaymentPending;
+        next.resume_at = Some(now + RESUME_AFTER);
+        if let Some(payment) = &mut next.payment {
+            payment.failure = None;
+        }
+        next
+    }
+
+    pub(crate) fn granted(&self, now: OffsetDateTime) -> Self {
+        self.next(EnrollmentState::Active, Some(now + RESUME_AFTER))
+    }
+
+    /// It stays in the index, so that the resumer reports it too, and again until an operator has acted.
+    pub(crate) fn stuck(&self, reason: StuckReason, now: OffsetDateTime) -> Self {
+        let mut next = self.next(EnrollmentState::Stuck, Some(now + RESUME_AFTER));
+        next.stuck_reason = Some(reason);
+        next
+    }
+
+    pub(crate) fn refunding(&self, now: OffsetDateTime) -> Self {
+        let mut next = self.next(EnrollmentState::Refunding, Some(now + RESUME_AFTER));
+        if let Some(payment) = &mut next.payment {
+            payment.refund = Some(RefundProgress { attempt: 1, started_at: now, last: None });
+        }
+        next
+    }
+
+    /// With what is known of the refund's current attempt.
+    pub(crate) fn refund_at(&self, progress: RefundProgress, resume_at: OffsetDateTime) -> Self {
+        let next = self.with_payment(|payment| payment.refund = Some(progress));
+        Self { resume_at: Some(resume_at), ..next }
+    }
+
+    /// The same version with an entry of the resumer in the history.
+    pub(crate) fn noted(&self, what: What, at: OffsetDateTime) -> Self {
+        let mut noted = self.clone();
+        let (by, attempt) = (Actor::resumer(), self.attempt());
+        noted.history.push(Entry { at, by, what, attempt, reason: None });
+        noted
+    }
+
+    /// Stuck as before, after a decision that could not be carried out.
+    pub(crate) fn unresolved(&self, now: OffsetDateTime) -> Self {
+        Self { resolution: None, ..self.next(EnrollmentState::Stuck, Some(now)) }
+    }
+
+    /// The intent to pay back, and how far that is.
+    pub(crate) fn refund_due(&self) -> Option<(&IntentId, RefundProgress)> {
+        let payment = self.payment.as_ref()?;
+        let fresh = || RefundProgress { attempt: 1, started_at: payment.started_at, last: None };
+        Some((payment.intent.as_ref()?, payment.refund.clone().unwrap_or_else(fresh)))
+    }
+
+    /// Whether the last attempt must be paid back and is not yet, with or without access.
+    pub fn owes_refund(&self) -> bool {
+        let unsettled = |refund: &RefundProgress| !refund.has_succeeded();
+        let refund = self.payment.as_ref().and_then(|payment| payment.refund.as_ref());
+        match self.state {
+            EnrollmentState::Refunding => true,
+            EnrollmentState::Active => refund.is_some_and(unsettled),
+            _ => false,
+        }
+    }
+
+    /// Whether the last attempt is paid back.
+    pub(crate) fn is_paid_back(&self) -> bool {
+        let refund = self.payment.as_ref().and_then(|payment| payment.refund.as_ref());
+        refund.is_some_and(RefundProgress::has_succeeded)
+    }
+
+    /// Whether the next step is a call to the payment provider.
+    pub fn has_payment_in_progress(&self) -> bool {
+        self.state == EnrollmentState::PaymentPending
+            || self.owes_refund()
+            || self.resolution.is_some()
+    }
+
+    /// Whether a refund is due for longer than [`REFUND_TIMEOUT`].
+    pub fn refund_is_late(&self, now: OffsetDateTime) -> bool {
+        self.owes_refund()
+            && self.refund_due().is_some_and(|(_, due)| now - due.started_at > REFUND_TIMEOUT)
+    }
+}
