@@ -2,9 +2,10 @@
 
 use std::{
     env, fs,
-    io::{BufRead, BufReader},
+    io::{self, BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::Once,
 };
 
 use fantoccini::{Client, ClientBuilder, Locator, elements::Element, key::Key};
@@ -14,6 +15,8 @@ use serde_json::{Value, json};
 
 /// If it is `required`, a journey fails without a browser. Otherwise it is skipped.
 const VARIABLE: &str = "REGISTRAR_BROWSER";
+
+static SKIPPED: Once = Once::new();
 
 /// A name that leads to this machine, as after DNS rebinding.
 pub(crate) const REBOUND_HOST: &str = "rebound.test";
@@ -64,7 +67,10 @@ impl Browser {
                 "Chromium or its driver is not installed (Debian: chromium, chromium-driver)";
             let is_required = env::var(VARIABLE).is_ok_and(|value| value == "required");
             assert!(!is_required, "{missing}");
-            eprintln!("skipped: {missing}");
+            // Written once, and past the test's captured output.
+            SKIPPED.call_once(|| {
+                let _ = writeln!(io::stderr(), "journeys of the console are skipped: {missing}");
+            });
             return None;
         };
         let profile = env::temp_dir().join(unique_id("registrar-browser"));

@@ -93,7 +93,7 @@ pub(crate) async fn run(
         }
     };
     tokio::select! {
-        served = async { serve.await } => served?,
+        served = serve.into_future() => served?,
         watched = watch(&stack, args.api_url.as_deref(), &watched) => watched?,
         // A second Ctrl-C does not wait.
         () = stopping.pressed(2) => {}

@@ -1,6 +1,9 @@
 //! Calls in memory.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use adapters::tables::{FoundJob, JobFilter, JobPage};
 use email::{JobId, ledger::State};
@@ -207,9 +210,10 @@ pub(super) fn console(desk: Desk, port: u16) -> Console {
     let watched = Watched::default();
     {
         let mut seen = watched.seen();
-        for second in (0..=60).step_by(3) {
-            let mut reading = reading(second, 2.0 * second as f64, 600 - 5 * second);
-            reading.at = clock::now() - std::time::Duration::from_secs(60 - second);
+        for second in (0..=60_u32).step_by(3) {
+            let backlog = u64::from(600 - 5 * second);
+            let mut reading = reading(second.into(), 2.0 * f64::from(second), backlog);
+            reading.at = clock::now() - Duration::from_secs(u64::from(60 - second));
             reading.dead_letters = Some(Depth { visible: 1, ..Depth::default() });
             seen.history.push(reading);
         }
