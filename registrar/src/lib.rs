@@ -16,6 +16,7 @@ mod audit;
 mod aws_call;
 mod caller;
 mod clock;
+mod console;
 mod dead_letters;
 mod doctor;
 mod enrollments;
@@ -87,6 +88,7 @@ enum Command {
     Why(why::WhyArgs),
     Timeline(why::TimelineArgs),
     Doctor(doctor::Args),
+    Console(console::Args),
     /// Print a script for your shell that completes commands and options
     ///
     /// For bash: `registrar completion bash > ~/.local/share/bash-completion/completions/registrar`.
@@ -125,6 +127,7 @@ pub fn run_in(
         Command::Status(args) => block_on(status::run(args, session, out, err)),
         Command::Top(args) => block_on(top::run(args, session)),
         Command::Why(args) => block_on(why::why(args, session, out, err)),
+        Command::Console(args) => block_on(console::run(args, session, out)),
         Command::Doctor(args) => block_on(doctor::run(args, session, out)),
         Command::Completion { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "registrar", out);

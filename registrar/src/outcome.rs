@@ -39,6 +39,12 @@ pub(crate) enum Failure {
     Period(#[from] EmptyPeriod),
     #[error(transparent)]
     Subject(#[from] InvalidSubject),
+    #[error(
+        "port {port} of 127.0.0.1 cannot be used ({error}): choose another with --port, or leave it out"
+    )]
+    Port { port: u16, error: io::Error },
+    #[error("interrupted: nothing more was changed")]
+    Interrupted,
     #[error(transparent)]
     Operate(#[from] OperateError),
     #[error(transparent)]

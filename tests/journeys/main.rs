@@ -2,6 +2,8 @@
 
 mod access;
 mod alarms;
+mod browser;
+mod console;
 mod email_jobs;
 mod enrolling;
 mod faults;

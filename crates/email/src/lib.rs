@@ -20,7 +20,6 @@ pub mod queue;
 pub mod request_time;
 pub mod retry;
 pub mod suppression;
-pub mod template;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod text;

@@ -46,7 +46,6 @@ use crate::{
     in_progress::{BatchInProgress, HELD_FOR, Verdict},
     places::Place,
     sent::mark_sent,
-    templates,
     worker::{Parts, Received, Worker},
 };
 
@@ -84,6 +83,8 @@ pub(crate) async fn deliver<'a, P: Parts>(
         token: format!("{}/{}", batch.invocation.id, message.sqs_message_id),
         sqs_message_id: message.sqs_message_id.clone(),
         content: job.digest(),
+        recipient: job.to.clone(),
+        template: job.content.template().map(str::to_owned),
         at: now,
         until: batch.invocation.deadline + CLAIM_MARGIN,
     };
@@ -195,7 +196,7 @@ impl<P: Parts> Delivery<'_, P> {
         let rendered;
         let email = match &job.content {
             Content::Message(email) => email,
-            Content::Template { name, data } => match templates::render(name, data) {
+            Content::Template { name, data } => match email_templates::render(name, data) {
                 Ok(email) => {
                     rendered = email;
                     &rendered

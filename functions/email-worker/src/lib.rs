@@ -19,7 +19,6 @@ pub mod ses;
 mod stop;
 pub mod suppression;
 mod surplus;
-pub mod templates;
 #[cfg(test)]
 mod testing;
 pub mod visibility;

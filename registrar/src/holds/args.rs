@@ -2,8 +2,6 @@
 
 use std::str::FromStr;
 
-use email::template;
-
 use crate::{period::Period, stack};
 
 /// Stop sending emails, until `registrar release` or for a time
@@ -81,14 +79,14 @@ impl FromStr for Reason {
 pub(crate) struct TemplateName(pub(crate) &'static str);
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("is not a template that this release knows, which are: {}", template::NAMES.join(", "))]
+#[error("is not a template that this release knows, which are: {}", email_templates::NAMES.join(", "))]
 pub(crate) struct UnknownTemplate;
 
 impl FromStr for TemplateName {
     type Err = UnknownTemplate;
 
     fn from_str(text: &str) -> Result<Self, UnknownTemplate> {
-        let known = template::NAMES.into_iter().find(|name| *name == text);
+        let known = email_templates::NAMES.into_iter().find(|name| *name == text);
         known.map(Self).ok_or(UnknownTemplate)
     }
 }

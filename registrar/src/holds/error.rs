@@ -15,6 +15,8 @@ pub(crate) enum HoldCommandError {
         on_or_off(*on)
     )]
     EventSource { on: bool, error: CallFailed },
+    #[error("the reason must be one line of 1 to 500 characters")]
+    Reason,
     #[error("the holds were changed at the same time: check `registrar holds`, then retry")]
     Contended,
 }

@@ -110,6 +110,25 @@ fn warn_if_jobs_expire(period: Option<Period>, err: &mut impl Write) -> std::io:
     Ok(())
 }
 
+/// Holds sending for another command. Returns what to tell the operator.
+pub(crate) async fn hold_stack(
+    stack: &Stack,
+    reason: &str,
+    now: OffsetDateTime,
+) -> Result<String, Failure> {
+    let reason = reason.parse::<HoldReason>().map_err(|_| HoldCommandError::Reason)?;
+    let (mut out, record, source) = (Vec::new(), stack.holds()?, stack.event_source()?);
+    hold_at(&record, &source, &reason.0, now, &mut out).await?;
+    Ok(String::from_utf8_lossy(&out).into_owned())
+}
+
+/// Ends all holds for another command. Returns what to tell the operator.
+pub(crate) async fn release_stack(stack: &Stack, now: OffsetDateTime) -> Result<String, Failure> {
+    let (mut out, record, source) = (Vec::new(), stack.holds()?, stack.event_source()?);
+    release_at(&record, &source, now, &mut out).await?;
+    Ok(String::from_utf8_lossy(&out).into_owned())
+}
+
 async fn hold_at<R: HoldRecord, S: EventSource>(
     record: &R,
     source: &S,
