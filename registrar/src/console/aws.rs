@@ -65,12 +65,12 @@ impl Calls for AwsCalls {
     fn sending(&self) -> Result<Sending, Failure> {
         self.read(async {
             let account = Account::read(self.stack.sdk()).await.ok();
-            Sending::read(&self.stack, account.as_ref()).await
+            Box::pin(Sending::read(&self.stack, account.as_ref())).await
         })
     }
 
     fn about(&self, subject: Subject) -> Result<(Facts, Vec<String>), Failure> {
-        self.read(gather(&self.stack, subject, clock::now()))
+        self.read(Box::pin(gather(&self.stack, subject, clock::now())))
     }
 
     fn jobs(&self, filter: &JobFilter, after: Option<&JobId>) -> Result<JobPage, Failure> {

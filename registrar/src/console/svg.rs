@@ -17,7 +17,7 @@ const SPANS: [Duration; 5] = [
     Duration::from_mins(5),
     Duration::from_mins(15),
     Duration::from_mins(30),
-    Duration::from_mins(60),
+    Duration::from_hours(1),
 ];
 const TIME_TICKS: u32 = 4;
 

@@ -61,7 +61,8 @@ pub(super) async fn watch(
     watched: &Watched,
 ) -> Result<(), Failure> {
     let live = LiveStack::new(stack)?;
-    join(keep_reading(live, watched), keep_status(stack, api_url, watched)).await;
+    let readings = Box::pin(keep_reading(live, watched));
+    join(readings, Box::pin(keep_status(stack, api_url, watched))).await;
     Ok(())
 }
 
@@ -70,7 +71,7 @@ async fn keep_reading(mut live: LiveStack<'_>, watched: &Watched) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let reading = live.read(clock::now()).await;
+        let reading = Box::pin(live.read(clock::now())).await;
         watched.seen().history.push(reading);
     }
 }

@@ -116,9 +116,10 @@ pub(crate) async fn hold_stack(
     reason: &str,
     now: OffsetDateTime,
 ) -> Result<String, Failure> {
-    let reason = reason.parse::<HoldReason>().map_err(|_| HoldCommandError::Reason)?;
+    let Reason(reason) = reason.parse().map_err(|_| HoldCommandError::Reason)?;
     let (mut out, record, source) = (Vec::new(), stack.holds()?, stack.event_source()?);
-    hold_at(&record, &source, &reason.0, now, &mut out).await?;
+    let hold = OperatorHold { reason, since: now, until: None };
+    hold_at(&record, &source, &hold, &mut out).await?;
     Ok(String::from_utf8_lossy(&out).into_owned())
 }
 

@@ -73,6 +73,14 @@ impl Enrollments {
     }
 }
 
+fn why(listed: &Listed) -> String {
+    let reason = listed.why.as_deref().map(on_one_line);
+    let decided =
+        listed.resolution.as_deref().map(|to| format!("an operator decided: {}", on_one_line(to)));
+    let parts: Vec<String> = reason.into_iter().chain(decided).collect();
+    if parts.is_empty() { "–".to_owned() } else { parts.join("; ") }
+}
+
 fn row(base: &str, listed: &Listed) -> Row {
     let when = |at: Option<_>| at.map_or_else(|| "–".to_owned(), to_the_second);
     let (student, course) = (encoded(&listed.student_id), encoded(&listed.course_id));
@@ -81,7 +89,7 @@ fn row(base: &str, listed: &Listed) -> Row {
         student: on_one_line(&listed.student_id),
         course: on_one_line(&listed.course_id),
         state: on_one_line(&listed.state),
-        why: listed.why.as_deref().map_or_else(|| "–".to_owned(), on_one_line),
+        why: why(listed),
         failures: listed.failures,
         overdue: when(listed.overdue_since),
         next: when(listed.next_attempt_at),

@@ -1,6 +1,7 @@
 //! The holds in force, and the forms that start and end one.
 
 use askama::Template;
+use email::hold::OperatorHold;
 use serde::Deserialize;
 
 use crate::{
@@ -27,13 +28,16 @@ pub(crate) struct Holds {
 
 struct State {
     holds: Vec<Held>,
+    /// Whether a hold of all sending is in force.
+    in_force: bool,
     event_source: &'static str,
     is_stopped: bool,
 }
 
 struct Held {
-    by: &'static str,
+    what: String,
     since: String,
+    until: String,
     why: String,
 }
 
@@ -54,18 +58,36 @@ impl Holds {
 
 impl State {
     fn of(sending: &Sending) -> Self {
-        let operator = sending.holds.operator.as_ref().map(|hold| Held {
-            by: "an operator",
+        let holds = &sending.holds;
+        let until = |until: Option<_>| {
+            until.map_or_else(|| "an operator ends it".to_owned(), to_the_second)
+        };
+        let by_operator = |what: String, hold: &OperatorHold| Held {
+            what,
             since: to_the_second(hold.since),
+            until: until(hold.until),
             why: on_one_line(&hold.reason),
-        });
-        let machine = sending.holds.machine.as_ref().map(|hold| Held {
-            by: "automatic",
+        };
+        let all = |hold| by_operator("all sending, by an operator".to_owned(), hold);
+        let machine = holds.machine.as_ref().map(|hold| Held {
+            what: "all sending, automatically".to_owned(),
             since: to_the_second(hold.since),
+            until: "the cause is gone".to_owned(),
             why: hold.cause.to_string(),
         });
+        let templates = holds.templates.iter().map(|(name, hold)| {
+            by_operator(format!("jobs of {}, by an operator", on_one_line(name)), hold)
+        });
+        let lowered = holds.lowered.as_ref().map(|lowered| Held {
+            what: format!("sends above {} in {} s", lowered.limit, lowered.window_seconds),
+            since: to_the_second(lowered.since),
+            until: until(lowered.until),
+            why: on_one_line(&lowered.reason),
+        });
+        let operator = holds.operator.as_ref().map(all);
         Self {
-            holds: operator.into_iter().chain(machine).collect(),
+            holds: operator.into_iter().chain(machine).chain(templates).chain(lowered).collect(),
+            in_force: holds.in_force(),
             event_source: on_or_off(sending.event_source_on),
             is_stopped: sending.is_stopped(),
         }
