@@ -117,8 +117,8 @@ pub(crate) async fn hold_stack(
     now: OffsetDateTime,
 ) -> Result<String, Failure> {
     let Reason(reason) = reason.parse().map_err(|_| HoldCommandError::Reason)?;
-    let (mut out, record, source) = (Vec::new(), stack.holds()?, stack.event_source()?);
     let hold = OperatorHold { reason, since: now, until: None };
+    let (mut out, record, source) = (Vec::new(), stack.holds()?, stack.event_source()?);
     hold_at(&record, &source, &hold, &mut out).await?;
     Ok(String::from_utf8_lossy(&out).into_owned())
 }
