@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run watch crowd stop test fmt format lint unit validate journeys quirks bench build deploy clean tools python
+.PHONY: help run watch crowd stop test fmt format lint unit validate journeys pictures quirks bench build deploy clean tools python
 
 help: ## Show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -55,6 +55,10 @@ validate: python ## Lint template.yaml
 
 journeys: python ## Deploy template.yaml to a local AWS of its own, IAM enforced, and test it from outside
 	@$(LOCAL) exec -- cargo test --workspace --test journeys -- --include-ignored --test-threads 8
+
+pictures: python ## Draw the pictures of the console in docs/img again (needs Chromium)
+	@REGISTRAR_BROWSER=required REGISTRAR_PICTURES="$(CURDIR)/docs/img" $(LOCAL) exec -- \
+		cargo test --workspace --test journeys console:: -- --include-ignored --test-threads 1
 
 quirks: python ## Check which workarounds for the local AWS are still needed (ten minutes)
 	@$(LOCAL) quirks

@@ -1,4 +1,4 @@
-"""Builds the functions for a local AWS, and the stand-in for Stripe.
+"""Builds the functions for a local AWS, the stand-in for Stripe, and the operator's command.
 
 For AWS, SAM runs cargo-lambda, which compiles with zig in release mode. For this machine cargo-lambda uses the local
 compiler in debug mode. Cargo compiles everything before SAM starts, because SAM hides the compiler's output, and a
@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 from pathlib import Path
 
-from local import environment, stripe, template, tools
+from local import environment, operator_page, stripe, template, tools
 from local.console import say
 from local.paths import SAM_BIN, SAM_CONFIG, SCRATCH, TEMPLATE
 from local.processes import run
@@ -31,7 +31,7 @@ def build(directory: Path) -> Path:
 
 
 def _compile() -> None:
-    names = [*template.binaries(), stripe.BINARY]
+    names = [*template.binaries(), stripe.BINARY, operator_page.BINARY]
     binaries = [argument for name in names for argument in ("--bin", name)]
     command = ["cargo", "build", "--target", tools.host_target(), *binaries, *AS_FOR_TESTS]
     run(command, environment.for_builds(), "building the functions")

@@ -130,7 +130,7 @@ def _quirks(_arguments: argparse.Namespace) -> int:
 def _up(arguments: argparse.Namespace) -> int:
     tools.check_curl()
     _continue_with_tools()
-    from local import sample, stripe
+    from local import operator_page, sample, stripe
     from local.emulator import free_port, require_free
 
     require_free(arguments.port)
@@ -139,12 +139,13 @@ def _up(arguments: argparse.Namespace) -> int:
     with (
         _deployed("up", arguments.port, parameters) as (emulator, stack, file),
         stripe.running(payments, f"{stack.api_url}/webhooks/stripe", file.parent),
+        operator_page.running(stack, arguments.port, file.parent) as console,
     ):
         sample.load_catalogue(stack)
         sample.enroll_student(stack)
         mailbox = sample.Mailbox(emulator)
         mailbox.wait()
-        print(sample.instructions(stack, stripe.url(payments), arguments.port), flush=True)
+        print(sample.instructions(stack, stripe.url(payments), console, arguments.port), flush=True)
         while emulator.process.poll() is None:
             mailbox.print_new()
             time.sleep(1)

@@ -84,6 +84,14 @@ def require_free(port: int) -> None:
         ) from error
 
 
+def is_free(port: int) -> bool:
+    try:
+        _bind(port)
+    except OSError:
+        return False
+    return True
+
+
 def free_port() -> int:
     return _bind(0)
 

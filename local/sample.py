@@ -86,7 +86,7 @@ def _as_text(email: dict[str, Any]) -> str:
     return "\n".join(["", *(f"  | {line}".rstrip() for line in lines), ""])
 
 
-def instructions(stack: Stack, stripe_url: str, port: int) -> str:
+def instructions(stack: Stack, stripe_url: str, console: str, port: int) -> str:
     root = stack.root
     signed = f'--aws-sigv4 "aws:amz:{stack.region}:execute-api" --user {root.access_key_id}:{root.secret_access_key}'
     return f"""\
@@ -100,9 +100,13 @@ Buy a course with a test card (pm_card_chargeDeclined is declined; docs/api.md h
 
 curl {signed} -H 'content-type: application/json' -d '{json.dumps(_BUYER)}' {stack.api_url}/enrollments
 
-Enroll a thousand students, and watch their emails leave under the limit:
+Enroll a thousand students, in another terminal:
 
 make crowd{"" if port == DEFAULT_PORT else f" PORT={port}"}
+
+Watch their emails leave under the limit, in a browser on this machine:
+
+{console}
 
 Stripe's stand-in: {stripe_url}
 

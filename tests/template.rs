@@ -678,6 +678,7 @@ fn operator_read_policy_grants_what_the_commands_read_and_no_more() {
         ("cloudwatch:GetMetricStatistics", any()),
         ("dynamodb:GetItem", tables),
         ("dynamodb:Query", r#"{"Fn::Sub":"${EnrollmentsTable.Arn}/index/resume"}"#.to_owned()),
+        ("dynamodb:Scan", arn("EmailsTable")),
         ("lambda:GetAccountSettings", any()),
         ("lambda:GetFunctionConcurrency", arn("EmailWorkerFunction")),
         ("lambda:ListEventSourceMappings", any()),

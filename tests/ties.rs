@@ -104,7 +104,7 @@ fn every_parameter_output_template_and_log_event_is_in_its_doc() {
     for (doc, names) in [
         ("docs/deploying.md", names(&template, "Parameters", None)),
         ("docs/deploying.md", names(&template, "Outputs", None)),
-        ("docs/api.md", email_worker::templates::NAMES.to_vec()),
+        ("docs/api.md", email_templates::NAMES.to_vec()),
         ("docs/architecture.md", log_events),
     ] {
         let text = read(doc);
@@ -237,7 +237,7 @@ fn every_template_that_enrollment_uses_exists_in_the_worker() {
     }
     assert!(used.len() >= 2, "{used:?}");
     for name in used {
-        let known = email_worker::templates::NAMES.contains(&name.as_str());
+        let known = email_templates::NAMES.contains(&name.as_str());
         assert!(known, "the worker cannot render {name}");
     }
 }

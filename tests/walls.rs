@@ -65,12 +65,13 @@ const PRODUCTION_DEPENDENCIES: [(&str, &str); 42] = [
 const TEST_PACKAGES: [&str; 4] = ["crashes", "journeys", "registrar-bench", "storm"];
 
 /// A package, and the prefixes of the packages that must not be in its tree (`cargo tree -p PACKAGE`).
-const WALLS: [(&str, &[&str]); 11] = [
+const WALLS: [(&str, &[&str]); 12] = [
     ("send-pacer", &["registrar", "aws-", "lambda_"]),
     ("registrar-unavailable", &["registrar-e", "registrar-s", "aws-", "lambda_", "tokio"]),
     ("registrar-invocation", &["registrar", "aws-", "lambda_"]),
     ("registrar-sizing", &["registrar-e", "registrar-stripe", "aws-", "lambda_", "tokio"]),
     ("registrar-email", &["registrar-enrollment", "registrar-stripe", "aws-", "lambda_"]),
+    ("registrar-email-templates", &["registrar-enrollment", "registrar-stripe", "aws-", "lambda_"]),
     ("registrar-enrollment", &["registrar-stripe", "aws-", "lambda_"]),
     ("registrar-stripe", &["registrar-adapters", "aws-sdk", "lambda_"]),
     ("email-worker", &["registrar-enrollment", "registrar-stripe", "lambda_http"]),

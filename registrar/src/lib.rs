@@ -1,8 +1,8 @@
 //! The operator's command line: choose the parameters of a deployment (`plan`), check from the log that
 //! its sends kept the limit (`audit`), see how the stack is (`status`, `top`, `doctor`) and why an email or an
 //! enrollment waits (`why`, `timeline`), handle the emails that could not be sent (`dead-letters`) and the
-//! recipients who get none (`suppressions`), see and change enrollments (`enrollment`), and stop and
-//! resume all sending (`hold`, `release`, `holds`).
+//! recipients who get none (`suppressions`), see and change enrollments (`enrollment`), and stop and resume
+//! sending (`hold`, `release`, `holds`) or slow it down (`limit`).
 //!
 //! `plan`, `audit` and `completion` do not use AWS, and `doctor --before-deploy` needs no stack. The other
 //! commands work on a deployed stack, which they find by its name. The AWS SDK finds region, credentials and
@@ -16,15 +16,18 @@ mod audit;
 mod aws_call;
 mod caller;
 mod clock;
+mod console;
 mod dead_letters;
 mod doctor;
 mod enrollments;
 mod holds;
 mod http;
+mod limit;
 mod live;
 mod manual;
 mod moment;
 mod outcome;
+mod period;
 mod plan;
 mod records;
 mod sending;
@@ -79,11 +82,13 @@ enum Command {
     Hold(holds::HoldArgs),
     Release(holds::ReleaseArgs),
     Holds(holds::ShowArgs),
+    Limit(limit::Args),
     Status(status::Args),
     Top(top::Args),
     Why(why::WhyArgs),
     Timeline(why::TimelineArgs),
     Doctor(doctor::Args),
+    Console(console::Args),
     /// Print a script for your shell that completes commands and options
     ///
     /// For bash: `registrar completion bash > ~/.local/share/bash-completion/completions/registrar`.
@@ -115,12 +120,14 @@ pub fn run_in(
         Command::DeadLetters(args) => block_on(dead_letters::run(args, session, out, err)),
         Command::Enrollment(args) => block_on(enrollments::run(args, session, out, err)),
         Command::Suppressions(args) => block_on(suppressions::run(args, session, out)),
-        Command::Hold(args) => block_on(holds::hold(args, session, out)),
+        Command::Hold(args) => block_on(holds::hold(args, session, out, err)),
         Command::Release(args) => block_on(holds::release(args, session, out)),
         Command::Holds(args) => block_on(holds::show(args, session, out)),
+        Command::Limit(args) => block_on(limit::run(args, session, out, err)),
         Command::Status(args) => block_on(status::run(args, session, out, err)),
         Command::Top(args) => block_on(top::run(args, session)),
         Command::Why(args) => block_on(why::why(args, session, out, err)),
+        Command::Console(args) => block_on(console::run(args, session, out)),
         Command::Doctor(args) => block_on(doctor::run(args, session, out)),
         Command::Completion { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "registrar", out);

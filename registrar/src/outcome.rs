@@ -6,7 +6,8 @@ use enrollment::operator::OperateError;
 
 use crate::{
     aws_call::CallFailed, dead_letters::EmptyPeriod, holds::error::HoldCommandError,
-    records::ReadError, stack::StackError, top::TerminalError, why::InvalidSubject,
+    limit::InvalidLimit, records::ReadError, stack::StackError, top::TerminalError,
+    why::InvalidSubject,
 };
 
 /// The result of a command that did its work.
@@ -33,9 +34,17 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Hold(#[from] HoldCommandError),
     #[error(transparent)]
+    Limit(#[from] InvalidLimit),
+    #[error(transparent)]
     Period(#[from] EmptyPeriod),
     #[error(transparent)]
     Subject(#[from] InvalidSubject),
+    #[error(
+        "port {port} of 127.0.0.1 cannot be used ({error}): choose another with --port, or leave it out"
+    )]
+    Port { port: u16, error: io::Error },
+    #[error("interrupted: nothing more was changed")]
+    Interrupted,
     #[error(transparent)]
     Operate(#[from] OperateError),
     #[error(transparent)]

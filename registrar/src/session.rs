@@ -1,11 +1,11 @@
 //! What a command uses besides its arguments and streams: the SDK's configuration, the terminal's
 //! Ctrl-C and progress bars.
 
-use std::{future, time::Duration};
+use std::{future, sync::Arc, time::Duration};
 
 use aws_config::{SdkConfig, timeout::TimeoutConfig};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tokio::signal;
+use tokio::{signal, sync::Notify};
 
 // Longer than the functions' timeouts (`adapters::clients`): an operator may be far from the region,
 // on a slow connection, and SQS responds to a long poll only after seconds.
@@ -20,18 +20,26 @@ const SDK_CALL_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Session {
     /// `None` in the process's own session.
     sdk: Option<SdkConfig>,
+    /// Stands for Ctrl-C in a session without a terminal.
+    interrupt: Option<Arc<Notify>>,
 }
 
 impl Session {
     /// The process's own session. The SDK looks for region and credentials, Ctrl-C stops a command, and
     /// a long command shows a progress bar if standard error is a terminal.
     pub fn of_process() -> Self {
-        Self { sdk: None }
+        Self { sdk: None, interrupt: None }
     }
 
     /// A session without a terminal: no Ctrl-C and no progress bars.
     pub fn with_sdk(sdk: SdkConfig) -> Self {
-        Self { sdk: Some(sdk) }
+        Self { sdk: Some(sdk), interrupt: None }
+    }
+
+    /// The same, in which each notification is a Ctrl-C.
+    #[must_use]
+    pub fn interrupted_by(self, interrupt: Arc<Notify>) -> Self {
+        Self { interrupt: Some(interrupt), ..self }
     }
 
     /// The SDK's configuration, with timeouts for every call.
@@ -55,7 +63,9 @@ impl Session {
 
     /// Returns when the operator presses Ctrl-C.
     pub(crate) async fn interrupted(&self) {
-        if self.sdk.is_some() || signal::ctrl_c().await.is_err() {
+        if let Some(interrupt) = &self.interrupt {
+            interrupt.notified().await;
+        } else if self.sdk.is_some() || signal::ctrl_c().await.is_err() {
             future::pending::<()>().await;
         }
     }

@@ -323,6 +323,7 @@ fn missing_region_or_credentials_are_reported() {
         &["why", "job-1"],
         &["timeline", "s-1", "rust-101"],
         &["doctor"],
+        &["console"],
     ] {
         let ran = registrar(command, b"");
         assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
@@ -333,6 +334,16 @@ fn missing_region_or_credentials_are_reported() {
         assert!(ran.stderr.starts_with("error: finding the stack failed: "), "{}", ran.stderr);
         assert!(ran.stderr.contains("credential"), "{}", ran.stderr);
     }
+}
+
+#[test]
+fn console_on_a_port_that_is_taken_says_how_to_take_another() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let ran = registrar_in(&[("AWS_REGION", "eu-west-1")], &["console", "--port", &port], b"");
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+    let expected = format!("error: port {port} of 127.0.0.1 cannot be used (");
+    assert!(ran.stderr.starts_with(&expected) && ran.stderr.contains("--port"), "{}", ran.stderr);
 }
 
 #[test]

@@ -19,7 +19,7 @@ use journeys::{
     operator::registrar,
     unique_id,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A job and its recipient's address.
 fn job() -> (String, String) {
@@ -91,6 +91,74 @@ async fn paused_account_holds_sending_once_until_ses_permits_it_again() {
         registrar(&stack, &["holds"]).await.expect(0, &["nothing is held", "event source  on"]);
     })
     .await;
+}
+
+/// A job with a template, and its recipient's address.
+fn templated_job(template: &str) -> (String, String) {
+    let to = format!("{}@example.com", unique_id("recipient"));
+    let data = json!({"student_name": "Ada", "course_title": "Rust"});
+    let job = json!({"v": 1, "id": unique_id("job"), "to": to, "template": template, "data": data});
+    (job.to_string(), to)
+}
+
+#[tokio::test]
+#[ignore = "needs a deployed stack: make journeys"]
+async fn hold_with_an_end_ends_by_itself() {
+    let stack = DeployedStack::exclusive().await;
+    let waiting = job();
+    let journey = async {
+        registrar(&stack, &["hold", "--reason", "moving", "--for", "2h"])
+            .await
+            .expect(0, &["moving; it ends at", "until `registrar release`"]);
+        stack.enqueue(waiting.0.clone()).await;
+        assert_eq!(stack.run_hold_watch().await["emails_held"], true);
+        stack.assert_job_is_not_received(&waiting.1).await;
+        let holds = registrar(&stack, &["holds", "--json"]).await;
+        let holds: Value = serde_json::from_str(&holds.expect(0, &[]).out).expect("it is JSON");
+        assert_eq!((&holds["held"], &holds["event_source_on"]), (&true.into(), &false.into()));
+        assert!(holds["holds"]["operator"]["until"].is_string(), "{holds}");
+
+        stack.end_hold_now(&["operator"]).await;
+        assert_eq!(stack.run_hold_watch().await["emails_held"], false);
+        stack.wait_for_email_to(&waiting.1).await;
+        registrar(&stack, &["holds"]).await.expect(0, &["nothing is held", "event source  on"]);
+    };
+    with_release(&stack, journey).await;
+}
+
+#[tokio::test]
+#[ignore = "needs a deployed stack: make journeys"]
+async fn hold_of_a_template_lets_other_emails_through() {
+    let stack = DeployedStack::exclusive().await;
+    let template = "enrollment-refund";
+    let (held, plain) = (templated_job(template), job());
+    let (other, after) = (templated_job("enrollment-confirmation"), templated_job(template));
+    let release = ["release", "--template", template];
+    let journey = async {
+        let hold = ["hold", "--template", template, "--reason", "wrong text", "--for", "1d"];
+        registrar(&stack, &hold).await.expect(0, &["held template enrollment-refund", "ends at"]);
+        stack.enqueue_together(&[held.0.clone(), plain.0.clone(), other.0.clone()]).await;
+        stack.wait_for_email_to(&plain.1).await;
+        stack.wait_for_email_to(&other.1).await;
+        stack.wait_until_job_is_postponed(&held.1, Duration::from_mins(20)).await;
+        assert_eq!(stack.run_hold_watch().await["emails_held"], false, "sending is not held");
+        let holds = registrar(&stack, &["holds"]).await;
+        holds.expect(0, &["only templates are held", "wrong text", "event source  on"]);
+        // A release of everything does not end it.
+        registrar(&stack, &["release"]).await.expect(0, &["nothing was held"]);
+        registrar(&stack, &["holds"]).await.expect(0, &["wrong text"]);
+
+        stack.end_hold_now(&["templates", template]).await;
+        stack.run_hold_watch().await;
+        registrar(&stack, &["holds"]).await.expect(0, &["nothing is held"]);
+        stack.enqueue(after.0.clone()).await;
+        stack.wait_for_email_to(&after.1).await;
+        registrar(&stack, &hold).await;
+        registrar(&stack, &release).await.expect(0, &["ended:", "wrong text"]);
+    };
+    let outcome = AssertUnwindSafe(journey).catch_unwind().await;
+    registrar(&stack, &release).await;
+    outcome.unwrap_or_else(|panic| resume_unwind(panic));
 }
 
 #[tokio::test]

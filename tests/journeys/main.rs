@@ -2,12 +2,15 @@
 
 mod access;
 mod alarms;
+mod browser;
+mod console;
 mod email_jobs;
 mod enrolling;
 mod faults;
 mod feedback;
 mod holds;
 mod inquiries;
+mod limits;
 mod operator;
 mod outage;
 mod payments;

@@ -7,6 +7,7 @@
 
 pub mod alarms;
 pub mod backlog;
+pub mod console;
 pub mod courses;
 pub mod dead_letters;
 pub mod deployed_stack;

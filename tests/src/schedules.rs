@@ -40,6 +40,26 @@ impl DeployedStack {
         assert!(report["enrollments"]["finished"].is_u64(), "{report}");
     }
 
+    /// Sets the end of an operator's hold, which must have one, to a minute ago. `path` leads to it in the record.
+    pub async fn end_hold_now(&self, path: &[&str]) {
+        let past = OffsetDateTime::now_utc() - Duration::from_mins(1);
+        let past = past.format(&Rfc3339).expect("this is before the year 10000");
+        let names = (0..path.len()).map(|n| format!("#p{n}")).collect::<Vec<_>>().join(".");
+        let mut update = self
+            .dynamodb
+            .update_item()
+            .table_name(self.output("HoldsTableName"))
+            .key("name", AttributeValue::S("email".to_owned()))
+            .update_expression(format!("SET {names}.#until = :past"))
+            .condition_expression(format!("attribute_exists({names}.#until)"))
+            .expression_attribute_names("#until", "until")
+            .expression_attribute_values(":past", AttributeValue::S(past));
+        for (n, name) in path.iter().enumerate() {
+            update = update.expression_attribute_names(format!("#p{n}"), *name);
+        }
+        update.send().await.expect("the hold has an end");
+    }
+
     /// Changes a field of an enrollment's payment in its table, to a text or a truth value. `refund.id` names the field
     /// `id` of the payment's refund.
     pub async fn set_payment(&self, student: &Student, course_id: &str, field: &str, to: Value) {

@@ -66,6 +66,15 @@ pub enum Content {
     Message(Message),
 }
 
+impl Content {
+    pub fn template(&self) -> Option<&str> {
+        match self {
+            Self::Template { name, .. } => Some(name),
+            Self::Message(_) => None,
+        }
+    }
+}
+
 /// Why a body is not a job. Messages name the field and never repeat its value.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MalformedJob {

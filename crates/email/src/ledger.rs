@@ -29,6 +29,7 @@ use time::OffsetDateTime;
 use unavailable::Unavailable;
 
 use crate::{
+    address::EmailAddress,
     dead_letter::Reason,
     job::{ContentDigest, JobId},
 };
@@ -178,6 +179,10 @@ pub struct Claim {
     pub sqs_message_id: String,
     /// The email that is to be sent under this id.
     pub content: ContentDigest,
+    /// Operators search for it. The ledger keeps no address, only a digest.
+    pub recipient: EmailAddress,
+    /// The name of the template, if the job has one. Operators search for it.
+    pub template: Option<String>,
     pub at: OffsetDateTime,
     /// When the claim ends by itself: later than the worker can still send.
     pub until: OffsetDateTime,

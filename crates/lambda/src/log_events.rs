@@ -16,10 +16,13 @@ pub const EMAIL_SUPPRESSED: &str = "email_suppressed";
 pub const DEAD_LETTER_KEPT: &str = "dead_letter_kept";
 /// Sending is held. The worker logs it when it places a hold.
 pub const EMAIL_HELD: &str = "email_held";
-/// Whether sending is held: `held` is 1 or 0. hold-watch logs it at each run that can read the holds.
+/// Whether sending is held: `held` is 1 or 0; and for how long the limit has been lowered, and a template been held. hold-watch
+/// logs it at each run that can read the holds.
 pub const HOLDS_CHECKED: &str = "holds_checked";
 /// No email can be sent with the deployed parameters, or at the account's rate. The worker logs it for each batch.
 pub const SENDING_IMPOSSIBLE: &str = "sending_impossible";
+/// A batch is sent at a limit that an operator has lowered. The worker logs it for each batch.
+pub const LIMIT_LOWERED: &str = "limit_lowered";
 /// The holds could not be read, changed or enforced. The next run retries it.
 pub const HOLDS_UNATTENDED: &str = "holds_unattended";
 /// An SES event about an email was handled.
@@ -52,7 +55,7 @@ pub const BATCH: &str = "batch";
 pub const RESUMER_RUN: &str = "resumer_run";
 
 /// Every name.
-pub const ALL: [&str; 22] = [
+pub const ALL: [&str; 23] = [
     SEND_ATTEMPT,
     JOB_REFUSED,
     OLDEST_JOB,
@@ -61,6 +64,7 @@ pub const ALL: [&str; 22] = [
     EMAIL_HELD,
     HOLDS_CHECKED,
     SENDING_IMPOSSIBLE,
+    LIMIT_LOWERED,
     HOLDS_UNATTENDED,
     EMAIL_FEEDBACK,
     EMAIL_FEEDBACK_FAILED,

@@ -71,7 +71,7 @@ pub struct Driver {
     /// Held by the caller that waits for the next start. The others queue, first come, first
     /// served.
     turn: tokio::sync::Mutex<()>,
-    /// Wakes the caller that has the turn: an attempt has ended, or the driver was closed.
+    /// Wakes the caller that has the turn: an attempt has ended, or the driver was slowed or closed.
     changed: Notify,
 }
 
@@ -128,6 +128,17 @@ impl Driver {
         }
     }
 
+    /// Lowers the pace from now on, and returns whether it did: see [`Pacer::slow_to`]. It applies to
+    /// callers that wait already. If no attempt can start in time at the lower pace, they get
+    /// [`Closed::OutOfTime`] at once.
+    pub fn slow_to(&self, slower: Share) -> bool {
+        let slows = self.state().pacer.slow_to(slower);
+        if slows {
+            self.changed.notify_one();
+        }
+        slows
+    }
+
     /// Starts no more attempts: every waiting or later call of [`Driver::permit`] returns
     /// [`Closed`]. Attempts that have started continue.
     pub fn close(&self) {
@@ -135,7 +146,7 @@ impl Driver {
         self.changed.notify_one();
     }
 
-    /// The share that this driver keeps.
+    /// The share that this driver keeps: that of its start, or the last one that it slowed to.
     pub fn share(&self) -> Share {
         self.state().pacer.share()
     }

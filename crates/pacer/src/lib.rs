@@ -41,8 +41,14 @@
 //! start at least `W` after the end of the first, at `t + W` or later. Over all slots there are at
 //! most `S * q <= N`. ∎
 //!
+//! A limit may be lowered while invocations run ([`Pacer::slow_to`]): then `d` only grows. Every gap
+//! is at least the `d` of the higher limit, which is all that the proof uses, so that limit is kept.
+//! The attempts that start at the lower pace are at least the longer `d` apart, and the proof holds
+//! for them alone with the lower limit.
+//!
 //! The assumptions: at most `S` invocations run at the same time; an attempt that has ended no
-//! longer arrives; all invocations use the same share; clocks may lose time (stand still, step
+//! longer arrives; all invocations begin with the same share, or a slower one with the same slots
+//! and slack; clocks may lose time (stand still, step
 //! back) but never gain time.
 #![warn(missing_docs)]
 

@@ -59,9 +59,9 @@ pub struct Pacer {
     share: Share,
     /// The latest moment seen.
     now: Moment,
-    /// The earliest next start: `d` after the latest of the invocation's start, the last start, and
-    /// the end of the last attempt that outlasted the slack.
-    earliest: Moment,
+    /// The latest of the invocation's start, the last start, and the end of the last attempt that
+    /// outlasted the slack. The next start is at least `d` after it.
+    waits_since: Moment,
     /// The start of each outstanding attempt, oldest first.
     outstanding: VecDeque<Moment>,
 }
@@ -75,7 +75,7 @@ impl Pacer {
         Self {
             share,
             now: invocation_start,
-            earliest: invocation_start.plus(share.interval()),
+            waits_since: invocation_start,
             outstanding: VecDeque::new(),
         }
     }
@@ -90,10 +90,28 @@ impl Pacer {
         if self.outstanding.front().is_some_and(|&oldest| self.outlasts_slack(oldest)) {
             return Err(Wait::ForAttemptEnd);
         }
-        if self.now < self.earliest {
-            return Err(Wait::Until(self.earliest));
+        let earliest = self.waits_since.plus(self.share.interval());
+        if self.now < earliest { Err(Wait::Until(earliest)) } else { Ok(()) }
+    }
+
+    /// Lowers the pace, and returns whether it did. From now on each start is at least the longer
+    /// interval after the one before, also the next start.
+    ///
+    /// Nothing changes, and the result is `false`, unless the interval of `slower` is longer than the
+    /// current one, and its slots and its slack are the same. So an invocation can only slow down: to
+    /// raise a limit again, begin new invocations with the higher share.
+    ///
+    /// The sends that start after the call keep the lower limit, in the sum over all slots that have
+    /// called it: no window of `slower` contains more of their arrivals than [`Share::total`]. Attempts
+    /// that were outstanding at the call may arrive in addition, until they end. The higher limit is
+    /// kept all the time.
+    pub fn slow_to(&mut self, slower: Share) -> bool {
+        let is_alike = slower.slots() == self.share.slots() && slower.slack() == self.share.slack();
+        let slows = is_alike && slower.interval() > self.share.interval();
+        if slows {
+            self.share = slower;
         }
-        Ok(())
+        slows
     }
 
     /// Starts an attempt at `now`, if one may start.
@@ -131,7 +149,7 @@ impl Pacer {
         self.outstanding.len()
     }
 
-    /// The share that this pacer keeps.
+    /// The share that this pacer keeps: that of its start, or the last one that it slowed to.
     pub const fn share(&self) -> Share {
         self.share
     }
@@ -140,9 +158,8 @@ impl Pacer {
         self.now.since(started_at) > self.slack()
     }
 
-    /// Never moves `earliest` back: `earliest` is at most one interval after a moment already seen.
-    fn wait_an_interval(&mut self) {
-        self.earliest = self.now.plus(self.share.interval());
+    const fn wait_an_interval(&mut self) {
+        self.waits_since = self.now;
     }
 
     const fn slack(&self) -> Duration {
@@ -242,6 +259,49 @@ mod tests {
         assert_eq!(pacer.poll(ms(1100)), Err(Wait::Until(ms(1600))));
         assert_eq!(pacer.poll(ms(1599)), Err(Wait::Until(ms(1600))));
         assert!(pacer.start(ms(1600)).is_ok());
+    }
+
+    /// As [`pacer`], with another limit or slack.
+    fn share(limit: u32, slack: u32) -> Share {
+        Share::new(
+            SendLimit::new(limit).unwrap(),
+            Window::new(Duration::from_millis(950)).unwrap(),
+            Slots::new(1).unwrap(),
+            Slack::from_millis(slack).unwrap(),
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn lowered_pace_applies_from_the_next_start_on() {
+        let mut pacer = pacer(50);
+        assert!(pacer.slow_to(share(4, 50)), "d = 250 ms");
+        assert_eq!(pacer.start(ms(1100)), Err(Wait::Until(ms(1250))), "before the first start");
+        let first = pacer.start(ms(1250)).unwrap();
+        pacer.end(first, ms(1260));
+        assert!(pacer.slow_to(share(2, 50)), "d = 500 ms");
+        assert_eq!(pacer.poll(ms(1500)), Err(Wait::Until(ms(1750))), "between two starts");
+        let slow = pacer.start(ms(1750)).unwrap();
+        pacer.end(slow, ms(1801));
+        assert_eq!(pacer.poll(ms(1801)), Err(Wait::Until(ms(2301))), "after a slow attempt");
+        assert_eq!(pacer.share(), share(2, 50));
+    }
+
+    #[test]
+    fn pace_cannot_be_raised_and_only_the_limit_changes() {
+        let mut pacer = pacer(50);
+        assert!(pacer.slow_to(share(2, 50)));
+        let slowed = pacer.clone();
+        for other in [share(2, 50), share(4, 50), share(10, 50), share(1, 49), share(1, 51)] {
+            assert!(!pacer.slow_to(other), "{other:?}");
+            assert_eq!(pacer, slowed);
+        }
+        let slots = Slots::new(2).unwrap();
+        let slower = share(1, 50);
+        let limit = SendLimit::new(2).unwrap();
+        let other_slots = Share::new(limit, slower.window(), slots, slower.slack()).unwrap();
+        assert!(!pacer.slow_to(other_slots));
+        assert!(pacer.slow_to(slower));
     }
 
     #[test]

@@ -183,6 +183,41 @@ async fn close_ends_a_wait_for_the_end_of_an_attempt() {
     drop(slow);
 }
 
+/// As [`share`], with an interval of 500 ms.
+fn lower_share(slack: u64) -> Share {
+    let whole = share(slack);
+    let limit = SendLimit::new(2).unwrap();
+    Share::new(limit, whole.window(), whole.slots(), whole.slack()).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn lowered_pace_applies_to_callers_that_wait() {
+    let began = Instant::now();
+    let driver = Driver::start(share(50), in_an_hour());
+    let started = async || driver.permit().await.unwrap().started_at() - began;
+    let lower = async {
+        sleep(D * 3 / 2).await;
+        assert!(driver.slow_to(lower_share(50)));
+        assert!(!driver.slow_to(share(50)), "it cannot be raised");
+    };
+    let (a, b, c, ()) = tokio::join!(started(), started(), started(), lower);
+    assert_eq!([a, b, c], [D, D * 6, D * 11]);
+    assert_eq!(driver.share(), lower_share(50));
+}
+
+#[tokio::test(start_paused = true)]
+async fn lowered_pace_at_which_nothing_can_start_in_time_refuses_at_once() {
+    let began = Instant::now();
+    let driver = Driver::start(share(50), began + D * 4);
+    let lower = async {
+        sleep(D / 2).await;
+        driver.slow_to(lower_share(50));
+    };
+    let (a, b, ()) = tokio::join!(driver.permit(), driver.permit(), lower);
+    assert_eq!((a.unwrap_err(), b.unwrap_err()), (Closed::OutOfTime, Closed::OutOfTime));
+    assert_eq!(Instant::now() - began, D / 2);
+}
+
 /// Three senders per invocation, with responses of all latencies, in many invocations.
 #[tokio::test(start_paused = true)]
 async fn no_window_exceeds_the_quota_at_any_latency() {

@@ -1,6 +1,7 @@
 //! Every behaviour of a small deployment, one nanosecond at a time: two slots, kills at any moment,
-//! attempts of any duration, starts delayed by any time. The states contain the real pacers, so the
-//! model checks the production code exhaustively.
+//! attempts of any duration, starts delayed by any time, a limit that is lowered and raised again at
+//! any moment. The states contain the real pacers, so the model checks the production code
+//! exhaustively.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod common;
@@ -16,8 +17,12 @@ const SLOTS: u32 = 2;
 /// The start of the first invocation: late enough to claim an earlier start.
 const BEGINNING: u64 = 100;
 
+const LOWER_KEPT: &str = "no window contains more than the lower limit of attempts at its pace";
+
 struct Deployment {
     share: Share,
+    /// The share of the lower limit. `None` if the limit stays as it is.
+    lower: Option<Share>,
     rules: Rules,
     /// The last nanosecond to check.
     horizon: u64,
@@ -26,6 +31,8 @@ struct Deployment {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct State {
     now: u64,
+    /// Whether the limit is lowered. An invocation that begins knows; one that runs learns it later.
+    is_lowered: bool,
     slots: Vec<Slot>,
 }
 
@@ -34,14 +41,25 @@ struct Slot {
     invocation: Option<Invocation>,
     /// Without rule 5: the number of attempts in progress whose invocation has ended.
     orphans: usize,
-    /// The ends of attempts that can still share a window with a new attempt.
-    ended: Vec<u64>,
+    /// The attempts that can still share a window with a new attempt.
+    ended: Vec<Ended>,
+}
+
+/// An attempt that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Ended {
+    at: u64,
+    /// Whether it started at the lower pace.
+    slowed: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Invocation {
     paced: Paced,
-    outstanding: Vec<Permit>,
+    /// Whether it knows of the lower limit.
+    slowed: bool,
+    /// Each with whether it started at the lower pace.
+    outstanding: Vec<(Permit, bool)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,10 +74,15 @@ enum Action {
     Stop(usize),
     /// Without rule 5: an orphan arrives.
     EndOrphan(usize),
+    /// An operator lowers the limit, or raises it again.
+    ChangeLimit,
+    /// The invocation learns that the limit is lowered.
+    Slow(usize),
 }
 
 impl Slot {
-    fn actions(&self, place: usize, now: u64, actions: &mut Vec<Action>) {
+    fn actions(&self, place: usize, state: &State, actions: &mut Vec<Action>) {
+        let now = state.now;
         if self.orphans > 0 {
             actions.push(Action::EndOrphan(place));
         }
@@ -68,6 +91,9 @@ impl Slot {
             return;
         };
         actions.push(Action::Stop(place));
+        if state.is_lowered && !invocation.slowed {
+            actions.push(Action::Slow(place));
+        }
         actions.extend((0..invocation.outstanding.len()).map(|n| Action::End(place, n)));
         if invocation.paced.clone().ask(Moment::from_nanos(now)).is_ok() {
             actions.push(Action::Send(place));
@@ -77,41 +103,50 @@ impl Slot {
     fn send(&mut self, now: u64, rules: Rules) -> Option<()> {
         let invocation = self.invocation.as_mut()?;
         let permit = invocation.paced.ask(Moment::from_nanos(now)).ok()?;
-        invocation.outstanding.push(permit);
+        let slowed = invocation.slowed;
+        invocation.outstanding.push((permit, slowed));
         if !rules.keeps(3) {
-            self.ended.push(now);
+            self.ended.push(Ended { at: now, slowed });
         }
         Some(())
     }
 
     fn end(&mut self, n: usize, now: u64) -> Option<()> {
         let invocation = self.invocation.as_mut()?;
-        let permit = invocation.outstanding.remove(n);
+        let (permit, slowed) = invocation.outstanding.remove(n);
         invocation.paced.end(permit, Moment::from_nanos(now));
-        self.ended.push(now);
+        self.ended.push(Ended { at: now, slowed });
         Some(())
     }
 
     fn stop(&mut self, now: u64, rules: Rules) -> Option<()> {
-        let in_progress = self.invocation.take()?.outstanding.len();
+        let in_progress = self.invocation.take()?.outstanding;
         if rules.keeps(5) {
-            self.ended.extend((0..in_progress).map(|_| now));
+            let ended = in_progress.into_iter().map(|(_, slowed)| Ended { at: now, slowed });
+            self.ended.extend(ended);
         } else {
-            self.orphans += in_progress;
+            self.orphans += in_progress.len();
         }
         Some(())
     }
 
     fn end_orphan(&mut self, now: u64) -> Option<()> {
         self.orphans = self.orphans.checked_sub(1)?;
-        self.ended.push(now);
+        self.ended.push(Ended { at: now, slowed: false });
+        Some(())
+    }
+
+    fn slow_to(&mut self, lower: Share) -> Option<()> {
+        let invocation = self.invocation.as_mut()?;
+        invocation.paced.slow_to(lower);
+        invocation.slowed = true;
         Some(())
     }
 
     /// Makes equivalent states equal: forgets the attempts that ended a window ago, because they
     /// share no window with an attempt that starts now.
     fn tidy(&mut self, now: u64, window: u64) {
-        self.ended.retain(|&end| end + window > now);
+        self.ended.retain(|end| end.at + window > now);
         self.ended.sort_unstable();
     }
 
@@ -119,6 +154,13 @@ impl Slot {
     /// moment: attempts in progress, and attempts that ended in the window.
     fn in_last_window(&self) -> usize {
         self.ended.len() + self.orphans + self.outstanding()
+    }
+
+    /// The same, of the attempts that started at the lower pace.
+    fn slowed_in_last_window(&self) -> usize {
+        let outstanding = self.invocation.iter().flat_map(|invocation| &invocation.outstanding);
+        outstanding.filter(|(_, slowed)| *slowed).count()
+            + self.ended.iter().filter(|end| end.slowed).count()
     }
 
     fn outstanding(&self) -> usize {
@@ -143,8 +185,16 @@ impl Deployment {
         state.slots.iter().map(Slot::in_last_window).sum()
     }
 
+    fn slowed_in_last_window(state: &State) -> usize {
+        state.slots.iter().map(Slot::slowed_in_last_window).sum()
+    }
+
     fn limit(&self) -> usize {
         usize::try_from(self.share.total()).unwrap()
+    }
+
+    fn lower_limit(&self) -> usize {
+        self.lower.map_or(0, |lower| usize::try_from(lower.total()).unwrap())
     }
 }
 
@@ -153,12 +203,16 @@ impl Model for Deployment {
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
-        vec![State { now: BEGINNING, slots: vec![Slot::default(); SLOTS as usize] }]
+        let slots = vec![Slot::default(); SLOTS as usize];
+        vec![State { now: BEGINNING, is_lowered: false, slots }]
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
         for (place, slot) in state.slots.iter().enumerate() {
-            slot.actions(place, state.now, actions);
+            slot.actions(place, state, actions);
+        }
+        if self.lower.is_some() {
+            actions.push(Action::ChangeLimit);
         }
         actions.push(Action::Tick);
     }
@@ -166,16 +220,24 @@ impl Model for Deployment {
     fn next_state(&self, last: &State, action: Action) -> Option<State> {
         let mut state = last.clone();
         let (now, slots) = (state.now, &mut state.slots);
+        let lower = self.lower.filter(|_| state.is_lowered);
         match action {
             Action::Tick => state.now += 1,
             Action::Begin(place) => {
-                let paced = Paced::begin(self.share, self.rules, Moment::from_nanos(now));
-                slots[place].invocation = Some(Invocation { paced, outstanding: Vec::new() });
+                let mut paced = Paced::begin(self.share, self.rules, Moment::from_nanos(now));
+                if let Some(lower) = lower {
+                    paced.slow_to(lower);
+                }
+                let slowed = lower.is_some();
+                slots[place].invocation =
+                    Some(Invocation { paced, slowed, outstanding: Vec::new() });
             }
             Action::Send(place) => slots[place].send(now, self.rules)?,
             Action::End(place, n) => slots[place].end(n, now)?,
             Action::Stop(place) => slots[place].stop(now, self.rules)?,
             Action::EndOrphan(place) => slots[place].end_orphan(now)?,
+            Action::ChangeLimit => state.is_lowered = !state.is_lowered,
+            Action::Slow(place) => slots[place].slow_to(lower?)?,
         }
         for slot in &mut state.slots {
             slot.tidy(state.now, self.window());
@@ -192,6 +254,9 @@ impl Model for Deployment {
             }),
             Property::sometimes("a window is full", |model: &Self, state: &State| {
                 Self::last_window(state) == model.limit()
+            }),
+            Property::always(LOWER_KEPT, |model: &Self, state| {
+                Self::slowed_in_last_window(state) <= model.lower_limit()
             }),
             Property::sometimes("attempts overlap", |_, state: &State| {
                 state
@@ -215,7 +280,23 @@ fn check(
     rules: Rules,
 ) -> impl Checker<Deployment> {
     let share = share(SLOTS * quota, window, SLOTS, slack);
-    let model = Deployment { share, rules, horizon: BEGINNING + length };
+    run(Deployment { share, lower: None, rules, horizon: BEGINNING + length })
+}
+
+/// As [`check`], with a limit that is lowered to one attempt per slot and raised again, at any moment.
+fn check_lowered(
+    quota: u32,
+    window: u64,
+    slack: u64,
+    length: u64,
+    rules: Rules,
+) -> impl Checker<Deployment> {
+    let lower = Some(share(SLOTS, window, SLOTS, slack));
+    let share = share(SLOTS * quota, window, SLOTS, slack);
+    run(Deployment { share, lower, rules, horizon: BEGINNING + length })
+}
+
+fn run(model: Deployment) -> impl Checker<Deployment> {
     model.checker().threads(2).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join()
 }
 
@@ -270,4 +351,35 @@ fn model_without_rule_4_exceeds_the_limit() {
 #[test]
 fn model_without_rule_5_exceeds_the_limit() {
     assert!(exceeds_limit_without(5));
+}
+
+#[test]
+fn limit_that_is_lowered_and_raised_at_any_moment_is_kept() {
+    let checker = check_lowered(2, 2, 1, 9, Rules::ALL);
+    println!("{} states", checker.unique_state_count());
+    checker.assert_no_discovery("no window contains more than the limit");
+    checker.assert_no_discovery(LOWER_KEPT);
+    checker.assert_any_discovery("a window is full");
+}
+
+#[test]
+fn limit_that_is_lowered_while_attempts_overlap_is_kept() {
+    let checker = check_lowered(2, 2, 2, 8, Rules::ALL);
+    println!("{} states", checker.unique_state_count());
+    checker.assert_properties();
+}
+
+fn exceeds_when_lowered(rules: Rules, property: &'static str) -> bool {
+    check_lowered(2, 2, 1, 9, rules).discovery(property).is_some()
+}
+
+#[test]
+fn model_that_speeds_up_when_the_limit_is_lowered_exceeds_the_lower_limit() {
+    assert!(exceeds_when_lowered(Rules::SPEEDS_UP_WHEN_LOWERED, LOWER_KEPT));
+}
+
+#[test]
+fn model_with_a_new_pacer_when_the_limit_is_lowered_exceeds_the_limit() {
+    let property = "no window contains more than the limit";
+    assert!(exceeds_when_lowered(Rules::NEW_PACER_WHEN_LOWERED, property));
 }

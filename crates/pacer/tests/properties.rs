@@ -39,6 +39,16 @@ fn shares() -> impl Strategy<Value = Share> {
         .prop_map(|(quota, window, slots, slack)| share(quota * slots, window, slots, slack))
 }
 
+/// The share of a limit of this many sends per slot, otherwise the same.
+fn with_quota(of: Share, quota: u32) -> Share {
+    share(
+        quota * of.slots().get(),
+        nanos(of.window().get()),
+        of.slots().get(),
+        nanos(of.slack().get()),
+    )
+}
+
 /// An event in an invocation.
 #[derive(Debug, Clone)]
 enum Event {
@@ -47,6 +57,8 @@ enum Event {
     End(Index),
     /// The clock steps back by this much, for one reading.
     StepBack(u64),
+    /// The limit changes to this quota per slot. A higher one has no effect on an invocation.
+    Limit(u32),
 }
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
@@ -55,6 +67,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         4 => Just(Event::Ask),
         2 => any::<Index>().prop_map(Event::End),
         1 => (0..=9_u64).prop_map(Event::StepBack),
+        1 => (1..=5_u32).prop_map(Event::Limit),
     ];
     prop::collection::vec(event, 0..=60)
 }
@@ -94,6 +107,9 @@ enum Step {
     End(Index),
     /// The invocation returns or is killed, and another begins.
     Replace,
+    /// The limit is lowered to this quota per slot, if it is lower, or raised to what it was. The
+    /// invocation learns of a lower one.
+    Limit(Option<u32>),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -106,13 +122,31 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..=60)
 }
 
+/// As [`steps`], with a limit that changes.
+fn steps_with_limits() -> impl Strategy<Value = Vec<Step>> {
+    let limit = prop::option::of(1..=2_u32).prop_map(Step::Limit);
+    let inserts = prop::collection::vec((any::<Index>(), limit), 1..=4);
+    (steps(), inserts).prop_map(|(mut steps, inserts)| {
+        for (place, limit) in inserts {
+            steps.insert(place.index(steps.len() + 1), limit);
+        }
+        steps
+    })
+}
+
 struct Slot {
     share: Share,
     rules: Rules,
     now: u64,
     paced: Paced,
-    outstanding: Vec<(Permit, u64)>,
-    arrivals: Vec<Arrival>,
+    /// The quota of the limit in force.
+    limit: u32,
+    /// The lowest quota that the invocation knows of.
+    quota: u32,
+    /// Each with its start, and the quota of its invocation at that time.
+    outstanding: Vec<(Permit, u64, u32)>,
+    /// Each with the quota of its invocation at its start.
+    arrivals: Vec<(Arrival, u32)>,
 }
 
 impl Slot {
@@ -120,7 +154,8 @@ impl Slot {
         // Late enough for an invocation to claim an earlier start.
         let now = 1 << 32;
         let paced = Paced::begin(share, rules, Moment::from_nanos(now));
-        Self { share, rules, now, paced, outstanding: Vec::new(), arrivals: Vec::new() }
+        let (outstanding, arrivals, limit) = (Vec::new(), Vec::new(), share.quota());
+        Self { share, rules, now, paced, limit, quota: limit, outstanding, arrivals }
     }
 
     fn moment(&self) -> Moment {
@@ -133,14 +168,25 @@ impl Slot {
             Step::Start => self.start(),
             Step::End(which) => {
                 if !self.outstanding.is_empty() {
-                    let (permit, start) =
+                    let (permit, start, quota) =
                         self.outstanding.swap_remove(which.index(self.outstanding.len()));
-                    self.arrived(start);
+                    self.arrived(start, quota);
                     let now = self.moment();
                     self.paced.end(permit, now);
                 }
             }
             Step::Replace => self.replace(),
+            Step::Limit(quota) => {
+                self.limit = quota.unwrap_or(self.share.quota()).min(self.share.quota());
+                self.learn_limit();
+            }
+        }
+    }
+
+    fn learn_limit(&mut self) {
+        if self.limit < self.quota {
+            self.quota = self.limit;
+            self.paced.slow_to(with_quota(self.share, self.limit));
         }
     }
 
@@ -151,49 +197,62 @@ impl Slot {
                 Err(Wait::Until(due)) => self.now = due.as_nanos(),
                 Ok(permit) => {
                     if !self.rules.keeps(3) {
-                        self.arrived(self.now);
+                        self.arrived(self.now, self.quota);
                     }
-                    self.outstanding.push((permit, self.now));
+                    self.outstanding.push((permit, self.now, self.quota));
                     return;
                 }
             }
         }
     }
 
-    fn arrived(&mut self, start: u64) {
+    fn arrived(&mut self, start: u64, quota: u32) {
         let (start, end) = (i64::try_from(start).unwrap(), i64::try_from(self.now).unwrap());
-        self.arrivals.push(Arrival::between(start, end).unwrap());
+        self.arrivals.push((Arrival::between(start, end).unwrap(), quota));
     }
 
     fn replace(&mut self) {
         // Without rule 5, outstanding attempts arrive one window later.
         let delay = if self.rules.keeps(5) { 0 } else { nanos(self.share.window().get()) };
         self.now += delay;
-        for (_, start) in std::mem::take(&mut self.outstanding) {
-            self.arrived(start);
+        for (_, start, quota) in std::mem::take(&mut self.outstanding) {
+            self.arrived(start, quota);
         }
         self.now -= delay;
         self.paced = Paced::begin(self.share, self.rules, self.moment());
+        self.quota = self.share.quota();
+        self.learn_limit();
     }
 
-    fn worst(mut self) -> usize {
-        for (_, start) in std::mem::take(&mut self.outstanding) {
-            self.arrived(start);
+    /// The maximum number of arrivals in any window, of the attempts of each quota or a lower one.
+    fn worst(mut self) -> Vec<(u32, usize)> {
+        for (_, start, quota) in std::mem::take(&mut self.outstanding) {
+            self.arrived(start, quota);
         }
-        worst_window(&self.arrivals, self.share.window()).map_or(0, |worst| worst.count)
+        let of_quota = |quota| {
+            let of_quota = self.arrivals.iter().filter(|(_, of)| *of <= quota);
+            let arrivals: Vec<_> = of_quota.map(|(arrival, _)| *arrival).collect();
+            worst_window(&arrivals, self.share.window()).map_or(0, |worst| worst.count)
+        };
+        (1..=self.share.quota()).map(|quota| (quota, of_quota(quota))).collect()
     }
 }
 
-fn worst_of_slot(share: Share, steps: &[Step], rules: Rules) -> usize {
+/// A quota, and the number of arrivals that exceed it in some window.
+fn exceeded(share: Share, steps: &[Step], rules: Rules) -> Option<(u32, usize)> {
     let mut slot = Slot::new(share, rules);
     for step in steps {
         slot.take(step);
     }
-    slot.worst()
+    slot.worst().into_iter().find(|&(quota, count)| count > quota as usize)
 }
 
 /// Whether the property finds a violation without this rule, as it must.
 fn finds_violation_without(rule: u8) -> bool {
+    finds_violation(Rules::without(rule), steps())
+}
+
+fn finds_violation(rules: Rules, steps: impl Strategy<Value = Vec<Step>>) -> bool {
     let config = Config { cases: 5000, failure_persistence: None, ..Config::default() };
     let result = TestRunner::new_with_rng(
         config,
@@ -201,13 +260,12 @@ fn finds_violation_without(rule: u8) -> bool {
             proptest::test_runner::RngAlgorithm::ChaCha,
         ),
     )
-    .run(&(shares(), steps()), |(share, steps)| {
-        let worst = worst_of_slot(share, &steps, Rules::without(rule));
-        prop_assert!(worst <= share.quota() as usize);
+    .run(&(shares(), steps), |(share, steps)| {
+        prop_assert_eq!(exceeded(share, &steps, rules), None);
         Ok(())
     });
     if let Err(TestError::Fail(_, (share, steps))) = &result {
-        println!("without rule {rule}: {share:?} {steps:?}");
+        println!("{rules:?}: {share:?} {steps:?}");
     }
     matches!(result, Err(TestError::Fail(..)))
 }
@@ -237,6 +295,16 @@ fn slot_without_rule_5_exceeds_its_share() {
     assert!(finds_violation_without(5));
 }
 
+#[test]
+fn slot_that_speeds_up_when_the_limit_is_lowered_exceeds_it() {
+    assert!(finds_violation(Rules::SPEEDS_UP_WHEN_LOWERED, steps_with_limits()));
+}
+
+#[test]
+fn slot_with_a_new_pacer_when_the_limit_is_lowered_exceeds_its_share() {
+    assert!(finds_violation(Rules::NEW_PACER_WHEN_LOWERED, steps_with_limits()));
+}
+
 /// The obvious but slow way: counts in the window from every possible moment.
 fn worst_by_counting_everywhere(arrivals: &[(i64, i64)], window: i64) -> usize {
     let count_from = |from: i64| {
@@ -260,6 +328,14 @@ proptest! {
                 Event::Pass(time) => shown = latest.plus(Duration::from_nanos(time)),
                 Event::StepBack(time) => {
                     shown = Moment::from_nanos(latest.as_nanos().saturating_sub(time));
+                }
+                Event::Limit(quota) => {
+                    let other = with_quota(share, quota);
+                    let is_slower = other.interval() > log.share.interval();
+                    prop_assert_eq!(pacer.slow_to(other), is_slower);
+                    if is_slower {
+                        log.share = other;
+                    }
                 }
                 Event::Ask => {
                     latest = latest.max(shown);
@@ -287,8 +363,13 @@ proptest! {
 
     #[test]
     fn slot_keeps_its_share(share in shares(), steps in steps()) {
-        let worst = worst_of_slot(share, &steps, Rules::ALL);
-        prop_assert!(worst <= share.quota() as usize, "{worst} in a window of {}", share.quota());
+        prop_assert_eq!(exceeded(share, &steps, Rules::ALL), None, "a quota, and the arrivals");
+    }
+
+    /// Of all attempts, the deployed quota; of those at a lower pace, the lower one.
+    #[test]
+    fn slot_keeps_a_lowered_limit_too(share in shares(), steps in steps_with_limits()) {
+        prop_assert_eq!(exceeded(share, &steps, Rules::ALL), None, "a quota, and the arrivals");
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! The account's own rate, which may be lower than the limit.
+//! What may lower the limit: the account's own rate, and an operator.
 
 use std::time::Duration;
 
 use pacer::{SendLimit, Share, Window};
 
-use crate::{Invalid, Parameter, WorkerSettings};
+use crate::{CLOSING_ROOM, Invalid, Parameter, SES_ATTEMPT_TIMEOUT, WorkerSettings, human::human};
 
 impl WorkerSettings {
     /// The share of each slot, if the account accepts `rate` emails per second (SES's `MaxSendRate`).
@@ -31,6 +31,41 @@ impl WorkerSettings {
             Invalid::new(why.parameter(), problem)
         })?;
         Ok(share)
+    }
+
+    /// The share of each slot, if an operator has lowered the limit.
+    ///
+    /// # Errors
+    ///
+    /// The limit is lowered so far that no invocation can send, which the error says with the lowest limit at which one
+    /// can. Without shared state, fewer emails per window than slots cannot be kept.
+    pub fn lowered_to(&self, limit: SendLimit) -> Result<Share, Invalid> {
+        let lowered = Self { limit: limit.min(self.limit), ..*self };
+        lowered.check().map_err(|why| {
+            let problem = match self.lowest_limit() {
+                Some(lowest) => format!(
+                    "{limit} is too low: with {} slots and an invocation of {}, the lowest limit is \
+                     {lowest}",
+                    self.slots,
+                    human(self.timeout)
+                ),
+                None => why.problem().to_owned(),
+            };
+            Invalid::new(why.parameter(), problem)
+        })
+    }
+
+    /// The lowest limit at which an invocation can send. `None` if there is none with these settings.
+    fn lowest_limit(&self) -> Option<SendLimit> {
+        let room = self.timeout.checked_sub(SES_ATTEMPT_TIMEOUT + CLOSING_ROOM)?;
+        let whole = self.window.get() + self.slack.get();
+        // The longest interval is `room`.
+        let quota = whole.as_nanos().checked_div(room.as_nanos())?;
+        let quotas =
+            u32::try_from(quota.max(1)).ok()?..=u32::try_from(quota).ok()?.saturating_add(1);
+        quotas
+            .filter_map(|quota| SendLimit::new(quota.checked_mul(self.slots.get())?).ok())
+            .find(|&limit| Self { limit, ..*self }.check().is_ok())
     }
 
     /// The interval of a slot at which all slots together keep the rate.
@@ -107,6 +142,28 @@ mod tests {
         let settings = WorkerSettings { slots: Slots::new(20).unwrap(), ..settings };
         let twenty = interval(settings, 1.0);
         assert!(twenty >= Duration::from_millis(20_250) && twenty < Duration::from_millis(20_251));
+    }
+
+    #[test]
+    fn limit_can_be_lowered_as_far_as_an_invocation_can_send() {
+        let settings = WorkerSettings::defaults().unwrap();
+        let lowered = |limit| settings.lowered_to(SendLimit::new(limit).unwrap());
+        assert_eq!(lowered(300), settings.check());
+        assert_eq!(lowered(4000), settings.check(), "never above the deployed one");
+        assert_eq!(lowered(100).unwrap().quota(), 50);
+        // 60.25 s / 2, of the 40.5 s in which an invocation starts attempts.
+        assert_eq!(lowered(4).unwrap().interval(), Duration::from_millis(30_125));
+        for limit in [1, 2, 3] {
+            let error = lowered(limit).unwrap_err().to_string();
+            assert!(error.contains(&format!("{limit} is too low: with 2 slots")), "{error}");
+            assert!(error.ends_with("the lowest limit is 4"), "{error}");
+        }
+        let settings = WorkerSettings { timeout: Duration::from_secs(90), ..settings };
+        let error = settings.lowered_to(SendLimit::new(1).unwrap()).unwrap_err().to_string();
+        assert!(error.ends_with("the lowest limit is 2"), "{error}");
+        let settings = WorkerSettings { slots: Slots::new(20).unwrap(), ..settings };
+        let error = settings.lowered_to(SendLimit::new(19).unwrap()).unwrap_err().to_string();
+        assert!(error.ends_with("the lowest limit is 20"), "{error}");
     }
 
     #[test]

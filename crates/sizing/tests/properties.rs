@@ -60,6 +60,29 @@ proptest! {
         }
     }
 
+    /// A lowered limit never raises the pace, and the error names a limit that works.
+    #[test]
+    fn limit_is_lowered_or_the_lowest_one_is_named(
+        (settings, share) in settings(),
+        limit in 1..600_u32,
+    ) {
+        let lowered = SendLimit::new(limit).unwrap();
+        match settings.lowered_to(lowered) {
+            Ok(lower) => {
+                prop_assert!(lower.interval() >= share.interval());
+                prop_assert!(lower.total() <= limit.into() && lower.total() <= share.total());
+                prop_assert!(lower.interval() <= settings.timeout);
+            }
+            Err(why) => {
+                let lowest = why.problem().rsplit(' ').next().unwrap().parse().unwrap();
+                prop_assert!(lowest > lowered && settings.lowered_to(lowest).is_ok());
+                let less = lowest.get() - settings.slots.get();
+                let less = SendLimit::new(less).map(|less| settings.lowered_to(less));
+                prop_assert!(!matches!(less, Ok(Ok(_))));
+            }
+        }
+    }
+
     /// A slot whose invocations have different rates keeps its share of the limit: no window contains more arrivals,
     /// each at the worst moment of its attempt.
     #[test]

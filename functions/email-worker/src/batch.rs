@@ -41,7 +41,8 @@ impl<P: Parts> Worker<P> {
         messages.iter().filter_map(|message| message.sent_at).for_each(|at| batch.note_age(at));
         stop::before(&batch).await;
         let max = invocation.max_sends();
-        let (groups, surplus) = surplus::divide(group_by_job(messages), max, Group::seniority);
+        let groups = group_by_job(messages);
+        let (groups, surplus) = surplus::divide(groups, max, |group| group.seniority(&batch));
         let surplus = postponed_surplus(&batch, surplus);
         // All groups at once: each waits for one of the batch's places.
         let groups = groups.into_iter().map(|group| handle_group(&batch, group));
@@ -118,8 +119,8 @@ impl Room {
     }
 }
 
-/// Stays for a while if the batch was stopped, so that its slot receives no other one meanwhile. Nothing is sent any
-/// more, so the pacer need not know of it.
+/// Stays for a while if the batch was stopped, or has messages whose template is held, so that its slot receives no other
+/// one meanwhile. Nothing is sent any more, so the pacer need not know of it.
 #[expect(
     clippy::disallowed_methods,
     reason = "it waits after the last send, and must wait to receive less"
@@ -127,7 +128,8 @@ impl Room {
 async fn hold_back<P: Parts>(batch: &BatchInProgress<'_, P>, load: Load) -> Room {
     let (invocation, now) = (batch.invocation, clock::instant());
     let lasted = now.saturating_duration_since(invocation.began_at.1);
-    let Some(delay) = batch.stopped().filter(|delay| !delay.is_zero()) else {
+    let stopped = batch.stopped().filter(|delay| !delay.is_zero());
+    let Some(delay) = stopped.max(batch.held()) else {
         return Room { held_back: Duration::ZERO, max_delay: Duration::MAX };
     };
     // The longest delay of a message that is left over.
@@ -163,9 +165,10 @@ fn postponed_surplus<P: Parts>(
 struct Group(Vec<Email>);
 
 impl Group {
-    /// `None` if no message of the group is a job: those need no permit.
-    fn seniority(&self) -> Option<Seniority> {
-        let jobs = self.0.iter().filter(|email| email.parsed.is_ok());
+    /// `None` if no message of the group is a job that may be sent: others need no permit.
+    fn seniority<P: Parts>(&self, batch: &BatchInProgress<'_, P>) -> Option<Seniority> {
+        let needs_permit = |email: &&Email| email.parsed.as_ref().is_ok_and(|j| !batch.is_held(j));
+        let jobs = self.0.iter().filter(needs_permit);
         jobs.flat_map(|email| &email.messages).map(surplus::seniority).min()
     }
 }

@@ -6,8 +6,6 @@ use email::{EmailAddress, guarantee::Guarantees};
 use lambda::{Environment, env::InvalidVariable};
 use sizing::WorkerSettings;
 
-use crate::templates;
-
 /// The configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -73,9 +71,10 @@ fn settings(environment: &Environment<'_>) -> Result<WorkerSettings, InvalidVari
 fn guarantees(environment: &Environment<'_>) -> Result<Guarantees, InvalidVariable> {
     let name = "AT_MOST_ONCE_TEMPLATES";
     let guarantees: Guarantees = environment.optional(name)?.unwrap_or_default();
-    let unknown = guarantees.at_most_once().find(|template| !templates::NAMES.contains(template));
+    let unknown =
+        guarantees.at_most_once().find(|template| !email_templates::NAMES.contains(template));
     if let Some(unknown) = unknown {
-        let known = templates::NAMES.join(", ");
+        let known = email_templates::NAMES.join(", ");
         let problem =
             format!("names {unknown:?}, which is not a template; the templates are: {known}");
         return Err(InvalidVariable { name, problem });

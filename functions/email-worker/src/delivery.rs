@@ -46,7 +46,6 @@ use crate::{
     in_progress::{BatchInProgress, HELD_FOR, Verdict},
     places::Place,
     sent::mark_sent,
-    templates,
     worker::{Parts, Received, Worker},
 };
 
@@ -74,11 +73,18 @@ pub(crate) async fn deliver<'a, P: Parts>(
         return batch.left_over(message, delay);
     }
     let now = batch.invocation.now();
+    let sent_at = message.sent_at.unwrap_or(now);
+    let deadline_at_latest = deadline(job.deadline, sent_at);
+    if batch.is_held(job) && now < deadline_at_latest {
+        return until(deadline_at_latest, now, batch.held_back(message));
+    }
     let claim = Claim {
         job_id: job.id.clone(),
         token: format!("{}/{}", batch.invocation.id, message.sqs_message_id),
         sqs_message_id: message.sqs_message_id.clone(),
         content: job.digest(),
+        recipient: job.to.clone(),
+        template: job.content.template().map(str::to_owned),
         at: now,
         until: batch.invocation.deadline + CLAIM_MARGIN,
     };
@@ -174,6 +180,9 @@ impl<P: Parts> Delivery<'_, P> {
         if self.is_expired() {
             return self.expire().await;
         }
+        if self.batch.is_held(self.job) {
+            return self.held_back().await;
+        }
         let job = self.job;
         match self.suppressed().await {
             Ok(Lookup::Clear) => {}
@@ -187,7 +196,7 @@ impl<P: Parts> Delivery<'_, P> {
         let rendered;
         let email = match &job.content {
             Content::Message(email) => email,
-            Content::Template { name, data } => match templates::render(name, data) {
+            Content::Template { name, data } => match email_templates::render(name, data) {
                 Ok(email) => {
                     rendered = email;
                     &rendered
@@ -202,6 +211,10 @@ impl<P: Parts> Delivery<'_, P> {
         };
         if self.is_expired() {
             return self.expire().await;
+        }
+        // The hold may have begun during the wait.
+        if self.batch.is_held(job) {
+            return self.held_back().await;
         }
         if at_most_once && !self.announce().await {
             return self.not_tried().await;
@@ -366,15 +379,13 @@ impl<P: Parts> Delivery<'_, P> {
 
     /// A job that can no longer be sent in time is a dead letter soon, not after a long back-off.
     fn until_deadline(&self, verdict: Verdict) -> Verdict {
-        match verdict {
-            Verdict::Acknowledge => Verdict::Acknowledge,
-            Verdict::GiveBack(after) => {
-                Verdict::GiveBack(after.min(time_to(self.deadline, self.now())))
-            }
-            Verdict::LeftOver(after) => {
-                Verdict::LeftOver(after.min(time_to(self.deadline, self.now())))
-            }
-        }
+        until(self.deadline, self.now(), verdict)
+    }
+
+    /// A job whose template is held. It has a claim, which does not count as an attempt.
+    async fn held_back(&self) -> Verdict {
+        self.release(Used::NotTried).await;
+        self.until_deadline(self.batch.held_back(self.message))
     }
 
     /// An outcome and not a dead letter: there is nothing to repair. SES would count the email and not deliver it.
@@ -457,6 +468,16 @@ impl<P: Parts> Delivery<'_, P> {
         if let Err(error) = self.worker().ledger.release(&self.claim, used).await {
             tracing::warn!(job_id = %self.job.id, %error, "a claim was not released; it ends by itself");
         }
+    }
+}
+
+/// The verdict, with a delay that ends at the deadline at the latest.
+fn until(deadline: OffsetDateTime, now: OffsetDateTime, verdict: Verdict) -> Verdict {
+    let left = time_to(deadline, now);
+    match verdict {
+        Verdict::Acknowledge => Verdict::Acknowledge,
+        Verdict::GiveBack(after) => Verdict::GiveBack(after.min(left)),
+        Verdict::LeftOver(after) => Verdict::LeftOver(after.min(left)),
     }
 }
 

@@ -48,6 +48,7 @@ impl Worker<Deployed> {
             event_source: WorkerEventSource::new(clients::lambda(sdk), config.function),
             guarantees: config.guarantees,
             breaker: RefCell::default(),
+            last_holds: RefCell::default(),
         }
     }
 }

@@ -33,7 +33,6 @@ pub async fn handle<P: Parts>(
     // Before anything else: the pacer's first interval counts from the invocation's start.
     let began_at = (clock::now(), clock::instant());
     let share = pace.share();
-    let limit_per_minute = share.as_ref().ok().map(|share| limit_per_minute(*share));
     let id = event.context.request_id;
     let deadline = lambda::deadline(event.context.deadline, began_at.0, pace.timeout());
     let left = Duration::try_from(deadline - began_at.0).unwrap_or_default();
@@ -43,12 +42,15 @@ pub async fn handle<P: Parts>(
     let received = batch.len();
     // Boxed because it is large.
     let handling = Box::pin(async {
-        match invocation {
-            Ok(invocation) => worker.handle(&invocation, batch).await,
-            Err(why) => worker.cannot_send(&why, closing, batch).await,
+        match &invocation {
+            Ok(invocation) => worker.handle(invocation, batch).await,
+            Err(why) => worker.cannot_send(why, closing, batch).await,
         }
     });
     let returned = pace.beside(handling).await;
+    // The limit may have been lowered meanwhile.
+    let share = invocation.as_ref().ok().map(|invocation| invocation.pacer.share());
+    let limit_per_minute = share.map(limit_per_minute);
     tracing::info!(
         event = log_events::BATCH,
         received,

@@ -4,7 +4,7 @@ use std::{cell::Cell, time::Duration};
 
 use email::{
     dead_letter::{Attempts, DeadLetter, DeadLetters, Reason},
-    job::JobId,
+    job::{Content, Job, JobId},
     mailer::Outcome,
     retry,
 };
@@ -14,10 +14,11 @@ use time::OffsetDateTime;
 use crate::{
     measures::dead_letter_kind,
     places::Places,
+    surplus,
     worker::{Invocation, Parts, Received, Worker},
 };
 
-/// How long messages stay hidden if a hold prevented their attempts.
+/// How long messages stay hidden if a hold, of all emails or of their template, prevented their attempts.
 pub(crate) const HELD_FOR: Duration = Duration::from_mins(15);
 
 /// After so many failures in a row, a batch stops. A single email may fail for a reason of its own.
@@ -45,6 +46,12 @@ pub(crate) struct BatchInProgress<'a, P: Parts> {
     /// The age of the oldest job so far.
     oldest: Cell<Duration>,
     failures_in_a_row: Cell<u32>,
+    /// Whether the limit was lowered, so that less fits into the invocation than there was time for.
+    is_slowed: Cell<bool>,
+    /// How many messages were left over since then.
+    left_over: Cell<usize>,
+    /// Whether a message was returned because its template is held.
+    has_held: Cell<bool>,
 }
 
 impl<'a, P: Parts> BatchInProgress<'a, P> {
@@ -58,6 +65,9 @@ impl<'a, P: Parts> BatchInProgress<'a, P> {
             stopped: Cell::new(None),
             oldest: Cell::default(),
             failures_in_a_row: Cell::new(0),
+            is_slowed: Cell::new(false),
+            left_over: Cell::new(0),
+            has_held: Cell::new(false),
         }
     }
 
@@ -75,6 +85,22 @@ impl<'a, P: Parts> BatchInProgress<'a, P> {
             event = log_events::OLDEST_JOB,
             oldest_job_age_seconds = self.oldest.get().as_secs(),
         );
+    }
+
+    /// The pace has become slower.
+    pub(crate) fn slowed(&self) {
+        self.is_slowed.set(true);
+    }
+
+    /// Whether the job's template is held. A plain job has none.
+    pub(crate) fn is_held(&self, job: &Job) -> bool {
+        let Content::Template { name, .. } = &job.content else { return false };
+        self.worker.last_holds.borrow().holds_template(name, self.invocation.now())
+    }
+
+    /// The delay of messages that were returned although the batch has not stopped. `None` if there are none.
+    pub(crate) fn held(&self) -> Option<Duration> {
+        self.has_held.get().then_some(HELD_FOR)
     }
 
     /// Stops sending. The remaining messages are returned, hidden for this delay or a little longer.
@@ -125,10 +151,26 @@ impl<'a, P: Parts> BatchInProgress<'a, P> {
         self.later(message, 1)
     }
 
+    /// A job whose template is held.
+    pub(crate) fn held_back(&self, message: &Received) -> Verdict {
+        self.has_held.set(true);
+        self.left_over(message, HELD_FOR)
+    }
+
     /// After the batch has stopped: the delay plus up to a quarter of it, so that the messages do not
     /// become visible all at once.
     pub(crate) fn left_over(&self, message: &Received, delay: Duration) -> Verdict {
+        let delay =
+            if delay.is_zero() && self.is_slowed.get() { self.delay_of_next() } else { delay };
         Verdict::LeftOver(delay.mul_f64(1.0 + self.invocation.jitter(message) / 4.0))
+    }
+
+    /// The delay of the next message for which a slowed batch has no time: until a slot can take it.
+    fn delay_of_next(&self) -> Duration {
+        let Invocation { pacer, closing, began_at, .. } = self.invocation;
+        let lasts = closing.starts_end.saturating_duration_since(began_at.1);
+        let next = self.left_over.replace(self.left_over.get() + 1);
+        surplus::delay(next, self.invocation.max_sends(), pacer.share().slots().get(), lasts)
     }
 
     /// The delay of a job that cannot be sent for this reason, while another release of the worker may still send it.

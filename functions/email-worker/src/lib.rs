@@ -10,6 +10,7 @@ mod finished;
 pub mod handler;
 mod in_flight;
 mod in_progress;
+mod lowered;
 mod measures;
 pub mod pace;
 mod places;
@@ -18,7 +19,6 @@ pub mod ses;
 mod stop;
 pub mod suppression;
 mod surplus;
-pub mod templates;
 #[cfg(test)]
 mod testing;
 pub mod visibility;

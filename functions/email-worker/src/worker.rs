@@ -10,7 +10,7 @@ use std::{
 use email::{
     dead_letter::DeadLetters,
     guarantee::Guarantees,
-    hold::{Breaker, EventSource, HoldRecord},
+    hold::{Breaker, EventSource, HoldRecord, Holds},
     ledger::{Ledger, Reopen},
     mailer::Mailer,
     retry,
@@ -56,6 +56,9 @@ pub struct Worker<P: Parts> {
     pub guarantees: Guarantees,
     /// Counts rejections in a row, also across batches.
     pub breaker: RefCell<Breaker>,
+    /// The record as this environment last read it. While it cannot be read, a lowered limit and the holds of templates
+    /// stay in force.
+    pub last_holds: RefCell<Holds>,
 }
 
 /// One invocation.

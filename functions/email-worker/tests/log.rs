@@ -58,6 +58,7 @@ fn world(outcome: Outcome) -> Worker<Memory> {
         event_source: MemoryEventSource::default(),
         guarantees: "enrollment-refund".parse().unwrap(),
         breaker: RefCell::default(),
+        last_holds: RefCell::default(),
     }
 }
 

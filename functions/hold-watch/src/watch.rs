@@ -21,14 +21,14 @@ impl<R: HoldRecord, S: EventSource, P: Provider> Watch<R, S, P> {
             tracing::error!(event = log_events::HOLDS_UNATTENDED, %error, "the holds could not be checked or enforced");
         }
         let holds = holds?;
-        log(&holds);
+        log(&holds, now);
         Some(holds.in_force())
     }
 }
 
 /// A metric is made of these lines, also of those without a hold. A run that does not know the holds logs none: it must
 /// not end the alarm.
-fn log(holds: &Holds) {
+fn log(holds: &Holds, now: OffsetDateTime) {
     let cause = holds.machine.as_ref().map(|machine| machine.cause.name());
     // The operator's reason is not logged: it may contain anything.
     let by_operator = holds.operator.is_some();
@@ -37,6 +37,9 @@ fn log(holds: &Holds) {
         held = u8::from(holds.in_force()),
         cause,
         by_operator,
+        // 0 if there is none, or if it ends by itself.
+        limit_lowered_seconds = holds.lowered_without_end(now).unwrap_or_default().as_secs(),
+        template_held_seconds = holds.template_held_without_end(now).unwrap_or_default().as_secs(),
         "the holds were read"
     );
 }

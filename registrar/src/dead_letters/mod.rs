@@ -6,6 +6,7 @@
 
 mod letter;
 mod list;
+mod matching;
 mod oldest;
 mod output;
 mod period;
@@ -33,17 +34,17 @@ use crate::{
 };
 
 pub(crate) use self::{
+    matching::{
+        Action, Applied, DeadLetters, Handled, HandledLetters, LetterDetails, ListedLetter,
+    },
     period::EmptyPeriod,
     search::{FoundLetter, Wanted},
+    selection::{Selection, Which},
+    sqs::{SqsDeadLetterQueue, SqsEmailQueue},
 };
 
 use self::{
-    output::Output,
-    period::Bounds,
-    queue::DeadLetterQueue,
-    selection::{Selection, Selector, Which},
-    sqs::{SqsDeadLetterQueue, SqsEmailQueue},
-    sweep::Sweep,
+    output::Output, period::Bounds, queue::DeadLetterQueue, selection::Selector, sweep::Sweep,
 };
 
 /// List, show, redrive or purge the emails that could not be sent

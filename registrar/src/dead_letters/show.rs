@@ -84,7 +84,7 @@ fn section(title: &str, entries: &BTreeMap<String, String>) -> String {
 }
 
 /// With milliseconds since 1970 as RFC 3339.
-fn system_attributes(letter: &Letter) -> BTreeMap<String, String> {
+pub(super) fn system_attributes(letter: &Letter) -> BTreeMap<String, String> {
     let readable = |(name, value): (&String, &String)| {
         let time = name.ends_with("Timestamp").then(|| from_milliseconds(value)).flatten();
         (name.clone(), time.map_or_else(|| value.clone(), rfc3339))
@@ -92,7 +92,7 @@ fn system_attributes(letter: &Letter) -> BTreeMap<String, String> {
     letter.system_attributes.iter().map(readable).collect()
 }
 
-fn fields(entry: &Entry) -> BTreeMap<String, String> {
+pub(super) fn fields(entry: &Entry) -> BTreeMap<String, String> {
     let Ok(Value::Object(fields)) = serde_json::to_value(entry) else { return BTreeMap::new() };
     let plain = |value: Value| match value {
         Value::String(text) => text,
@@ -102,7 +102,7 @@ fn fields(entry: &Entry) -> BTreeMap<String, String> {
 }
 
 /// Indented, if it is JSON.
-fn body(letter: &Letter) -> String {
+pub(super) fn body(letter: &Letter) -> String {
     let pretty = serde_json::from_str::<Value>(&letter.body)
         .and_then(|json| serde_json::to_string_pretty(&json));
     on_lines(pretty.as_deref().unwrap_or(&letter.body))

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests pause the clock and wait on it")]
 
 mod filters;
+mod matching;
 mod place;
 mod search;
 

@@ -36,3 +36,50 @@ async fn first_pages(index: &impl UnfinishedEnrollments) -> Result<Unfinished, U
     found.enrollments.sort_by_key(|listed| listed.overdue_since.or(listed.next_attempt_at));
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use adapters::tables::{IndexKey, IndexPage, UnfinishedItem};
+
+    use super::*;
+
+    /// Two enrollments per shard of payments, of which one has gone, and more pages of the first.
+    struct Index;
+
+    fn key(shard: u8, number: u8) -> IndexKey {
+        IndexKey {
+            student_id: format!("s-{shard}-{number}"),
+            course_id: "c".to_owned(),
+            resume_at: (1_000 - u32::from(shard)).to_string(),
+        }
+    }
+
+    impl UnfinishedEnrollments for Index {
+        async fn page(
+            &self,
+            shard: u8,
+            after: Option<&IndexKey>,
+        ) -> Result<IndexPage, Unavailable> {
+            assert_eq!(after, None, "a second page was read");
+            let keys = if PAYMENT_SHARDS.contains(&shard) {
+                vec![key(shard, 0), key(shard, 1)]
+            } else {
+                Vec::new()
+            };
+            Ok(IndexPage { keys, next: (shard == PAYMENT_SHARDS.start).then(|| key(shard, 2)) })
+        }
+
+        async fn item(&self, key: &IndexKey) -> Result<Option<UnfinishedItem>, Unavailable> {
+            Ok(key.student_id.ends_with("-0").then(UnfinishedItem::default))
+        }
+    }
+
+    #[tokio::test]
+    async fn first_page_of_every_shard_is_listed_and_more_are_reported() {
+        let found = first_pages(&Index).await.unwrap();
+        assert_eq!(found.enrollments.len(), PAYMENT_SHARDS.len());
+        assert!(found.more);
+        let first = &found.enrollments[0].student_id;
+        assert_eq!(*first, format!("s-{}-0", PAYMENT_SHARDS.end - 1), "the earliest is first");
+    }
+}

@@ -73,7 +73,7 @@ pub(crate) struct Listed {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) why: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    resolution: Option<String>,
+    pub(crate) resolution: Option<String>,
     pub(crate) failures: u32,
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub(crate) overdue_since: Option<OffsetDateTime>,

@@ -15,6 +15,8 @@ pub(crate) enum HoldCommandError {
         on_or_off(*on)
     )]
     EventSource { on: bool, error: CallFailed },
+    #[error("the reason must be one line of 1 to 500 characters")]
+    Reason,
     #[error("the holds were changed at the same time: check `registrar holds`, then retry")]
     Contended,
 }
@@ -25,7 +27,7 @@ impl HoldCommandError {
     }
 
     /// `on` is the state that the event source should have.
-    pub(super) fn changing(error: HoldError, on: bool) -> Self {
+    pub(crate) fn changing(error: HoldError, on: bool) -> Self {
         match error {
             HoldError::Record(error) => CallFailed::other("changing the holds", &error).into(),
             HoldError::EventSource(error) => {

@@ -1,90 +1,58 @@
-//! `registrar hold`, `registrar release`, `registrar holds`: stop all sending, resume it, show why it is
-//! stopped.
+//! `registrar hold`, `registrar release`, `registrar holds`: stop all sending, or that of a template, resume it, show
+//! why it is stopped.
 //!
 //! While a hold is in force, the jobs wait on their queue and enrollments continue as usual.
 
+mod args;
 pub(crate) mod error;
 mod report;
+#[cfg(test)]
+mod tests;
 
-use std::{io::Write, str::FromStr};
+use std::io::Write;
 
 use email::hold::{
-    Changed, EventSource, HoldRecord, Holds, hold_by_operator, release_by_operator, settle,
+    Changed, EventSource, HoldRecord, Holds, OperatorHold, hold_by_operator, hold_template,
+    release_by_operator, release_template, settle,
 };
+use serde_json::json;
 use time::OffsetDateTime;
 
 use crate::{
     aws_call::CallFailed,
     clock,
     outcome::{Failure, Outcome},
+    period::Period,
     session::Session,
-    stack::{self, Stack},
-    text::on_or_off,
+    stack::Stack,
+    text::{on_or_off, to_the_minute},
 };
 
+pub(crate) use self::args::{HoldArgs, Reason, ReleaseArgs, ShowArgs};
 use self::{
+    args::TemplateName,
     error::HoldCommandError,
-    report::{warn_if_off_without_a_hold, write_holds},
+    report::{warn_if_off_without_a_hold, write_holds, write_lowered, write_template_hold},
 };
-
-/// Stop sending emails, until `registrar release`
-///
-/// Jobs wait on the queue, and enrollments continue as usual. Only an operator can end a hold that was
-/// started by an operator.
-#[derive(Debug, clap::Args)]
-pub(crate) struct HoldArgs {
-    #[command(flatten)]
-    stack: stack::Args,
-    /// Why sending stops; `registrar holds` shows it
-    #[arg(long, value_name = "TEXT")]
-    reason: HoldReason,
-}
-
-/// End all holds, including an automatic one, and resume sending
-///
-/// If the provider still refuses emails, the next attempt starts a new hold.
-#[derive(Debug, clap::Args)]
-pub(crate) struct ReleaseArgs {
-    #[command(flatten)]
-    stack: stack::Args,
-}
-
-/// Show the holds in force, each with its reason, and whether the event source is on
-#[derive(Debug, clap::Args)]
-pub(crate) struct ShowArgs {
-    #[command(flatten)]
-    stack: stack::Args,
-}
-
-/// One line of 1 to 500 characters.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct HoldReason(String);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is not one line of 1 to 500 characters")]
-struct InvalidReason;
-
-impl FromStr for HoldReason {
-    type Err = InvalidReason;
-
-    fn from_str(text: &str) -> Result<Self, InvalidReason> {
-        let text = text.trim();
-        if (1..=500).contains(&text.chars().count()) && !text.chars().any(char::is_control) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(InvalidReason)
-        }
-    }
-}
 
 pub(crate) async fn hold(
     args: &HoldArgs,
     session: &Session,
     out: &mut impl Write,
+    err: &mut impl Write,
 ) -> Result<Outcome, Failure> {
     let stack = Stack::find(&args.stack, session).await?;
     let (record, source) = (stack.holds()?, stack.event_source()?);
-    hold_at(&record, &source, &args.reason.0, clock::now(), out).await
+    let since = clock::now();
+    let until = args.period.map(|period| period.end(since));
+    let hold = OperatorHold { reason: args.reason.0.clone(), since, until };
+    let mut said = Vec::new();
+    match args.template {
+        Some(template) => hold_template_at(&record, template, &hold, &mut said).await?,
+        None => hold_at(&record, &source, &hold, &mut said).await?,
+    }
+    warn_if_jobs_expire(args.period, err)?;
+    finish(args.json, &said, (&record, &source), out).await
 }
 
 pub(crate) async fn release(
@@ -94,7 +62,12 @@ pub(crate) async fn release(
 ) -> Result<Outcome, Failure> {
     let stack = Stack::find(&args.stack, session).await?;
     let (record, source) = (stack.holds()?, stack.event_source()?);
-    release_at(&record, &source, clock::now(), out).await
+    let mut said = Vec::new();
+    match &args.template {
+        Some(template) => release_template_at(&record, template, &mut said).await?,
+        None => release_at(&record, &source, clock::now(), &mut said).await?,
+    }
+    finish(args.json, &said, (&record, &source), out).await
 }
 
 pub(crate) async fn show(
@@ -104,22 +77,114 @@ pub(crate) async fn show(
 ) -> Result<Outcome, Failure> {
     let stack = Stack::find(&args.stack, session).await?;
     let (record, source) = (stack.holds()?, stack.event_source()?);
-    show_of(&record, &source, out).await
+    let mut said = Vec::new();
+    show_of(&record, &source, &mut said).await?;
+    finish(args.json, &said, (&record, &source), out).await
+}
+
+/// Prints what a command says, or the record as JSON.
+async fn finish<R: HoldRecord, S: EventSource>(
+    json: bool,
+    said: &[u8],
+    (record, source): (&R, &S),
+    out: &mut impl Write,
+) -> Result<Outcome, Failure> {
+    if json {
+        let (holds, on) = (read(record).await?, is_on(source).await?);
+        let state = json!({"held": holds.in_force(), "event_source_on": on, "holds": holds});
+        writeln!(out, "{state}")?;
+    } else {
+        out.write_all(said)?;
+    }
+    Ok(Outcome::Fine)
+}
+
+/// A job waits for a week at most.
+fn warn_if_jobs_expire(period: Option<Period>, err: &mut impl Write) -> std::io::Result<()> {
+    if period.is_some_and(Period::outlasts_jobs) {
+        writeln!(
+            err,
+            "note: a job that waits for longer than a week, or beyond its own deadline, becomes a dead letter `expired`"
+        )?;
+    }
+    Ok(())
+}
+
+/// Holds sending for another command. Returns what to tell the operator.
+pub(crate) async fn hold_stack(
+    stack: &Stack,
+    reason: &str,
+    now: OffsetDateTime,
+) -> Result<String, Failure> {
+    let reason = reason.parse::<HoldReason>().map_err(|_| HoldCommandError::Reason)?;
+    let (mut out, record, source) = (Vec::new(), stack.holds()?, stack.event_source()?);
+    hold_at(&record, &source, &reason.0, now, &mut out).await?;
+    Ok(String::from_utf8_lossy(&out).into_owned())
+}
+
+/// Ends all holds for another command. Returns what to tell the operator.
+pub(crate) async fn release_stack(stack: &Stack, now: OffsetDateTime) -> Result<String, Failure> {
+    let (mut out, record, source) = (Vec::new(), stack.holds()?, stack.event_source()?);
+    release_at(&record, &source, now, &mut out).await?;
+    Ok(String::from_utf8_lossy(&out).into_owned())
 }
 
 async fn hold_at<R: HoldRecord, S: EventSource>(
     record: &R,
     source: &S,
-    reason: &str,
-    now: OffsetDateTime,
+    hold: &OperatorHold,
     out: &mut impl Write,
-) -> Result<Outcome, Failure> {
-    let changed = hold_by_operator(record, source, reason, now).await;
-    let (Changed::Done(holds) | Changed::Nothing(holds)) =
-        changed.map_err(|error| HoldCommandError::changing(error, false))?;
-    write_holds(&holds, out)?;
-    writeln!(out, "Workers stop within seconds, and send nothing until `registrar release`.")?;
-    Ok(Outcome::Fine)
+) -> Result<(), Failure> {
+    let changed = hold_by_operator(record, source, hold).await;
+    let changed = changed.map_err(|error| HoldCommandError::changing(error, false))?;
+    write_holds(&changed.into_holds(), out)?;
+    let end = match hold.until {
+        Some(until) => format!("{}, or until `registrar release`", to_the_minute(until)),
+        None => "`registrar release`".to_owned(),
+    };
+    writeln!(out, "Workers stop within seconds, and send nothing until {end}.")?;
+    Ok(())
+}
+
+async fn hold_template_at(
+    record: &impl HoldRecord,
+    TemplateName(template): TemplateName,
+    hold: &OperatorHold,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let changed = hold_template(record, template, hold).await;
+    changed.map_err(|error| HoldCommandError::changing(error, true))?;
+    write_template_hold(template, hold, out)?;
+    writeln!(
+        out,
+        "Within seconds, workers return its jobs to the queue; all others are sent. To end it: \
+         `registrar release --template {template}`."
+    )?;
+    Ok(())
+}
+
+async fn release_template_at(
+    record: &impl HoldRecord,
+    template: &str,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let before = read(record).await?;
+    let changed = release_template(record, template).await;
+    match changed.map_err(|error| HoldCommandError::changing(error, true))? {
+        Changed::Done(_) => {
+            writeln!(out, "ended:")?;
+            if let Some(hold) = before.templates.get(template) {
+                write_template_hold(template, hold, out)?;
+            }
+            writeln!(out, "Jobs that were returned come back within half an hour.")?;
+        }
+        Changed::Nothing(holds) => {
+            let held: Vec<_> = holds.templates.into_keys().collect();
+            let held = if held.is_empty() { "none".to_owned() } else { held.join(", ") };
+            writeln!(out, "that template was not held; held are: {held}")?;
+        }
+    }
+    Ok(())
 }
 
 async fn release_at<R: HoldRecord, S: EventSource>(
@@ -127,13 +192,19 @@ async fn release_at<R: HoldRecord, S: EventSource>(
     source: &S,
     now: OffsetDateTime,
     out: &mut impl Write,
-) -> Result<Outcome, Failure> {
+) -> Result<(), Failure> {
     let before = read(record).await?;
     let changed = release_by_operator(record, source, now).await;
     match changed.map_err(|error| HoldCommandError::changing(error, true))? {
-        Changed::Done(_) => {
+        Changed::Done(after) => {
             writeln!(out, "ended:")?;
             write_holds(&before, out)?;
+            for template in after.templates.keys() {
+                writeln!(
+                    out,
+                    "Jobs of {template} are still held: `registrar release --template {template}`."
+                )?;
+            }
             if before.machine.is_some() {
                 writeln!(
                     out,
@@ -149,159 +220,40 @@ async fn release_at<R: HoldRecord, S: EventSource>(
             warn_if_off_without_a_hold(&holds, is_on(source).await?, out)?;
         }
     }
-    Ok(Outcome::Fine)
+    Ok(())
 }
 
 async fn show_of<R: HoldRecord, S: EventSource>(
     record: &R,
     source: &S,
     out: &mut impl Write,
-) -> Result<Outcome, Failure> {
+) -> Result<(), Failure> {
     let holds = read(record).await?;
     let on = is_on(source).await?;
     if !holds.in_force() {
-        writeln!(out, "nothing is held")?;
+        let what = if holds.templates.is_empty() { "nothing is" } else { "only templates are" };
+        writeln!(out, "{what} held")?;
     }
     write_holds(&holds, out)?;
+    for (template, hold) in &holds.templates {
+        write_template_hold(template, hold, out)?;
+    }
+    if let Some(lowered) = &holds.lowered {
+        write_lowered(lowered, out)?;
+    }
     writeln!(out, "event source  {}", on_or_off(on))?;
     if on && holds.in_force() {
         writeln!(out, "It should be off: hold-watch turns it off within a minute.")?;
     }
     warn_if_off_without_a_hold(&holds, on, out)?;
-    Ok(Outcome::Fine)
+    Ok(())
 }
 
-async fn read(record: &impl HoldRecord) -> Result<Holds, HoldCommandError> {
+pub(crate) async fn read(record: &impl HoldRecord) -> Result<Holds, HoldCommandError> {
     record.read().await.map_err(|error| HoldCommandError::reading(&error))
 }
 
 async fn is_on(source: &impl EventSource) -> Result<bool, HoldCommandError> {
     let on = source.is_on().await;
     Ok(on.map_err(|error| CallFailed::other("reading the event source", &error))?)
-}
-
-#[cfg(test)]
-mod tests {
-    use email::{
-        hold::{HoldCause, MachineHold},
-        testing::{MemoryEventSource, MemoryHolds},
-    };
-
-    use super::*;
-
-    const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
-
-    struct Place {
-        record: MemoryHolds,
-        source: MemoryEventSource,
-        out: Vec<u8>,
-    }
-
-    impl Place {
-        fn new(on: bool) -> Self {
-            let source = MemoryEventSource::default();
-            source.set(on);
-            Self { record: MemoryHolds::default(), source, out: Vec::new() }
-        }
-
-        async fn hold(&mut self, reason: &str) -> Result<Outcome, Failure> {
-            hold_at(&self.record, &self.source, reason, NOW, &mut self.out).await
-        }
-
-        async fn release(&mut self) -> Result<Outcome, Failure> {
-            release_at(&self.record, &self.source, NOW, &mut self.out).await
-        }
-
-        async fn show(&mut self) -> Result<Outcome, Failure> {
-            show_of(&self.record, &self.source, &mut self.out).await
-        }
-
-        fn said(&mut self) -> String {
-            String::from_utf8(std::mem::take(&mut self.out)).unwrap()
-        }
-    }
-
-    #[tokio::test]
-    async fn what_is_held_and_released_is_said() {
-        let mut place = Place::new(true);
-        place.show().await.unwrap();
-        assert_eq!(place.said(), "nothing is held\nevent source  on\n");
-
-        place.hold("moving the domain").await.unwrap();
-        let held = "held by an operator  since 1970-01-01T00:00Z  moving the domain\n";
-        assert!(place.said().starts_with(held));
-        place.show().await.unwrap();
-        assert_eq!(place.said(), format!("{held}event source  off\n"));
-
-        place.release().await.unwrap();
-        assert_eq!(place.said(), format!("ended:\n{held}"));
-        place.release().await.unwrap();
-        assert_eq!(place.said(), "nothing was held\n");
-        place.show().await.unwrap();
-        assert_eq!(place.said(), "nothing is held\nevent source  on\n");
-    }
-
-    #[tokio::test]
-    async fn releasing_the_machines_hold_warns_that_it_may_hold_again() {
-        let mut place = Place::new(false);
-        let machine = MachineHold::new(HoldCause::DailyQuota, NOW);
-        place.record.set(Holds { machine: Some(machine), ..Holds::default() });
-        place.release().await.unwrap();
-        assert_eq!(
-            place.said(),
-            "ended:\nheld automatically   since 1970-01-01T00:00Z  the account's daily quota is \
-             used up\nIf the provider still refuses emails, the next attempt starts a new hold.\n"
-        );
-    }
-
-    #[tokio::test]
-    async fn hold_that_ses_has_not_reported_shows_when_it_ends() {
-        let mut place = Place::new(false);
-        let end = NOW + std::time::Duration::from_mins(5);
-        let machine = MachineHold {
-            earliest_end: Some(end),
-            ..MachineHold::new(HoldCause::NotPermitted, NOW)
-        };
-        place.record.set(Holds { machine: Some(machine.clone()), ..Holds::default() });
-        place.show().await.unwrap();
-        let held =
-            "held automatically   since 1970-01-01T00:00Z  the worker is not permitted to send";
-        assert!(place.said().starts_with(&format!("{held}; it ends after 1970-01-01T00:05Z\n")));
-        let machine = MachineHold { reported: true, ..machine };
-        place.record.set(Holds { machine: Some(machine), ..Holds::default() });
-        place.show().await.unwrap();
-        assert!(place.said().starts_with(&format!("{held}\n")), "SES's report decides");
-    }
-
-    #[tokio::test]
-    async fn an_event_source_that_somebody_turned_off_is_told_of() {
-        let mut place = Place::new(false);
-        place.show().await.unwrap();
-        assert!(place.said().contains("turned off by other means"));
-        place.release().await.unwrap();
-        assert!(place.said().contains("turned off by other means"));
-    }
-
-    #[tokio::test]
-    async fn a_hold_that_is_only_half_made_says_so() {
-        let mut place = Place::new(true);
-        place.source.calls.fail_operations(&["turn"]);
-        let error = place.hold("reason").await.unwrap_err().to_string();
-        assert!(
-            error.starts_with(
-                "the change is recorded, but the event source could not be turned off"
-            ),
-            "{error}"
-        );
-        place.show().await.unwrap();
-        assert!(place.said().contains("It should be off"));
-    }
-
-    #[test]
-    fn reasons_are_one_line() {
-        assert_eq!("  why not ".parse(), Ok(HoldReason("why not".to_owned())));
-        for text in ["", "  ", "two\nlines", &"x".repeat(501)] {
-            assert_eq!(text.parse::<HoldReason>(), Err(InvalidReason));
-        }
-    }
 }

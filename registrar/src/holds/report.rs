@@ -5,14 +5,14 @@ use std::{
     io::{self, Write},
 };
 
-use email::hold::Holds;
+use email::hold::{Holds, LoweredLimit, OperatorHold};
 use time::OffsetDateTime;
 
 use crate::text::{on_one_line, to_the_minute};
 
 pub(super) fn write_holds(holds: &Holds, out: &mut impl Write) -> io::Result<()> {
     if let Some(hold) = &holds.operator {
-        write_hold(out, "by an operator", hold.since, on_one_line(&hold.reason))?;
+        write_hold(out, "by an operator", hold.since, with_end(&hold.reason, hold.until))?;
     }
     if let Some(hold) = &holds.machine {
         match hold.earliest_end.filter(|_| !hold.reported) {
@@ -24,6 +24,31 @@ pub(super) fn write_holds(holds: &Holds, out: &mut impl Write) -> io::Result<()>
         }
     }
     Ok(())
+}
+
+/// The hold of one template.
+pub(super) fn write_template_hold(
+    template: &str,
+    hold: &OperatorHold,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let reason = with_end(&hold.reason, hold.until);
+    write_hold(out, &format!("template {}", on_one_line(template)), hold.since, reason)
+}
+
+pub(super) fn write_lowered(lowered: &LoweredLimit, out: &mut impl Write) -> io::Result<()> {
+    let LoweredLimit { limit, window_seconds, reason, since, until } = lowered;
+    let since = to_the_minute(*since);
+    let reason = with_end(reason, *until);
+    writeln!(out, "limit lowered to {limit} in any {window_seconds} s  since {since}  {reason}")
+}
+
+fn with_end(reason: &str, until: Option<OffsetDateTime>) -> String {
+    let reason = on_one_line(reason);
+    match until {
+        Some(until) => format!("{reason}; it ends at {}", to_the_minute(until)),
+        None => reason,
+    }
 }
 
 fn write_hold(

@@ -6,7 +6,7 @@ mod pace;
 use email::hold::{EventSource, HoldRecord, Holds};
 use futures_util::try_join;
 
-use crate::{account::Account, aws_call::CallFailed, outcome::Failure, stack::Stack};
+use crate::{account::Account, aws_call::CallFailed, clock, outcome::Failure, stack::Stack};
 
 pub(crate) use self::{depth::Depth, pace::Pace};
 
@@ -20,7 +20,7 @@ pub(crate) struct Sending {
 }
 
 impl Sending {
-    /// `account` lowers the pace if the account's rate is lower than the limit.
+    /// `account` lowers the pace if the account's rate is lower than the limit, and so does a lowered limit.
     pub(crate) async fn read(stack: &Stack, account: Option<&Account>) -> Result<Self, Failure> {
         let (record, source, sqs) = (stack.holds()?, stack.event_source()?, stack.sqs());
         let url = stack.email_queue_url()?;
@@ -34,13 +34,17 @@ impl Sending {
         };
         let (holds, event_source_on, depth) =
             try_join!(holds, event_source, Depth::read(&sqs, &url))?;
+        let (slots, slack) =
+            (stack.parsed("WorkerConcurrency")?, stack.parsed("SendSlackMilliseconds")?);
         let pace = Pace::new(
             stack.parsed("SendLimit")?,
             stack.parsed("SendWindowSeconds")?,
-            stack.parsed("SendSlackMilliseconds")?,
-            stack.parsed("WorkerConcurrency")?,
+            slack,
+            slots,
             account.and_then(|account| account.max_send_rate),
         )?;
+        let lowered = holds.lowered_at(clock::now());
+        let pace = lowered.map_or(pace, |lowered| pace.lowered(lowered, slots, slack));
         Ok(Self { holds, event_source_on, depth, pace })
     }
 

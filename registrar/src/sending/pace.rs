@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use email::hold::LoweredLimit;
 use pacer::{SendLimit, Share, Slack, Slots, Window};
 use sizing::Invalid;
 
@@ -29,6 +30,18 @@ impl Pace {
         let deployed = f64::from(slots.get()) / share.interval().as_secs_f64();
         let account_rate = account_rate.filter(|&rate| rate < deployed);
         Ok(Self { limit, window, account_rate, per_second: account_rate.unwrap_or(deployed) })
+    }
+
+    /// With a limit that an operator has lowered. If nothing can be sent at it, the pace is 0.
+    pub(crate) fn lowered(self, lowered: &LoweredLimit, slots: Slots, slack: Slack) -> Self {
+        let share = || -> Result<Share, pacer::Invalid> {
+            let limit = SendLimit::new(lowered.limit.get())?;
+            let window = Window::from_secs(lowered.window_seconds.get())?;
+            Share::new(limit, window, slots, slack)
+        };
+        let per_second =
+            share().map_or(0.0, |share| f64::from(slots.get()) / share.interval().as_secs_f64());
+        Self { per_second: self.per_second.min(per_second), ..self }
     }
 
     /// Rounded.
@@ -77,6 +90,25 @@ mod tests {
     fn lower_rate_of_the_account_counts_and_a_higher_one_does_not() {
         assert_eq!(pace(Some(1.0)).duration_of(300), Duration::from_mins(5));
         assert_eq!(pace(Some(14.0)), pace(None));
+    }
+
+    #[test]
+    fn lowered_limit_counts_if_it_is_the_lowest() {
+        let of = |limit: u32| LoweredLimit {
+            limit: limit.try_into().unwrap(),
+            window_seconds: 60.try_into().unwrap(),
+            reason: String::new(),
+            since: time::OffsetDateTime::UNIX_EPOCH,
+            until: None,
+        };
+        let (slots, slack) = ("2".parse().unwrap(), "250".parse().unwrap());
+        let lowered = |rate, limit| pace(rate).lowered(&of(limit), slots, slack);
+        assert_eq!(lowered(None, 100).duration_of(100).as_millis(), 60_250);
+        assert_eq!(lowered(Some(1.0), 100).duration_of(100).as_secs(), 100);
+        assert_eq!(lowered(None, 1000), pace(None));
+        // A later deployment may have more slots than the lowered limit has emails.
+        assert_eq!(lowered(None, 1).per_minute(), 0);
+        assert!(lowered(None, 1).duration_of(1) > Duration::from_hours(1_000_000));
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use email::{deadline::MAX_WAIT, hold::HoldCause};
+use email::{
+    deadline::MAX_WAIT,
+    hold::{FORGOTTEN, HoldCause},
+};
 use time::OffsetDateTime;
 
 use crate::text::{letters, on_one_line};
@@ -11,8 +14,13 @@ use super::facts::{Api, Facts, Unfinished};
 
 /// Alarms about what other lines of the status say already. A hold for the daily quota needs nobody, and its
 /// alarm is not a concern of its own.
-const SAID_ALREADY: [&str; 3] =
-    ["EmailHeldAlarm", "DeadLetterAlarm", "EmailFeedbackDeadLetterAlarm"];
+const SAID_ALREADY: [&str; 5] = [
+    "EmailHeldAlarm",
+    "LimitLoweredAlarm",
+    "TemplateHeldAlarm",
+    "DeadLetterAlarm",
+    "EmailFeedbackDeadLetterAlarm",
+];
 
 /// When the queue is empty if no job comes. `None` while sending is stopped.
 pub(crate) fn drained_at(facts: &Facts) -> Option<OffsetDateTime> {
@@ -59,9 +67,24 @@ fn account(facts: &Facts) -> Option<String> {
 
 fn holds(facts: &Facts) -> Vec<String> {
     let holds = &facts.sending.holds;
-    let operator = holds.operator.as_ref().map(|hold| {
+    // What has an end needs nobody.
+    let operator = holds.operator.as_ref().filter(|hold| hold.until.is_none()).map(|hold| {
         let reason = on_one_line(&hold.reason);
         format!("an operator holds sending ({reason}): `registrar release` ends it")
+    });
+    let templates = holds.templates.iter().filter(|(_, hold)| hold.until.is_none());
+    let templates = templates.map(|(template, hold)| {
+        let reason = on_one_line(&hold.reason);
+        format!(
+            "an operator holds the template {template} ({reason}): `registrar release --template \
+             {template}` ends it"
+        )
+    });
+    let lowered = holds.lowered_without_end(facts.now).filter(|age| *age >= FORGOTTEN);
+    let lowered = lowered.map(|_| {
+        "the limit has been lowered for more than a day: `registrar limit` shows why, and `registrar \
+         limit --reset` ends it"
+            .to_owned()
     });
     let machine = holds.machine.as_ref().filter(|hold| hold.cause != HoldCause::DailyQuota);
     let machine =
@@ -71,7 +94,7 @@ fn holds(facts: &Facts) -> Vec<String> {
          `registrar release` turns it on"
             .to_owned()
     });
-    operator.into_iter().chain(machine).chain(off).collect()
+    operator.into_iter().chain(templates).chain(lowered).chain(machine).chain(off).collect()
 }
 
 /// A backlog of which a part would expire before it is sent.

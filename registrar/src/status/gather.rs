@@ -29,7 +29,7 @@ use super::facts::{Alarm, Api, Facts, Unfinished};
 pub(crate) const SENDS_OVER: Duration = Duration::from_mins(5);
 
 /// The facts, and notes on what is missing.
-pub(super) async fn gather(
+pub(crate) async fn gather(
     stack: &Stack,
     api_url: Option<&str>,
     now: OffsetDateTime,

@@ -1,8 +1,8 @@
 //! `registrar status`: the deployed stack on one screen.
 
-mod concerns;
-mod facts;
-mod gather;
+pub(crate) mod concerns;
+pub(crate) mod facts;
+pub(crate) mod gather;
 mod report;
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,9 @@
 
 use std::io::{self, Write};
 
+use email::hold::{LoweredLimit, OperatorHold};
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
 use crate::{
     sending::Sending,
@@ -23,7 +25,7 @@ pub(super) fn write_screen(
     row("stack", format!("{}, {}", facts.stack, to_the_second(facts.now)))?;
     row("API", api(&facts.api))?;
     row("queue", queue(&facts.sending))?;
-    row("limit", limit(&facts.sending))?;
+    row("limit", limit(&facts.sending, facts.now))?;
     row("use", usage(facts))?;
     row("empty by", drain(facts))?;
     for line in holds(&facts.sending) {
@@ -84,22 +86,32 @@ fn queue(sending: &Sending) -> String {
     )
 }
 
-fn limit(sending: &Sending) -> String {
+fn limit(sending: &Sending, now: OffsetDateTime) -> String {
     let pace = sending.pace;
     let seconds = pace.window.get().as_secs();
-    let lowered = match pace.account_rate {
+    let mut lowered = match pace.account_rate {
         Some(rate) => format!(", lowered by the account's {rate} per second"),
         None => String::new(),
     };
+    if let Some(LoweredLimit { limit, window_seconds, since, until, reason }) =
+        sending.holds.lowered_at(now)
+    {
+        let (since, reason) = (to_the_second(*since), on_one_line(reason));
+        let until = until.map_or_else(String::new, |at| format!(" until {}", to_the_second(at)));
+        lowered += &format!(
+            ", lowered by an operator to {limit} in any {window_seconds} s since {since}{until} ({reason})"
+        );
+    }
     format!("{} in any {seconds} s{lowered}; {} per minute at most", pace.limit, pace.per_minute())
 }
 
 fn usage(facts: &Facts) -> String {
     let now = match facts.sent_per_minute {
-        Some(sent) => {
+        Some(sent) if facts.sending.pace.per_second > 0.0 => {
             let used = sent / (facts.sending.pace.per_second * 60.0) * 100.0;
             format!("{sent:.0} per minute in the last 5 minutes ({used:.0}%)")
         }
+        Some(sent) => format!("{sent:.0} per minute in the last 5 minutes"),
         None => "no figure of the last 5 minutes".to_owned(),
     };
     let Some(account) = &facts.account else { return now };
@@ -123,20 +135,27 @@ fn drain(facts: &Facts) -> String {
 /// A line per hold; `no` without one.
 pub(crate) fn holds(sending: &Sending) -> Vec<String> {
     let holds = &sending.holds;
-    let operator = holds.operator.as_ref().map(|hold| {
-        let since = to_the_second(hold.since);
-        format!("by an operator since {since}: {}", on_one_line(&hold.reason))
-    });
+    let operator =
+        holds.operator.as_ref().map(|hold| format!("by an operator {}", since_and_reason(hold)));
+    let templates = holds
+        .templates
+        .iter()
+        .map(|(template, hold)| format!("template {template} {}", since_and_reason(hold)));
     let machine = holds
         .machine
         .as_ref()
         .map(|hold| format!("automatically since {}: {}", to_the_second(hold.since), hold.cause));
-    let lines: Vec<_> = operator.into_iter().chain(machine).collect();
+    let lines: Vec<_> = operator.into_iter().chain(machine).chain(templates).collect();
     if !lines.is_empty() {
         return lines;
     }
     let off = sending.is_off_without_a_hold();
     vec![if off { "no, but the event source is off" } else { "no" }.to_owned()]
+}
+
+fn since_and_reason(hold: &OperatorHold) -> String {
+    let until = hold.until.map_or_else(String::new, |at| format!(" until {}", to_the_second(at)));
+    format!("since {}{until}: {}", to_the_second(hold.since), on_one_line(&hold.reason))
 }
 
 pub(super) fn json(facts: &Facts, concerns: &[String], notes: &[String]) -> Value {

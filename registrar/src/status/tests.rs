@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use email::hold::{HoldCause, Holds, MachineHold, OperatorHold};
+use email::hold::{FORGOTTEN, HoldCause, Holds, LoweredLimit, MachineHold, OperatorHold};
 use time::OffsetDateTime;
 
 use super::{
@@ -56,6 +56,38 @@ fn fine() -> Facts {
     }
 }
 
+fn lowered(until: Option<OffsetDateTime>) -> LoweredLimit {
+    let (limit, window_seconds) = (100.try_into().unwrap(), 60.try_into().unwrap());
+    LoweredLimit { limit, window_seconds, reason: "warming up".into(), since: NOW, until }
+}
+
+#[test]
+fn what_ends_by_itself_needs_nobody_and_is_on_the_screen() {
+    let mut facts = fine();
+    let until = Some(NOW + 3 * FORGOTTEN);
+    let hold = OperatorHold { reason: "moving".into(), since: NOW, until };
+    facts.now = NOW + 2 * FORGOTTEN;
+    facts.sending.holds = Holds {
+        templates: [("receipt".to_owned(), hold.clone())].into(),
+        operator: Some(hold),
+        lowered: Some(lowered(until)),
+        ..Holds::default()
+    };
+    facts.alarms = vec![alarm("EmailHeldAlarm")];
+    assert_eq!(concerns(&facts), [""; 0]);
+    let mut screen = Vec::new();
+    report::write_screen(&facts, &[], &mut screen).unwrap();
+    let screen = String::from_utf8(screen).unwrap();
+    let times = "since 1970-01-01T00:00:00Z until 1970-01-04T00:00:00Z";
+    for part in [
+        format!("held           by an operator {times}: moving"),
+        format!("held           template receipt {times}: moving"),
+        format!(", lowered by an operator to 100 in any 60 s {times} (warming up); "),
+    ] {
+        assert!(screen.contains(&part), "no {part:?} in\n{screen}");
+    }
+}
+
 fn alarm(name: &str) -> Alarm {
     Alarm { name: name.into(), since: None, about: "something failed".into() }
 }
@@ -74,10 +106,24 @@ fn each_trouble_is_a_concern() {
     let two = Depth { visible: 2, ..Depth::default() };
     let held = |machine, operator| Holds { machine, operator, ..Holds::default() };
     let machine = |cause| Some(MachineHold::new(cause, NOW));
+    let hold = |until| OperatorHold { reason: "moving".into(), since: NOW, until };
+    let operator = Some(hold(None));
     let stuck =
         |stuck, all_counted| Some(Unfinished { stuck, all_counted, ..Unfinished::default() });
-    let operator = Some(OperatorHold { reason: "moving".into(), since: NOW });
-    let troubles: [(Change<'_>, &str); 14] = [
+    let troubles: [(Change<'_>, &str); 16] = [
+        (
+            &|facts| {
+                facts.sending.holds.templates = [("receipt".to_owned(), hold(None))].into();
+            },
+            "`registrar release --template receipt`",
+        ),
+        (
+            &|facts| {
+                facts.now = NOW + FORGOTTEN;
+                facts.sending.holds.lowered = Some(lowered(None));
+            },
+            "`registrar limit --reset`",
+        ),
         (&|facts| facts.api = Api::Responded { status: 503, milliseconds: 9 }, "503"),
         (&|facts| facts.api = Api::Silent { error: "refused".into() }, "did not respond"),
         (&|facts| facts.account.as_mut().unwrap().is_shut_down = true, "suspended the account"),
@@ -133,6 +179,7 @@ fn alarm_of_a_count_that_is_known_is_no_second_concern() {
 fn unfinished_enrollments_are_counted_by_what_they_wait_for() {
     let listed = |state: &str, next: i64, overdue_since: Option<i64>| Listed {
         enrollment_id: None,
+        resolution: None,
         student_id: "s".into(),
         course_id: "c".into(),
         state: state.into(),

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use adapters::tables::ResumeIndex;
-use time::OffsetDateTime;
 use tokio::{
     sync::{mpsc::UnboundedSender, watch},
     time::{MissedTickBehavior, interval, timeout},
@@ -18,10 +17,7 @@ use crate::{
     stack::{Stack, StackError},
 };
 
-use super::{
-    input::Input,
-    state::{Tab, Wanted},
-};
+use super::message::{Detail, Input, Tab, Wanted};
 
 /// How often a view's list is read again while it is shown. Receiving dead letters hides them from other
 /// commands for a moment, and the list of enrollments reads each of its items.
@@ -29,13 +25,6 @@ const DETAIL_INTERVAL: Duration = Duration::from_secs(30);
 
 /// For one list.
 const MAX_DURATION: Duration = Duration::from_secs(20);
-
-/// A view's list, or why it could not be read.
-#[derive(Debug)]
-pub(super) enum Detail {
-    Letters(OffsetDateTime, Result<Vec<FoundLetter>, String>),
-    Payments(OffsetDateTime, Result<Unfinished, String>),
-}
 
 /// Reads the stack at each interval. After a slow reading, the next one is not due at once.
 pub(super) async fn readings(

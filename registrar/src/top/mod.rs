@@ -1,11 +1,12 @@
 //! `registrar top`: the deployed stack, live in the terminal.
 //!
-//! `feed` reads, `state` keeps, `draw` draws, `terminal` and `input` are the terminal's two directions, and
-//! `show` connects them. Only `feed` calls AWS, and only `terminal` and `input` use the terminal.
+//! `feed` reads, `state` keeps, `draw` draws, `terminal` and `keys` are the terminal's two directions, and
+//! `show` connects them. Only `feed` calls AWS, and only `terminal` and `keys` use the terminal.
 
 mod draw;
 mod feed;
-mod input;
+mod keys;
+mod message;
 mod show;
 mod state;
 mod terminal;
@@ -26,7 +27,8 @@ use crate::{
 pub(crate) use self::terminal::TerminalError;
 
 use self::{
-    input::{Input, read_keys},
+    keys::read_keys,
+    message::Input,
     state::State,
     terminal::{Screen, terminated},
 };

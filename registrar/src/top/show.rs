@@ -5,8 +5,8 @@ use tokio::sync::{mpsc::UnboundedReceiver, watch};
 
 use super::{
     draw::draw,
-    input::Input,
-    state::{Next, State, Wanted},
+    message::{Input, Wanted},
+    state::{Next, State},
 };
 
 pub(super) async fn show<B: Backend>(

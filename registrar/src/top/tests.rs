@@ -21,10 +21,9 @@ use crate::{
 
 use super::{
     draw::draw,
-    feed::Detail,
-    input::Input,
+    message::{Action, Detail, Input, Tab, Wanted},
     show::show,
-    state::{Action, State, Tab, Wanted},
+    state::State,
 };
 
 fn state(readings: impl IntoIterator<Item = Reading>) -> State {
@@ -98,7 +97,10 @@ fn held(operator: bool) -> Reading {
     sending.event_source_on = false;
     sending.holds = if operator {
         let reason = "moving the \u{1b}[2Jdomain".to_owned();
-        Holds { operator: Some(OperatorHold { reason, since: at(0) }), ..Holds::default() }
+        Holds {
+            operator: Some(OperatorHold { reason, since: at(0), until: None }),
+            ..Holds::default()
+        }
     } else {
         let machine = Some(MachineHold::new(HoldCause::AccountSuspended, at(0)));
         Holds { machine, ..Holds::default() }
@@ -132,6 +134,7 @@ fn with_letters(number: usize) -> State {
 fn enrollment(student: &str, state: &str) -> Listed {
     Listed {
         enrollment_id: None,
+        resolution: None,
         student_id: student.to_owned(),
         course_id: "rust-101".to_owned(),
         state: state.to_owned(),

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use email::{hold::HoldCause, ledger::State, retry, suppression::SuppressionCause};
-use enrollment::{Enrollment, enrollment::EnrollmentState, resolution::Resolution};
+use enrollment::{
+    Enrollment,
+    enrollment::{CONFIRMATION_TEMPLATE, EnrollmentState, REFUND_TEMPLATE},
+    resolution::Resolution,
+};
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -83,6 +87,30 @@ pub(crate) enum Answer {
     HeldByOperator {
         #[serde(with = "time::serde::rfc3339")]
         since: OffsetDateTime,
+        /// When it ends by itself.
+        #[serde(with = "time::serde::rfc3339::option")]
+        until: Option<OffsetDateTime>,
+        reason: String,
+    },
+    /// Jobs of a template wait.
+    HeldTemplate {
+        template: String,
+        /// Whether the email has this template. The ledger and the queue do not say which one a job has.
+        certain: bool,
+        #[serde(with = "time::serde::rfc3339")]
+        since: OffsetDateTime,
+        #[serde(with = "time::serde::rfc3339::option")]
+        until: Option<OffsetDateTime>,
+        reason: String,
+    },
+    /// An operator has lowered the limit, which the expected times include.
+    LimitLowered {
+        limit: u32,
+        window_seconds: u32,
+        #[serde(with = "time::serde::rfc3339")]
+        since: OffsetDateTime,
+        #[serde(with = "time::serde::rfc3339::option")]
+        until: Option<OffsetDateTime>,
         reason: String,
     },
     HeldAutomatically {
@@ -133,7 +161,8 @@ impl Answer {
             | Self::DeadLetter { .. }
             | Self::Suppressed { .. }
             | Self::EndedSuppressed { .. }
-            | Self::HeldByOperator { .. }
+            | Self::HeldByOperator { until: None, .. }
+            | Self::HeldTemplate { until: None, certain: true, .. }
             | Self::TurnedOff
             | Self::NoTrace { .. } => true,
             Self::HeldAutomatically { cause, .. } => *cause != HoldCause::DailyQuota,
@@ -146,6 +175,9 @@ impl Answer {
             | Self::Unenrolled
             | Self::Sent { .. }
             | Self::Claimed { .. }
+            | Self::HeldByOperator { .. }
+            | Self::HeldTemplate { .. }
+            | Self::LimitLowered { .. }
             | Self::NotQueued { .. }
             | Self::Returned { .. }
             | Self::Waiting { .. }
@@ -229,8 +261,53 @@ fn about_job(facts: &Facts) -> Vec<Answer> {
         return vec![suppressed];
     }
     let mut answers = stopped(facts);
+    answers.extend(held_templates(facts));
+    answers.extend(lowered(facts));
     answers.push(place(job, facts));
     answers
+}
+
+/// The template of the email that is due in the enrollment's state. `None` if it is not known.
+fn template(facts: &Facts) -> Option<&'static str> {
+    match facts.enrollment.as_ref()?.state {
+        EnrollmentState::Active => Some(CONFIRMATION_TEMPLATE),
+        EnrollmentState::Refunded => Some(REFUND_TEMPLATE),
+        _ => None,
+    }
+}
+
+/// Whether the email waits because its template is held.
+fn is_template_held(facts: &Facts) -> bool {
+    let template = template(facts);
+    template.is_some_and(|template| facts.sending.holds.holds_template(template, facts.now))
+}
+
+/// The hold of the email's template; of all templates if it is not known which one it has.
+fn held_templates(facts: &Facts) -> Vec<Answer> {
+    let own = template(facts);
+    let holds = facts.sending.holds.templates.iter();
+    holds
+        .filter(|(template, _)| facts.sending.holds.holds_template(template, facts.now))
+        .filter(|(template, _)| own.is_none_or(|own| own == template.as_str()))
+        .map(|(template, hold)| Answer::HeldTemplate {
+            template: plain(template),
+            certain: own.is_some(),
+            since: hold.since,
+            until: hold.until,
+            reason: plain(&hold.reason),
+        })
+        .collect()
+}
+
+fn lowered(facts: &Facts) -> Option<Answer> {
+    let lowered = facts.sending.holds.lowered_at(facts.now)?;
+    Some(Answer::LimitLowered {
+        limit: lowered.limit.get(),
+        window_seconds: lowered.window_seconds.get(),
+        since: lowered.since,
+        until: lowered.until,
+        reason: plain(&lowered.reason),
+    })
 }
 
 /// The answer that the ledger alone gives.
@@ -302,10 +379,11 @@ fn suppression(facts: &Facts) -> Option<Answer> {
 /// Why nothing is sent at all.
 fn stopped(facts: &Facts) -> Vec<Answer> {
     let holds = &facts.sending.holds;
-    let operator = holds
-        .operator
-        .as_ref()
-        .map(|hold| Answer::HeldByOperator { since: hold.since, reason: plain(&hold.reason) });
+    let operator = holds.operator.as_ref().map(|hold| Answer::HeldByOperator {
+        since: hold.since,
+        until: hold.until,
+        reason: plain(&hold.reason),
+    });
     let machine = holds
         .machine
         .as_ref()
@@ -324,7 +402,7 @@ fn place(job: &JobFacts, facts: &Facts) -> Answer {
             unanswered => retry::delay_unanswered(unanswered, 0.0),
         };
         let by = entry.last_attempt_at + retry::delay(entry.attempts, 0.0).max(unanswered);
-        let retried_by = (!sending.is_stopped()).then_some(by.max(now));
+        let retried_by = (!sending.is_stopped() && !is_template_held(facts)).then_some(by.max(now));
         let last_attempt_at = entry.last_attempt_at;
         return Answer::Returned { job_id, attempts: entry.attempts, last_attempt_at, retried_by };
     }
@@ -338,7 +416,10 @@ fn place(job: &JobFacts, facts: &Facts) -> Answer {
     if queued == 0 {
         return Answer::NoTrace { job_id };
     }
-    let expected_by = (!sending.is_stopped()).then(|| now + sending.pace.duration_of(queued));
+    // At a pace of 0 there is no time.
+    let waits = time::Duration::try_from(sending.pace.duration_of(queued)).ok();
+    let expected_by = waits.and_then(|waits| now.checked_add(waits));
+    let expected_by = expected_by.filter(|_| !sending.is_stopped() && !is_template_held(facts));
     Answer::Waiting {
         job_id,
         jobs_before_at_most: queued - 1,

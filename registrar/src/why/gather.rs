@@ -19,7 +19,7 @@ use crate::{
 use super::facts::{Facts, JobFacts, OnSesList, RecipientFacts, Subject};
 
 /// The facts, and notes on what is missing.
-pub(super) async fn gather(
+pub(crate) async fn gather(
     stack: &Stack,
     subject: Subject,
     now: OffsetDateTime,

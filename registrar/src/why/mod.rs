@@ -1,11 +1,11 @@
 //! `registrar why` and `registrar timeline`: what is known about one email, recipient or enrollment.
 
-mod answer;
-mod facts;
-mod gather;
+pub(crate) mod answer;
+pub(crate) mod facts;
+pub(crate) mod gather;
 #[cfg(test)]
 mod tests;
-mod timeline;
+pub(crate) mod timeline;
 mod words;
 
 use std::io::Write;

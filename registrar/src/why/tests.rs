@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use adapters::tables::{Progress, Suppressed};
 use email::{
-    hold::{HoldCause, Holds, MachineHold, OperatorHold},
+    hold::{HoldCause, Holds, LoweredLimit, MachineHold, OperatorHold},
     ledger::{Entry, State},
     suppression::SuppressionCause,
 };
@@ -126,17 +126,88 @@ fn hold_is_the_first_answer_and_leaves_the_time_open() {
     let mut facts = waiting();
     facts.sending.event_source_on = false;
     facts.sending.holds = Holds {
-        operator: Some(OperatorHold { reason: "moving to ada@example.com".into(), since: at(1) }),
+        operator: Some(OperatorHold {
+            reason: "moving to ada@example.com".into(),
+            since: at(1),
+            until: None,
+        }),
         machine: Some(MachineHold::new(HoldCause::DailyQuota, at(2))),
         ..Holds::default()
     };
     let [operator, machine, place] = answers(&facts).try_into().unwrap();
     let reason = "moving to ***".to_owned();
-    assert_eq!(operator, Answer::HeldByOperator { since: at(1), reason });
+    assert_eq!(operator, Answer::HeldByOperator { since: at(1), until: None, reason });
     let cause = HoldCause::DailyQuota;
     assert_eq!(machine, Answer::HeldAutomatically { since: at(2), cause });
     assert!(matches!(place, Answer::Waiting { expected_by: None, .. }));
     assert!(operator.needs_person() && !machine.needs_person(), "the quota comes back by itself");
+}
+
+fn hold(until: Option<OffsetDateTime>) -> OperatorHold {
+    OperatorHold { reason: "wrong text".into(), since: at(1), until }
+}
+
+#[test]
+fn hold_with_an_end_needs_nobody_and_says_when() {
+    let mut facts = waiting();
+    facts.sending.event_source_on = false;
+    facts.sending.holds.operator = Some(hold(Some(at(20_000))));
+    let [held, _] = answers(&facts).try_into().unwrap();
+    assert!(!held.needs_person());
+    let expected = "sending is held by an operator since 1970-01-01T00:00:01Z until \
+                    1970-01-01T05:33:20Z: wrong text";
+    assert_eq!(held.to_string(), expected);
+}
+
+#[test]
+fn held_template_is_named_and_leaves_the_time_open_only_if_the_email_has_it() {
+    let mut facts = enrolled("active", json!({}));
+    let other = ("enrollment-refund".to_owned(), hold(None));
+    facts.sending.holds.templates = [other.clone()].into();
+    let [_, place] = answers(&facts).try_into().unwrap();
+    assert!(matches!(place, Answer::Waiting { expected_by: Some(_), .. }), "another template");
+
+    let own = ("enrollment-confirmation".to_owned(), hold(None));
+    facts.sending.holds.templates = [own, other].into();
+    let [_, held, place] = answers(&facts).try_into().unwrap();
+    assert!(held.needs_person() && held.to_string().contains("its template enrollment-confirm"));
+    assert!(held.remedy().unwrap().contains("release --template enrollment-confirmation"));
+    assert!(matches!(place, Answer::Waiting { expected_by: None, .. }));
+    assert!(events(&facts).iter().any(|event| event.at == at(1) && event.what == held.to_string()));
+
+    // A job that is known by its id only.
+    let mut job = waiting();
+    job.sending.holds.templates = facts.sending.holds.templates;
+    let [one, two, place] = answers(&job).try_into().unwrap();
+    assert!(one.to_string().starts_with("if it has the template enrollment-confirmation"));
+    assert!(two.to_string().starts_with("if it has the template enrollment-refund"));
+    assert!(!one.needs_person() && matches!(place, Answer::Waiting { expected_by: Some(_), .. }));
+    // Over, and hold-watch has not run yet.
+    job.sending.holds.templates = [("enrollment-refund".to_owned(), hold(Some(at(NOW))))].into();
+    assert!(matches!(only(&job), Answer::Waiting { .. }));
+}
+
+#[test]
+fn lowered_limit_is_an_answer_and_decides_the_expected_time() {
+    let mut facts = waiting();
+    let lowered = LoweredLimit {
+        limit: 30.try_into().unwrap(),
+        window_seconds: 60.try_into().unwrap(),
+        reason: "warming up".into(),
+        since: at(1),
+        until: Some(at(20_000)),
+    };
+    let (slots, slack) = ("2".parse().unwrap(), "250".parse().unwrap());
+    facts.sending.pace = facts.sending.pace.lowered(&lowered, slots, slack);
+    facts.sending.holds.lowered = Some(lowered);
+    let [lowered, place] = answers(&facts).try_into().unwrap();
+    assert!(lowered.to_string().starts_with("the limit is lowered to 30 in any 60 s since"));
+    assert!(!lowered.needs_person());
+    let Answer::Waiting { expected_by, .. } = place else { panic!() };
+    assert_eq!(expected_by, Some(at(NOW) + Duration::from_millis(602_500)));
+    // A later deployment may have more slots than the lowered limit has emails.
+    facts.sending.pace.per_second = 0.0;
+    assert!(matches!(answers(&facts)[1], Answer::Waiting { expected_by: None, .. }));
 }
 
 #[test]

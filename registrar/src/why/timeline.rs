@@ -110,9 +110,10 @@ fn expected(facts: &Facts) -> Vec<(OffsetDateTime, String)> {
     let events = answers.filter_map(|answer| {
         let text = answer.to_string();
         match answer {
-            Answer::HeldByOperator { since, .. } | Answer::HeldAutomatically { since, .. } => {
-                Some((since, text))
-            }
+            Answer::HeldByOperator { since, .. }
+            | Answer::HeldTemplate { since, .. }
+            | Answer::LimitLowered { since, .. }
+            | Answer::HeldAutomatically { since, .. } => Some((since, text)),
             Answer::Returned { retried_by, .. } => Some((retried_by?, "its retry".to_owned())),
             Answer::Waiting { expected_by, .. } => {
                 Some((expected_by?, "expected to be sent by now".to_owned()))

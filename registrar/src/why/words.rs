@@ -35,6 +35,9 @@ impl Answer {
                     .into(),
             ),
             Self::HeldByOperator { .. } => Some("`registrar release` ends the hold".into()),
+            Self::HeldTemplate { template, .. } => {
+                Some(format!("`registrar release --template {template}` ends the hold"))
+            }
             Self::HeldAutomatically { .. } => {
                 Some("`registrar holds`; it ends when SES accepts emails again".into())
             }
@@ -115,8 +118,20 @@ impl fmt::Display for Answer {
                 }
                 write!(f, ": {reason}")
             }
-            Self::HeldByOperator { since, reason } => {
-                write!(f, "sending is held by an operator since {}: {reason}", at(*since))
+            Self::HeldByOperator { since, until, reason } => {
+                write!(f, "sending is held by an operator since {}", at(*since))?;
+                with_end(f, *until, reason)
+            }
+            Self::HeldTemplate { template, certain, since, until, reason } => {
+                let what = if *certain { "its template" } else { "if it has the template" };
+                let held = if *certain { "is held" } else { "it is held" };
+                write!(f, "{what} {template} {held} by an operator since {}", at(*since))?;
+                with_end(f, *until, reason)
+            }
+            Self::LimitLowered { limit, window_seconds, since, until, reason } => {
+                let since = at(*since);
+                write!(f, "the limit is lowered to {limit} in any {window_seconds} s since {since}")?;
+                with_end(f, *until, reason)
             }
             Self::HeldAutomatically { since, cause } => {
                 write!(f, "sending is held automatically since {}: {cause}", at(*since))
@@ -155,6 +170,17 @@ impl fmt::Display for Answer {
             ),
         }
     }
+}
+
+fn with_end(
+    f: &mut fmt::Formatter<'_>,
+    until: Option<OffsetDateTime>,
+    reason: &str,
+) -> fmt::Result {
+    if let Some(until) = until {
+        write!(f, " until {}", to_the_second(until))?;
+    }
+    write!(f, ": {reason}")
 }
 
 fn sent(

@@ -6,8 +6,10 @@ mod courses;
 mod enrollments;
 mod holds;
 mod item;
+mod job_search;
 mod ledger;
 mod progress;
+mod recipient;
 mod resume_index;
 mod suppressions;
 #[cfg(feature = "enrollment")]
@@ -18,6 +20,7 @@ pub use courses::CoursesTable;
 #[cfg(feature = "enrollment")]
 pub use enrollments::EnrollmentsTable;
 pub use holds::HoldsTable;
+pub use job_search::{ENTRIES_PER_PAGE, FoundJob, JobFilter, JobPage, JobSearch};
 pub use ledger::EmailsTable;
 pub use progress::{Progress, ProgressTable};
 pub use resume_index::{

@@ -6,11 +6,13 @@ use email::{
     suppression::{Suppress, SuppressionCause},
 };
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use unavailable::Unavailable;
 
-use super::item::{get, read, text, timestamp, write};
+use super::{
+    item::{get, read, text, timestamp, write},
+    recipient::recipient_digest,
+};
 
 /// The suppressed recipients, by a digest of the address. The table has no addresses. Reading needs
 /// `dynamodb:GetItem`, adding needs `dynamodb:PutItem`, removing needs `dynamodb:DeleteItem`.
@@ -38,11 +40,6 @@ pub struct Suppressed {
     pub reason: Option<String>,
 }
 
-/// SHA-256 of the address in lower case, as SES compares them.
-fn digest(recipient: &EmailAddress) -> String {
-    hex::encode(Sha256::digest(recipient.as_str().to_ascii_lowercase()))
-}
-
 impl SuppressionsTable {
     pub fn new(client: Client, name: String) -> Self {
         Self { client, name }
@@ -50,7 +47,7 @@ impl SuppressionsTable {
 
     /// The key of a recipient's item.
     pub fn key(recipient: &EmailAddress) -> String {
-        digest(recipient)
+        recipient_digest(recipient)
     }
 
     /// A recipient's item. Needs `dynamodb:GetItem`.
@@ -59,8 +56,11 @@ impl SuppressionsTable {
         recipient: &EmailAddress,
     ) -> Result<Option<Suppressed>, Unavailable> {
         const READ: &str = "reading a suppression";
-        let item =
-            self.client.get_item().table_name(&self.name).key("recipient", text(digest(recipient)));
+        let item = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .key("recipient", text(recipient_digest(recipient)));
         get(READ, item).await
     }
 
@@ -84,7 +84,7 @@ impl SuppressionsTable {
         at: OffsetDateTime,
     ) -> Result<(), Unavailable> {
         const ADD: &str = "adding a suppression";
-        let key = digest(recipient);
+        let key = recipient_digest(recipient);
         let item = Suppressed { recipient: key, cause, since: at, reason: Some(reason.to_owned()) };
         self.client
             .put_item()
@@ -106,7 +106,7 @@ impl SuppressionsTable {
             .client
             .get_item()
             .table_name(&self.name)
-            .key("recipient", text(digest(recipient)))
+            .key("recipient", text(recipient_digest(recipient)))
             .send()
             .await
             .map_err(|error| Unavailable::new(FIND, error))?;
@@ -119,7 +119,7 @@ impl SuppressionsTable {
         self.client
             .delete_item()
             .table_name(&self.name)
-            .key("recipient", text(digest(recipient)))
+            .key("recipient", text(recipient_digest(recipient)))
             .send()
             .await
             .map_err(|error| Unavailable::new("removing a suppression", error))?;
@@ -138,7 +138,7 @@ impl Suppress for SuppressionsTable {
             .client
             .put_item()
             .table_name(&self.name)
-            .item("recipient", text(digest(recipient)))
+            .item("recipient", text(recipient_digest(recipient)))
             .item("since", timestamp(at)?);
         let put = match cause {
             // A bounce never replaces a complaint, in whatever order the events arrive.

@@ -8,7 +8,8 @@ use unavailable::Unavailable;
 use super::{
     cause::HoldCause,
     event_source::EventSource,
-    record::{HoldRecord, Holds, MachineHold},
+    lowered::LoweredLimit,
+    record::{HoldRecord, Holds, MachineHold, OperatorHold},
 };
 
 /// How many times a change is attempted if other changes of the record come first.
@@ -42,6 +43,15 @@ pub enum Changed {
     Nothing(Holds),
 }
 
+impl Changed {
+    /// The record, changed or not.
+    pub fn into_holds(self) -> Holds {
+        match self {
+            Self::Done(holds) | Self::Nothing(holds) => holds,
+        }
+    }
+}
+
 /// Places an automatic hold. If one for this cause is in force, this does nothing.
 ///
 /// If the event source is off without a hold, an operator has turned it off by other means. This is recorded
@@ -62,8 +72,9 @@ where
         let next = holds.held(cause, now)?;
         let turned_off_by_operator = found_off && !holds.in_force() && holds.ending_since.is_none();
         Some(if turned_off_by_operator {
-            let reason = "the event source was found turned off";
-            Holds { version: next.version, ..next.held_by_operator(reason, now) }
+            let reason = "the event source was found turned off".to_owned();
+            let hold = OperatorHold { reason, since: now, until: None };
+            Holds { version: next.version, ..next.held_by_operator(hold) }
         } else {
             next
         })
@@ -71,18 +82,60 @@ where
     .await
 }
 
-/// Places an operator's hold. If one is in force, the new reason replaces its reason.
+/// Places an operator's hold, which begins now. It takes the place of one in force, with its reason and its end.
 pub async fn hold_by_operator<R, S>(
     record: &R,
     source: &S,
-    reason: &str,
+    hold: &OperatorHold,
+) -> Result<Changed, HoldError>
+where
+    R: HoldRecord,
+    S: EventSource,
+{
+    change(record, source, hold.since, |holds| Some(holds.held_by_operator(hold.clone()))).await
+}
+
+/// Ends an operator's hold, the holds of templates and a lowered limit whose time is over.
+pub async fn end_expired<R, S>(
+    record: &R,
+    source: &S,
     now: OffsetDateTime,
 ) -> Result<Changed, HoldError>
 where
     R: HoldRecord,
     S: EventSource,
 {
-    change(record, source, now, |holds| Some(holds.held_by_operator(reason, now))).await
+    change(record, source, now, |holds| holds.without_expired(now)).await
+}
+
+/// Holds the jobs of a template. It takes the place of a hold of this template.
+pub async fn hold_template<R: HoldRecord>(
+    record: &R,
+    template: &str,
+    hold: &OperatorHold,
+) -> Result<Changed, HoldError> {
+    update(record, |holds| Some(holds.template_held(template, hold))).await
+}
+
+/// Ends the hold of a template.
+pub async fn release_template<R: HoldRecord>(
+    record: &R,
+    template: &str,
+) -> Result<Changed, HoldError> {
+    update(record, |holds| holds.template_released(template)).await
+}
+
+/// Lowers the limit. Whether it is below the deployed one is for the caller to check: workers send at the lowest.
+pub async fn lower_limit<R: HoldRecord>(
+    record: &R,
+    lowered: &LoweredLimit,
+) -> Result<Changed, HoldError> {
+    update(record, |holds| Some(holds.lowered_to(lowered))).await
+}
+
+/// Ends a lowered limit.
+pub async fn reset_limit<R: HoldRecord>(record: &R) -> Result<Changed, HoldError> {
+    update(record, Holds::limit_reset).await
 }
 
 /// Ends all holds, by an operator. If the provider still refuses, the next attempt places a new hold.
@@ -138,11 +191,22 @@ where
     R: HoldRecord,
     S: EventSource,
 {
+    match update(record, next).await? {
+        Changed::Done(_) => settle(record, source, now).await.map(Changed::Done),
+        nothing @ Changed::Nothing(_) => Ok(nothing),
+    }
+}
+
+/// Records the change.
+async fn update<R: HoldRecord>(
+    record: &R,
+    next: impl Fn(&Holds) -> Option<Holds>,
+) -> Result<Changed, HoldError> {
     for _ in 0..MAX_UPDATE_ATTEMPTS {
         let holds = record.read().await.map_err(HoldError::Record)?;
         let Some(next) = next(&holds) else { return Ok(Changed::Nothing(holds)) };
         if record.replace(&next).await.map_err(HoldError::Record)? {
-            return settle(record, source, now).await.map(Changed::Done);
+            return Ok(Changed::Done(next));
         }
     }
     Err(HoldError::Contended)

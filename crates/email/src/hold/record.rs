@@ -1,13 +1,15 @@
 //! The one record of the holds, and its transitions.
 
-use std::future::Future;
+use std::{collections::BTreeMap, future::Future};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use unavailable::Unavailable;
 
 use super::{
     cause::HoldCause,
+    lowered::LoweredLimit,
     probation::{RELAPSE, probation},
 };
 
@@ -71,6 +73,19 @@ pub struct OperatorHold {
     pub reason: String,
     #[serde(with = "time::serde::rfc3339")]
     pub since: OffsetDateTime,
+    /// When it ends by itself. `None` until an operator ends it.
+    #[serde(
+        default,
+        with = "time::serde::rfc3339::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub until: Option<OffsetDateTime>,
+}
+
+impl OperatorHold {
+    pub(super) fn is_over(&self, now: OffsetDateTime) -> bool {
+        self.until.is_some_and(|until| until <= now)
+    }
 }
 
 /// The holds in force, and what is left to do for holds that have ended.
@@ -98,15 +113,42 @@ pub struct Holds {
     /// The last automatic end of a hold. `None` after an operator's release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_end: Option<LastEnd>,
+    /// The holds of single templates, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub templates: BTreeMap<String, OperatorHold>,
+    /// A limit that an operator has lowered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lowered: Option<LoweredLimit>,
+    /// The fields of a later release, which are written as they were read: releases overlap during a deployment.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
     /// The number of changes so far. Conditional writes compare it.
     #[serde(default)]
     pub version: u64,
 }
 
 impl Holds {
-    /// Whether sending is stopped.
+    /// Whether sending is stopped. A hold whose time is over is in force until [`end_expired`](super::end_expired)
+    /// has ended it, because the event source is still off.
     pub fn in_force(&self) -> bool {
         self.machine.is_some() || self.operator.is_some()
+    }
+
+    /// Whether a worker must not send. A hold whose time is over stops nobody.
+    pub fn stops_sending(&self, now: OffsetDateTime) -> bool {
+        self.machine.is_some() || self.operator.as_ref().is_some_and(|hold| !hold.is_over(now))
+    }
+
+    /// Without what is over by its own end. `None` if nothing is.
+    pub(super) fn without_expired(&self, now: OffsetDateTime) -> Option<Self> {
+        let operator = self.operator.clone().filter(|hold| !hold.is_over(now));
+        let ended = self.operator.is_some() && operator.is_none();
+        let mut next = Self { operator, lowered: self.lowered_at(now).cloned(), ..self.next() };
+        next.templates.retain(|_, hold| !hold.is_over(now));
+        if ended && next.machine.is_none() {
+            next.ending_since = Some(now);
+        }
+        (ended || next.lowered != self.lowered || next.templates != self.templates).then_some(next)
     }
 
     /// The end of a hold for rejections in a row, if it ended so recently that fewer of them bring it back.
@@ -149,9 +191,8 @@ impl Holds {
         })
     }
 
-    pub(super) fn held_by_operator(&self, reason: &str, now: OffsetDateTime) -> Self {
-        let operator = Some(OperatorHold { reason: reason.to_owned(), since: now });
-        Self { operator, ending_since: None, ..self.next() }
+    pub(super) fn held_by_operator(&self, hold: OperatorHold) -> Self {
+        Self { operator: Some(hold), ending_since: None, ..self.next() }
     }
 
     /// Without this automatic hold. `None` if the hold is another one, or there is none.

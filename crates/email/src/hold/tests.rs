@@ -15,6 +15,7 @@ use super::*;
 use crate::testing::{MemoryEventSource, MemoryHolds, MemoryProvider, provider::healthy};
 
 mod ends;
+mod operator;
 
 const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
@@ -35,6 +36,16 @@ fn alone<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
+/// An operator's hold without an end.
+fn operator_hold(reason: &str, since: OffsetDateTime) -> OperatorHold {
+    OperatorHold { reason: reason.to_owned(), since, until: None }
+}
+
+fn lowered(since: OffsetDateTime, until: Option<OffsetDateTime>) -> LoweredLimit {
+    let (limit, window_seconds) = (100.try_into().unwrap(), 60.try_into().unwrap());
+    LoweredLimit { limit, window_seconds, reason: "warming up".to_owned(), since, until }
+}
+
 #[derive(Default)]
 struct World {
     holds: MemoryHolds,
@@ -48,7 +59,7 @@ impl World {
     }
 
     fn hold_by_operator(&self, reason: &str, now: OffsetDateTime) -> Changed {
-        alone(hold_by_operator(&self.holds, &self.source, reason, now)).unwrap()
+        alone(hold_by_operator(&self.holds, &self.source, &operator_hold(reason, now))).unwrap()
     }
 
     fn release_by_operator(&self, now: OffsetDateTime) -> Changed {
@@ -209,6 +220,12 @@ enum Act {
     Watch,
     /// An operator holds.
     Hold,
+    /// An operator holds for a while, which is over.
+    HoldUntilNow,
+    /// An operator holds a template.
+    HoldTemplate,
+    /// An operator lowers the limit.
+    Lower,
     /// An operator releases.
     Release,
 }
@@ -221,7 +238,18 @@ async fn act(World { holds, source, provider }: &World, act: Act) {
             drop(place(holds, source, HoldCause::NotPermitted, placed_at).await);
         }
         Act::Watch => drop(watch(holds, source, provider, NOW).await),
-        Act::Hold => drop(hold_by_operator(holds, source, "because", NOW).await),
+        Act::Hold => {
+            drop(hold_by_operator(holds, source, &operator_hold("because", NOW)).await);
+        }
+        // It is over before anybody sees it.
+        Act::HoldUntilNow => {
+            let hold = OperatorHold { until: Some(NOW), ..operator_hold("for a while", NOW) };
+            drop(hold_by_operator(holds, source, &hold).await);
+        }
+        Act::HoldTemplate => {
+            drop(hold_template(holds, "receipt", &operator_hold("wrong text", NOW)).await);
+        }
+        Act::Lower => drop(lower_limit(holds, &lowered(NOW, None)).await),
         Act::Release => drop(release_by_operator(holds, source, NOW).await),
     }
 }
@@ -257,7 +285,8 @@ proptest! {
     #[test]
     fn event_source_matches_the_record_after_any_crashes(
         acts in acts(&[
-            Act::Place, Act::Deny, Act::Watch, Act::Hold, Act::Release,
+            Act::Place, Act::Deny, Act::Watch, Act::Hold, Act::Release, Act::HoldUntilNow,
+            Act::HoldTemplate, Act::Lower,
         ]),
         turns in proptest::collection::vec(0_usize..8, 1..60),
     ) {
@@ -265,9 +294,10 @@ proptest! {
         interleave(&world, &acts, &turns);
         alone(settle(&world.holds, &world.source, NOW + Duration::from_mins(1))).unwrap();
         prop_assert_eq!(world.source.is_on_now(), !world.holds.now().in_force(), "{:?}", world.holds.now());
-        // The automatic hold ends with its cause.
+        // The automatic hold ends with its cause, and an operator's by its own end.
         let holds = world.watch(NOW + MAX_PROBATION);
         prop_assert_eq!(holds.machine, None);
+        prop_assert!(holds.operator.as_ref().is_none_or(|hold| hold.until.is_none()));
         prop_assert_eq!(world.source.is_on_now(), holds.operator.is_none());
     }
 
@@ -289,6 +319,21 @@ proptest! {
         prop_assert!(world.holds.now().operator.is_some());
         let holds = world.watch(NOW + MAX_PROBATION);
         prop_assert!(holds.operator.is_some() && !world.source.is_on_now());
+    }
+
+    /// Nobody who changes something else takes a template's hold or a lowered limit away.
+    #[test]
+    fn template_hold_and_lowered_limit_survive_any_interleaving(
+        acts in acts(&[
+            Act::Place, Act::Deny, Act::Watch, Act::Hold, Act::HoldUntilNow, Act::Release,
+        ]),
+        turns in proptest::collection::vec(0_usize..8, 1..60),
+    ) {
+        let world = World::default();
+        interleave(&world, &[(Act::HoldTemplate, None), (Act::Lower, None)], &turns);
+        interleave(&world, &acts, &turns);
+        let holds = world.watch(NOW + MAX_PROBATION);
+        prop_assert!(holds.holds_template("receipt", NOW) && holds.lowered_at(NOW).is_some());
     }
 
     /// If it was turned off by other means, only an operator's release turns it on.

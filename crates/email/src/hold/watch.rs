@@ -6,7 +6,7 @@ use unavailable::Unavailable;
 use super::{
     decision::{Decision, decide},
     event_source::EventSource,
-    operations::{Changed, HoldError, end, place, report, settle},
+    operations::{Changed, HoldError, end, end_expired, place, report, settle},
     provider::Provider,
     record::{HoldRecord, Holds},
 };
@@ -30,7 +30,8 @@ pub struct Watched {
 }
 
 /// Looks after the holds: places an automatic hold if a rate has risen, ends one if its cause is over, records what
-/// the provider reports about it, and finishes a change that a crash interrupted.
+/// the provider reports about it, ends what an operator has given an end, and finishes a change that a crash
+/// interrupted.
 ///
 /// Whatever fails, the rest is done: a hold is recorded although the event source cannot be turned off, because
 /// workers read the record.
@@ -41,13 +42,16 @@ where
     P: Provider,
 {
     let mut problems = Vec::new();
-    let before = match settle(record, source, now).await {
+    let mut before = match settle(record, source, now).await {
         Ok(holds) => Some(holds),
         Err(error) => {
             problems.push(error.into());
             record.read().await.ok()
         }
     };
+    if before.as_ref().is_some_and(|holds| holds.without_expired(now).is_some()) {
+        before = known_after(end_expired(record, source, now).await, record, &mut problems).await;
+    }
     let Some(before) = before else { return Watched { holds: None, problems } };
     // Without a hold, the next attempt shows whether the account may send. It does not show the rates.
     let standing = match before.machine {
@@ -63,14 +67,23 @@ where
             return Watched { holds: Some(before), problems };
         }
     };
-    let holds = match changed {
-        Ok(Changed::Done(holds) | Changed::Nothing(holds)) => Some(holds),
+    let holds = known_after(changed, record, &mut problems).await;
+    Watched { holds, problems }
+}
+
+/// The record after a change, also if the change failed in part.
+async fn known_after<R: HoldRecord>(
+    changed: Result<Changed, HoldError>,
+    record: &R,
+    problems: &mut Vec<WatchError>,
+) -> Option<Holds> {
+    match changed {
+        Ok(changed) => Some(changed.into_holds()),
         Err(error) => {
             problems.push(error.into());
             record.read().await.ok()
         }
-    };
-    Watched { holds, problems }
+    }
 }
 
 fn known<T>(reported: Result<T, Unavailable>, problems: &mut Vec<WatchError>) -> Option<T> {

@@ -29,7 +29,8 @@ fn claim_of(text: &str, job_id: &JobId, token: &str, at: OffsetDateTime) -> Clai
     let content = Job::parse(&body).expect("the body is a job").digest();
     let (job_id, token, until) = (job_id.clone(), token.to_owned(), at + CLAIM_LASTS);
     let sqs_message_id = format!("message of {token}");
-    Claim { job_id, token, sqs_message_id, content, at, until }
+    let recipient = "ada@example.com".parse().expect("the address is valid");
+    Claim { job_id, token, sqs_message_id, content, recipient, template: None, at, until }
 }
 
 fn feedback(job_id: &JobId, event: Event) -> Feedback {

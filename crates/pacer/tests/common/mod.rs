@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use send_pacer::{Attempt, Moment, Pacer, SendLimit, Share, Slack, Slots, Wait, Window};
 
+const SPEEDS_UP: u8 = 6;
+const NEW_PACER: u8 = 7;
+
 /// The rules that a world keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Rules {
@@ -20,6 +23,13 @@ impl Rules {
         assert!((1..=5).contains(&rule));
         Self { broken: Some(rule) }
     }
+
+    /// All five rules, until the limit is lowered: then the invocation goes faster.
+    pub(crate) const SPEEDS_UP_WHEN_LOWERED: Self = Self { broken: Some(SPEEDS_UP) };
+
+    /// All five rules, until the limit is lowered: then the invocation begins a new pacer, which knows
+    /// neither the last start nor the outstanding attempts.
+    pub(crate) const NEW_PACER_WHEN_LOWERED: Self = Self { broken: Some(NEW_PACER) };
 
     pub(crate) fn keeps(self, rule: u8) -> bool {
         self.broken != Some(rule)
@@ -37,6 +47,13 @@ pub(crate) fn share(limit: u32, window: u64, slots: u32, slack: u64) -> Share {
     .unwrap()
 }
 
+/// The share of a limit that is twice as high.
+fn twice(share: Share) -> Share {
+    let limit = u32::try_from(2 * share.total()).unwrap();
+    Share::new(SendLimit::new(limit).unwrap(), share.window(), share.slots(), share.slack())
+        .unwrap()
+}
+
 /// The pacer of one invocation, used with or without rules 1, 2 and 4. Rules 3 and 5 are about the
 /// use of a permit, so each world implements them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -47,6 +64,8 @@ pub(crate) struct Paced {
     /// start, no matter how late the real start was. With rule 2: the origin, so that states with
     /// the same behaviour are equal.
     scheduled: Moment,
+    /// For a new pacer: the start of the invocation. Otherwise the origin, as above.
+    began: Moment,
 }
 
 /// An attempt. Without rule 2, it also has its real start.
@@ -62,7 +81,21 @@ impl Paced {
         let earlier = Duration::from_nanos(now.as_nanos()).saturating_sub(share.interval());
         let began = if rules.keeps(1) { now } else { Moment::after_origin(earlier) };
         let scheduled = if rules.keeps(2) { Moment::ORIGIN } else { began };
-        Self { pacer: Pacer::new(share, began), rules, scheduled }
+        let pacer = Pacer::new(share, began);
+        let needs_began = matches!(rules.broken, Some(SPEEDS_UP | NEW_PACER));
+        let began = if needs_began { began } else { Moment::ORIGIN };
+        Self { pacer, rules, scheduled, began }
+    }
+
+    /// The invocation learns of a lower limit, or does the opposite of what it should.
+    pub(crate) fn slow_to(&mut self, slower: Share) {
+        match self.rules.broken {
+            Some(SPEEDS_UP) => self.pacer = Pacer::new(twice(self.pacer.share()), self.began),
+            Some(NEW_PACER) => self.pacer = Pacer::new(slower, self.began),
+            _ => {
+                self.pacer.slow_to(slower);
+            }
+        }
     }
 
     pub(crate) fn ask(&mut self, now: Moment) -> Result<Permit, Wait> {

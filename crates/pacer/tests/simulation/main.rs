@@ -18,7 +18,7 @@ use std::{
 
 use common::Rules;
 use send_pacer::audit::worst_window;
-use world::{Happened, Schedule};
+use world::{Happened, Schedule, Sent};
 
 const SCHEDULES: u64 = 10_000;
 
@@ -29,15 +29,31 @@ const SCHEDULES_PER_REMOVED_RULE: u64 = 200;
 struct Fullest {
     all_slots: usize,
     one_slot: usize,
+    /// Of the sends at the pace of a lower limit, over all slots.
+    slowed: usize,
 }
 
 impl Fullest {
     fn of(schedule: &Schedule, rules: Rules) -> (Self, Happened) {
         let (arrivals, happened) = schedule.run(rules);
         let window = schedule.share.window();
-        let max = |arrivals: &[_]| worst_window(arrivals, window).map_or(0, |worst| worst.count);
-        let one_slot = arrivals.iter().map(|slot| max(slot)).max().unwrap_or(0);
-        (Self { all_slots: max(&arrivals.concat()), one_slot }, happened)
+        let max = |sends: &mut dyn Iterator<Item = &Sent>| {
+            let arrivals: Vec<_> = sends.map(|sent| sent.arrival).collect();
+            worst_window(&arrivals, window).map_or(0, |worst| worst.count)
+        };
+        let one_slot = arrivals.iter().map(|slot| max(&mut slot.iter())).max().unwrap_or(0);
+        let all = arrivals.concat();
+        let slowed = max(&mut all.iter().filter(|sent| sent.slowed));
+        (Self { all_slots: max(&mut all.iter()), one_slot, slowed }, happened)
+    }
+
+    fn exceeds_share(&self, schedule: &Schedule) -> bool {
+        self.one_slot > schedule.share.quota() as usize
+    }
+
+    fn exceeds_lower_limit(&self, schedule: &Schedule) -> bool {
+        let lower = schedule.lowering.map_or(0, |lowering| lowering.share.total());
+        self.slowed as u64 > lower
     }
 
     fn exceeds_limit(&self, schedule: &Schedule) -> bool {
@@ -46,9 +62,13 @@ impl Fullest {
 
     fn assert_kept(&self, schedule: &Schedule, seed: u64) {
         let (limit, quota) = (schedule.limit, schedule.share.quota());
-        let Self { all_slots, one_slot } = self;
-        let found = format!("{all_slots} of {limit}, {one_slot} of {quota} in a slot");
-        let kept = !self.exceeds_limit(schedule) && *one_slot <= quota as usize;
+        let Self { all_slots, one_slot, slowed } = self;
+        let found = format!(
+            "{all_slots} of {limit}, {one_slot} of {quota} in a slot, {slowed} at a lower limit"
+        );
+        let kept = !self.exceeds_limit(schedule)
+            && !self.exceeds_lower_limit(schedule)
+            && !self.exceeds_share(schedule);
         assert!(kept, "{found}; replay with PACER_SEED={seed}");
     }
 }
@@ -132,6 +152,27 @@ fn schedules_without_rule_4_exceed_the_limit() {
 #[test]
 fn schedules_without_rule_5_exceed_the_limit() {
     assert!(exceeded_without(5) > 0);
+}
+
+fn exceeded_when_lowered(rules: Rules, exceeds: fn(&Fullest, &Schedule) -> bool) -> usize {
+    let exceeded = (0..SCHEDULES_PER_REMOVED_RULE)
+        .map(Schedule::of)
+        .filter(|schedule| exceeds(&Fullest::of(schedule, rules).0, schedule))
+        .count();
+    println!("{rules:?}: {exceeded} of {SCHEDULES_PER_REMOVED_RULE} schedules");
+    exceeded
+}
+
+#[test]
+fn schedules_that_speed_up_when_the_limit_is_lowered_exceed_the_lower_limit() {
+    let rules = Rules::SPEEDS_UP_WHEN_LOWERED;
+    assert!(exceeded_when_lowered(rules, Fullest::exceeds_lower_limit) > 0);
+}
+
+#[test]
+fn slot_with_a_new_pacer_when_the_limit_is_lowered_exceeds_its_share() {
+    let rules = Rules::NEW_PACER_WHEN_LOWERED;
+    assert!(exceeded_when_lowered(rules, Fullest::exceeds_share) > 0);
 }
 
 #[test]

@@ -33,7 +33,30 @@ pub(crate) struct Schedule {
     closes_before: u64,
     provider: Provider,
     trouble: Trouble,
+    /// The lower limit, if it is lowered and raised again during the schedule.
+    pub(crate) lowering: Option<Lowering>,
     random: Random,
+}
+
+/// A limit that is lowered for a while.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lowering {
+    pub(crate) share: Share,
+    from: u64,
+    until: u64,
+    /// How often a running invocation looks for it.
+    look_every: u64,
+}
+
+impl Lowering {
+    fn is_in_force(self, now: u64) -> bool {
+        (self.from..self.until).contains(&now)
+    }
+
+    /// When a running invocation finds it. `u64::MAX` if it is over.
+    fn is_found_at(self, now: u64, random: &mut Random) -> u64 {
+        if now < self.from { self.from + random.within(0..=self.look_every) } else { u64::MAX }
+    }
 }
 
 /// The latencies of responses.
@@ -82,6 +105,9 @@ pub(crate) struct Happened {
     redeliveries: u64,
     recycled: u64,
     clock_steps: u64,
+    /// Invocations that learned of a lower limit while they ran.
+    slowed: u64,
+    slowed_sends: u64,
 }
 
 impl AddAssign for Happened {
@@ -93,7 +119,7 @@ impl AddAssign for Happened {
 }
 
 impl Happened {
-    fn counts_mut(&mut self) -> [&mut u64; 11] {
+    fn counts_mut(&mut self) -> [&mut u64; 13] {
         [
             &mut self.sends,
             &mut self.slow_sends,
@@ -106,6 +132,8 @@ impl Happened {
             &mut self.redeliveries,
             &mut self.recycled,
             &mut self.clock_steps,
+            &mut self.slowed,
+            &mut self.slowed_sends,
         ]
     }
 
@@ -128,8 +156,10 @@ impl Schedule {
         let share = share(limit, window, u32::try_from(slots).unwrap(), slack);
         let interval = nanos(share.interval());
         let attempt_timeout = random.within(100 * MS..=2 * window);
+        let lowering = Self::lowering(seed, share);
         Self {
             share,
+            lowering,
             limit,
             batch_size: random.within(1..=12),
             timeout: random.within(2 * interval..=15 * interval) + attempt_timeout,
@@ -154,8 +184,25 @@ impl Schedule {
         }
     }
 
+    /// In half of the schedules. From a generator of its own, so that the rest of a schedule does not
+    /// depend on it.
+    fn lowering(seed: u64, share: Share) -> Option<Lowering> {
+        let mut random = Random::of(!seed);
+        let lower_quota = share.quota().checked_sub(1).filter(|&lower| lower > 0)?;
+        if random.chance(300) {
+            return None;
+        }
+        let quota = u32::try_from(random.within(1..=lower_quota.into())).unwrap();
+        let (window, slots) = (nanos(share.window().get()), share.slots().get());
+        let lower = self::share(quota * slots, window, slots, nanos(share.slack().get()));
+        let from = random.within(0..=8 * window);
+        let until = from + random.within(window..=40 * window);
+        let look_every = random.one_of(&[MS, nanos(share.interval()), window / 4]);
+        Some(Lowering { share: lower, from, until, look_every })
+    }
+
     /// The possible arrivals of each send, per slot.
-    pub(crate) fn run(&self, rules: Rules) -> (Vec<Vec<Arrival>>, Happened) {
+    pub(crate) fn run(&self, rules: Rules) -> (Vec<Vec<Sent>>, Happened) {
         let mut world = World {
             rules,
             schedule: self.clone(),
@@ -217,7 +264,15 @@ struct Slot {
     clock: Clock,
     idle_until: u64,
     invocation: Option<Invocation>,
-    arrivals: Vec<Arrival>,
+    arrivals: Vec<Sent>,
+}
+
+/// A send's possible arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sent {
+    pub(crate) arrival: Arrival,
+    /// Whether it started at the pace of the lower limit.
+    pub(crate) slowed: bool,
 }
 
 struct Invocation {
@@ -229,12 +284,16 @@ struct Invocation {
     closes_at: u64,
     /// Its timeout, or an earlier kill.
     dies_at: u64,
+    /// When it looks for a lower limit. `u64::MAX` if it keeps it already, or if there is none.
+    looks_at: u64,
+    slowed: bool,
 }
 
 struct Send {
     permit: Permit,
     start: u64,
     end: u64,
+    slowed: bool,
 }
 
 impl Slot {
@@ -249,6 +308,11 @@ impl Slot {
         };
         if invocation.dies_at <= now {
             return self.die(invocation, now, world);
+        }
+        if invocation.looks_at <= now {
+            invocation.look(now, world);
+            self.invocation = Some(invocation);
+            return;
         }
         let end = invocation.outstanding.iter().position(|send| send.end <= now);
         // At the same instant, either event may come first.
@@ -284,14 +348,18 @@ impl Slot {
             timeout
         };
         let reading = self.clock.read(now, world);
-        self.invocation = Some(Invocation {
+        let mut invocation = Invocation {
             paced: Paced::begin(world.schedule.share, world.rules, reading),
+            looks_at: u64::MAX,
+            slowed: false,
             jobs,
             outstanding: Vec::new(),
             asks_at: now,
             closes_at: now + timeout.saturating_sub(world.schedule.closes_before),
             dies_at: now + dies_after,
-        });
+        };
+        invocation.look(now, world);
+        self.invocation = Some(invocation);
     }
 
     fn ask(&mut self, invocation: &mut Invocation, now: u64, world: &mut World) {
@@ -322,9 +390,11 @@ impl Slot {
         world.happened.overlapping += u64::from(!invocation.outstanding.is_empty());
         if !world.rules.keeps(3) && world.random.chance(300) {
             // The first of two attempts: it failed fast, and a library's hidden retry follows.
-            self.arrivals.push(arrival(now, now));
+            self.arrivals.push(sent(now, now, invocation.slowed));
         }
-        invocation.outstanding.push(Send { permit, start: now, end: now + latency });
+        let slowed = invocation.slowed;
+        world.happened.slowed_sends += u64::from(slowed);
+        invocation.outstanding.push(Send { permit, start: now, end: now + latency, slowed });
         invocation.jobs -= 1;
         // The next job may be ready now or later.
         invocation.asks_at = now + world.lateness(0);
@@ -334,8 +404,8 @@ impl Slot {
     }
 
     fn end(&mut self, invocation: &mut Invocation, place: usize, now: u64, world: &mut World) {
-        let Send { permit, start, .. } = invocation.outstanding.swap_remove(place);
-        self.arrivals.push(arrival(start, now));
+        let Send { permit, start, slowed, .. } = invocation.outstanding.swap_remove(place);
+        self.arrivals.push(sent(start, now, slowed));
         let reading = self.clock.read(now, world);
         invocation.paced.end(permit, reading);
         if world.random.chance(world.schedule.trouble.throttle) {
@@ -358,17 +428,18 @@ impl Slot {
     }
 
     fn leave(&mut self, invocation: Invocation, now: u64, world: &mut World) {
-        for Send { start, end, .. } in invocation.outstanding {
+        for Send { start, end, slowed, .. } in invocation.outstanding {
             let end = if world.rules.keeps(5) { end.min(now) } else { end };
-            self.arrivals.push(arrival(start, end));
+            self.arrivals.push(sent(start, end, slowed));
         }
         self.idle_until = now + world.gap();
     }
 
     /// Sends that are outstanding when the simulation stops may arrive until their end.
-    fn finish(mut self) -> Vec<Arrival> {
-        for Send { start, end, .. } in self.invocation.into_iter().flat_map(|it| it.outstanding) {
-            self.arrivals.push(arrival(start, end));
+    fn finish(mut self) -> Vec<Sent> {
+        let outstanding = self.invocation.into_iter().flat_map(|it| it.outstanding);
+        for Send { start, end, slowed, .. } in outstanding {
+            self.arrivals.push(sent(start, end, slowed));
         }
         self.arrivals
     }
@@ -377,7 +448,20 @@ impl Slot {
 impl Invocation {
     fn next(&self) -> u64 {
         let ends = self.outstanding.iter().map(|send| send.end).min().unwrap_or(u64::MAX);
-        ends.min(self.asks_at).min(self.dies_at)
+        ends.min(self.asks_at).min(self.dies_at).min(self.looks_at)
+    }
+
+    /// Looks whether the limit is lowered, and keeps the lower one if it is.
+    fn look(&mut self, now: u64, world: &mut World) {
+        let Some(lowering) = world.schedule.lowering else { return };
+        if lowering.is_in_force(now) {
+            self.paced.slow_to(lowering.share);
+            self.slowed = true;
+            self.looks_at = u64::MAX;
+            world.happened.slowed += 1;
+        } else {
+            self.looks_at = lowering.is_found_at(now, &mut world.random);
+        }
     }
 
     /// Rule 5: an invocation waits for its outstanding sends.
@@ -440,8 +524,9 @@ impl Clock {
     }
 }
 
-fn arrival(start: u64, end: u64) -> Arrival {
-    Arrival::between(i64::try_from(start).unwrap(), i64::try_from(end).unwrap()).unwrap()
+fn sent(start: u64, end: u64, slowed: bool) -> Sent {
+    let (start, end) = (i64::try_from(start).unwrap(), i64::try_from(end).unwrap());
+    Sent { arrival: Arrival::between(start, end).unwrap(), slowed }
 }
 
 fn nanos(duration: std::time::Duration) -> u64 {

@@ -38,7 +38,7 @@ async fn handle(world: &World, batch: Vec<Received>) -> Vec<String> {
 }
 
 fn held_by_operator() -> Holds {
-    let operator = OperatorHold { reason: "wrong template".to_owned(), since: START };
+    let operator = OperatorHold { reason: "wrong template".to_owned(), since: START, until: None };
     Holds { operator: Some(operator), version: 1, ..Holds::default() }
 }
 

@@ -74,6 +74,7 @@ pub(crate) fn world() -> World {
         event_source: MemoryEventSource::default(),
         guarantees: Guarantees::default(),
         breaker: RefCell::default(),
+        last_holds: RefCell::default(),
     };
     world.ledger.calls.wait_for(|| sleep(LEDGER_LATENCY));
     world.mailer.calls.wait_for(|| sleep(LATENCY));

@@ -18,8 +18,11 @@ use futures_util::future::join_all;
 use crate::outcome::{Failure, Outcome};
 
 pub(crate) use self::report::Report;
+pub(super) use self::{
+    redriver::{LetterOutcome, Redriver},
+    report::description,
+};
 
-use self::redriver::{LetterOutcome, Redriver};
 use super::{
     letter::Letter,
     queue::{DeadLetterQueue, EmailQueue},

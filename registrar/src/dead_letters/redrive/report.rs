@@ -111,7 +111,7 @@ fn object(letter: &Letter, outcome: &LetterOutcome) -> Value {
     object
 }
 
-fn description(outcome: &LetterOutcome, letter: &Letter, apply: bool) -> String {
+pub(crate) fn description(outcome: &LetterOutcome, letter: &Letter, apply: bool) -> String {
     match outcome {
         LetterOutcome::Redriven { may_be_second } => {
             let done =

@@ -147,13 +147,21 @@ impl Place {
     pub(super) fn work(&self) {
         for body in lock(&self.jobs).drain(..) {
             let job = Job::parse(&body).unwrap();
-            let (job_id, content) = (job.id.clone(), job.digest());
+            let (job_id, content, recipient) = (job.id.clone(), job.digest(), job.to.clone());
             let token = "a worker's".to_owned();
             let until = NOW + Duration::from_secs(90);
             let mut rows = self.ledger.rows();
             let sqs_message_id = "m".to_owned();
-            let claim =
-                Claim { job_id: job_id.clone(), token, sqs_message_id, content, at: NOW, until };
+            let claim = Claim {
+                job_id: job_id.clone(),
+                token,
+                sqs_message_id,
+                content,
+                recipient,
+                template: None,
+                at: NOW,
+                until,
+            };
             if let Claimed::Granted(_) = rows.claim(&claim) {
                 rows.mark_sent(&job_id, "m", NOW);
                 lock(&self.sent).push(job_id);

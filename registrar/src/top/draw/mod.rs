@@ -22,7 +22,7 @@ use ratatui::{
 
 use crate::text::{on_one_line, to_the_second};
 
-use super::state::{State, Tab};
+use super::{message::Tab, state::State};
 
 const KEYS: &str = "q quit  Tab 1-4 view  ↑↓ scroll  p pause  ? help";
 

@@ -15,9 +15,15 @@ use time::OffsetDateTime;
 use unavailable::Unavailable;
 
 use super::{
-    super::item::{milliseconds, number, read, text, timestamp},
+    super::{
+        item::{milliseconds, number, read, text, timestamp},
+        recipient::recipient_digest,
+    },
     EmailsTable, Found, end_of_claim, expires_at, outranked, outranked_values, unless_refused,
 };
+
+/// In bytes. The names of the worker's own templates are shorter.
+const MAX_TEMPLATE_NAME: usize = 128;
 
 /// The entry that a granted claim returns.
 #[derive(Deserialize)]
@@ -36,16 +42,27 @@ struct Granted {
 impl Ledger for EmailsTable {
     async fn claim(&self, claim: &Claim) -> Result<Claimed, Unavailable> {
         const CLAIM: &str = "claiming an email job";
-        let claimed = self
-            .update(&claim.job_id, claim.at)
-            .update_expression(
+        let update = self.update(&claim.job_id, claim.at);
+        // Of an absurd name, nothing is kept: an item may have 400 KB.
+        let template = claim.template.as_ref().filter(|name| name.len() <= MAX_TEMPLATE_NAME);
+        let (update, set_template) = match template {
+            Some(name) => (
+                update
+                    .expression_attribute_names("#template", "template")
+                    .expression_attribute_values(":template", text(name)),
+                ", #template = :template",
+            ),
+            None => (update, ""),
+        };
+        let claimed = update
+            .update_expression(format!(
                 "SET #state = :sending, claim_token = :token, claimed_until = :until, \
-                 content_digest = :content, \
+                 content_digest = :content, #recipient = :recipient{set_template}, \
                  last_attempt_at = :at, first_attempt_at = if_not_exists(first_attempt_at, :at), \
                  expires_at = :expires_at \
                  REMOVE error_code, reason, failed_at \
                  ADD attempts :one, unanswered :one",
-            )
+            ))
             .condition_expression(
                 "(attribute_not_exists(content_digest) OR content_digest = :content) \
                  AND (attribute_not_exists(job_id) OR claim_token = :token \
@@ -53,6 +70,8 @@ impl Ledger for EmailsTable {
             )
             .expression_attribute_values(":suppressed", text("suppressed"))
             .expression_attribute_values(":content", text(&claim.content))
+            .expression_attribute_names("#recipient", "recipient")
+            .expression_attribute_values(":recipient", text(recipient_digest(&claim.recipient)))
             .expression_attribute_values(":sending", text("sending"))
             .expression_attribute_values(":token", text(&claim.token))
             .expression_attribute_values(":until", milliseconds(claim.until))

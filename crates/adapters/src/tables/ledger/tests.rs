@@ -33,6 +33,8 @@ fn claim() -> Claim {
         token: "mine".to_owned(),
         sqs_message_id: "m-1".to_owned(),
         content: digest("Hello"),
+        recipient: "Ada@Example.com".parse().unwrap(),
+        template: Some("enrollment-confirmation".to_owned()),
         at: NOW,
         until: NOW + Duration::from_secs(90),
     }
@@ -81,6 +83,32 @@ async fn granted_claim_returns_the_number_of_attempts() {
 fn finished(state: State, code: Option<&str>, sqs_message_id: Option<&str>) -> Claimed {
     let (code, sqs_message_id) = (code.map(str::to_owned), sqs_message_id.map(str::to_owned));
     Claimed::AlreadyFailed(Finished { state, code, sqs_message_id })
+}
+
+#[tokio::test]
+async fn claim_keeps_the_template_and_a_digest_of_the_recipient_and_no_address() {
+    let expected = super::super::SuppressionsTable::key(&claim().recipient);
+    let update = mock!(Client::update_item)
+        .match_requests(move |request| {
+            let values = request.expression_attribute_values().unwrap();
+            let expression = request.update_expression().unwrap();
+            expression.contains("#recipient = :recipient, #template = :template")
+                && values[":recipient"] == text(&expected)
+                && values[":template"] == text("enrollment-confirmation")
+                && !format!("{values:?}").contains('@')
+        })
+        .then_output(|| UpdateItemOutput::builder().build());
+    let claimed = table(&update).claim(&claim()).await;
+    // The mock's response has no entry; what counts is that the request matched.
+    assert_eq!(update.num_calls(), 1, "{claimed:?}");
+
+    for template in [None, Some("x".repeat(129))] {
+        let update = mock!(Client::update_item)
+            .match_requests(|request| !request.update_expression().unwrap().contains("#template"))
+            .then_output(|| UpdateItemOutput::builder().build());
+        let _ = table(&update).claim(&Claim { template, ..claim() }).await;
+        assert_eq!(update.num_calls(), 1);
+    }
 }
 
 #[tokio::test]

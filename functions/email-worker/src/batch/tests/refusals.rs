@@ -76,7 +76,7 @@ async fn refusal_of_all_sending_holds_once_and_nothing_is_attempted_until_the_re
 async fn operators_hold_stops_the_next_batch() {
     let world = world();
     let reason = "wrong template".to_owned();
-    let operator = Some(OperatorHold { reason, since: MIDNIGHT });
+    let operator = Some(OperatorHold { reason, since: MIDNIGHT, until: None });
     world.holds.set(Holds { operator, ..Holds::default() });
     assert_eq!(handle(&world, vec![job("0")]).await, ["m-0"]);
     assert!(world.sent().is_empty());

@@ -58,6 +58,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         event_source: deployed.event_source,
         guarantees: deployed.guarantees,
         breaker: deployed.breaker,
+        last_holds: deployed.last_holds,
     };
     let mutant = Mutant::new(mutation, share, worker).await?;
     // Boxed because it is large.

@@ -1,25 +1,11 @@
-//! What reaches the state: keys, and what `feed` has read.
+//! The terminal's keys.
 
 use std::{io, thread, time::Duration};
 
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::live::Reading;
-
-use super::{
-    feed::Detail,
-    state::{Action, Tab},
-};
-
-#[derive(Debug)]
-pub(super) enum Input {
-    Action(Action),
-    /// The terminal has another size.
-    Resized,
-    Reading(Box<Reading>),
-    Detail(Detail),
-}
+use super::message::{Action, Input, Tab};
 
 /// How long the thread waits for a key before it checks whether the command has ended.
 const PATIENCE: Duration = Duration::from_millis(200);

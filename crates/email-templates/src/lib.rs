@@ -1,8 +1,9 @@
-//! The email templates: one directory of `templates/` per template, compiled in.
+//! The email templates: one directory of `templates/` per template, compiled in. The worker sends them, and
+//! the operator's console shows them.
 //!
-//! To add one: a directory with `subject.txt`, `body.txt` and `body.html`, a struct for its data, its
-//! name in [`NAMES`], and a line in [`render`]. Values are escaped in HTML. A subject with a line break
-//! is rejected.
+//! To add one: a directory with `subject.txt`, `body.txt`, `body.html` and `sample.json`, a struct for its
+//! data, its name in [`NAMES`], and a line in [`render`] and in [`sample`]. Values are escaped in HTML. A
+//! subject with a line break is rejected.
 
 use askama::Template;
 use email::{
@@ -12,6 +13,7 @@ use email::{
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
+/// Every name, sorted. A job may name another one: it waits for a release of the worker that has it.
 pub const NAMES: [&str; 2] = ["enrollment-confirmation", "enrollment-refund"];
 
 /// Renders a template.
@@ -26,6 +28,18 @@ pub fn render(name: &str, data: &Map<String, Value>) -> Result<Message, Reason> 
         "enrollment-refund" => EnrollmentRefund::read(data)?.write(),
         _ => Err(Reason::new(UNKNOWN_TEMPLATE, "this worker has no template of that name")),
     }
+}
+
+/// Data that a template accepts, to show what its emails look like. `None` if there is no such template.
+pub fn sample(name: &str) -> Option<Map<String, Value>> {
+    let json = match name {
+        "enrollment-confirmation" => {
+            include_str!("../templates/enrollment-confirmation/sample.json")
+        }
+        "enrollment-refund" => include_str!("../templates/enrollment-refund/sample.json"),
+        _ => return None,
+    };
+    serde_json::from_str(json).ok()
 }
 
 #[derive(Deserialize)]
@@ -179,6 +193,19 @@ mod tests {
         for name in NAMES {
             assert_ne!(render(name, &Map::new()).unwrap_err().code, "unknown_template", "{name}");
         }
+    }
+
+    #[test]
+    fn every_template_has_a_sample_that_it_accepts_and_shows() {
+        for name in NAMES {
+            let data = sample(name).unwrap();
+            let message = render(name, &data).unwrap();
+            for value in data.values() {
+                let value = value.as_str().unwrap();
+                assert!(message.text.contains(value), "{name} does not show {value:?}");
+            }
+        }
+        assert_eq!(sample("novel"), None);
     }
 
     #[test]
