@@ -148,8 +148,7 @@ async fn stuck_payment_is_named_by_why_and_status() {
     ask(&stack, &why).await.expect(NEEDS_PERSON, &stuck).expect_without("@");
     let timeline = ask(&stack, &["timeline", &student.id, &course]).await;
     timeline.expect(0, &["the enrollment was requested"]).expect_without("@");
-    let args = ["status", "--api-url", &stack.description.api_url];
-    let screen = registrar(&stack, &args).await;
+    let screen = status(&stack, &[]).await;
     screen.expect(NEEDS_PERSON, &[" stuck, ", "`registrar enrollment list --stuck`"]);
     stack.delete_enrollment(&student, &course).await;
 }

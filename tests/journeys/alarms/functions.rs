@@ -1,6 +1,10 @@
 //! Functions that fail, are throttled or do not run, and queues for what nobody can handle.
 
-use journeys::{DeployedStack, Student, operator::registrar, unique_id};
+use std::collections::BTreeSet;
+
+use journeys::{
+    DeployedStack, Student, eventually, metrics::Metric, operator::registrar, unique_id,
+};
 
 use super::emails;
 
@@ -20,6 +24,20 @@ pub(super) async fn clean_up(stack: &DeployedStack) {
     for queue in DEAD_LETTER_QUEUES {
         stack.purge(stack.output(queue)).await;
     }
+}
+
+/// SQS's counts are samples: without this, the backlog could end between two of them.
+async fn wait_until_backlog_is_published(stack: &DeployedStack) {
+    let queue = stack.output("EmailQueueUrl").rsplit('/').next().unwrap_or_default();
+    let visible = BTreeSet::from([Metric {
+        namespace: "AWS/SQS".to_owned(),
+        name: "ApproximateNumberOfMessagesVisible".to_owned(),
+        dimension: Some(("QueueName".to_owned(), queue.to_owned())),
+    }]);
+    eventually("the size of the backlog", async || {
+        stack.largest_values(&visible).await.into_values().find(|value| *value > 0.0)
+    })
+    .await;
 }
 
 pub(super) async fn provoke(stack: &DeployedStack) {
@@ -44,6 +62,7 @@ pub(super) async fn provoke(stack: &DeployedStack) {
     let student = Student::named("Ada Lovelace");
     stack.enqueue(emails::job(&unique_id("job"), &student).to_string()).await;
     let held = stack.run_hold_watch().await;
+    wait_until_backlog_is_published(stack).await;
     registrar(stack, &["release"]).await.expect(0, &["a rehearsal"]);
     assert_eq!(held["emails_held"], true);
     // EventBridge and the event source put messages there that they could not deliver.
