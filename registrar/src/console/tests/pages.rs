@@ -38,7 +38,7 @@ fn client() -> Client {
         course_id: MARKUP.to_owned(),
         state: "stuck".to_owned(),
         why: Some(MARKUP.to_owned()),
-        resolution: Some(MARKUP.to_owned()),
+        resolution: None,
         failures: 3,
         overdue_since: None,
         next_attempt_at: None,
