@@ -297,11 +297,11 @@ mod tests {
             assert_eq!(pacer, slowed);
         }
         let slots = Slots::new(2).unwrap();
-        let slower = share(1, 50);
+        let half = share(1, 50);
         let limit = SendLimit::new(2).unwrap();
-        let other_slots = Share::new(limit, slower.window(), slots, slower.slack()).unwrap();
+        let other_slots = Share::new(limit, half.window(), slots, half.slack()).unwrap();
         assert!(!pacer.slow_to(other_slots));
-        assert!(pacer.slow_to(slower));
+        assert!(pacer.slow_to(half));
     }
 
     #[test]

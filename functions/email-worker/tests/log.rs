@@ -154,7 +154,7 @@ async fn each_attempt_is_logged_when_it_starts_and_when_it_ends() {
 #[tokio::test(start_paused = true)]
 async fn log_has_what_the_audit_and_the_metrics_read() {
     each_attempt_is_logged_when_it_starts_and_when_it_ends().await;
-    each_outcome_is_counted_once_by_its_metric().await;
+    Box::pin(each_outcome_is_counted_once_by_its_metric()).await;
     email_of_an_enrollment_has_the_time_since_its_request().await;
 }
 

@@ -10,7 +10,7 @@ use crate::moment::Moment;
 pub(crate) struct Bounds {
     /// Only the letters that were kept at this time or later: RFC 3339, or a duration ago such as 90m, 2h or 3d
     ///
-    /// SQS gives a letter that it moved itself (too_many_receives) the time at which its job was enqueued.
+    /// SQS gives a letter that it moved itself (`too_many_receives`) the time at which its job was enqueued.
     #[arg(long, value_name = "TIME")]
     since: Option<Moment>,
     /// Only the letters that were kept before this time

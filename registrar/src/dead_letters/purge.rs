@@ -7,7 +7,9 @@ use crate::{
     text::{letters, on_one_line, without_addresses},
 };
 
-use super::{output::Output, queue::DeadLetterQueue, selection::Selection, sweep::Sweep};
+use super::{
+    letter::Letter, output::Output, queue::DeadLetterQueue, selection::Selection, sweep::Sweep,
+};
 
 #[derive(Debug, Default)]
 struct Totals {
@@ -33,7 +35,7 @@ where
     let report = sweep
         .visit_selected(selection, async |selected, received| {
             let refused = if apply {
-                let ids: Vec<&str> = selected.iter().map(|letter| letter.message_id()).collect();
+                let ids: Vec<&str> = selected.iter().map(Letter::message_id).collect();
                 received.delete(&ids).await?
             } else {
                 Vec::new()

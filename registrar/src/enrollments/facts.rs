@@ -269,15 +269,10 @@ impl fmt::Display for Email {
 }
 
 fn entry_text(entry: &Entry) -> String {
-    let mut text = format!("{} {}", to_the_second(entry.at), entry.what);
-    if let Some(attempt) = entry.attempt {
-        text += &format!(" (attempt {attempt})");
-    }
-    text += &format!(" by {}", entry.by);
-    if let Some(reason) = &entry.reason {
-        text += &format!(": {reason}");
-    }
-    text
+    let attempt = entry.attempt.map_or_else(String::new, |attempt| format!(" (attempt {attempt})"));
+    let reason = entry.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+    let at = to_the_second(entry.at);
+    format!("{at} {}{attempt} by {}{reason}", entry.what, entry.by)
 }
 
 #[cfg(test)]

@@ -321,10 +321,10 @@ impl Reader {
 
     /// Text between JSON values.
     fn gap(&mut self, text: &[u8], gaps: Gaps) -> Result<(), Failure> {
-        if self.find.mention(text).is_some() {
-            if gaps == Gaps::AreLines || self.find.has_attempt_time(text) {
-                return Err("mentions a send, but is not JSON".to_owned().into());
-            }
+        if self.find.mention(text).is_some()
+            && (gaps == Gaps::AreLines || self.find.has_attempt_time(text))
+        {
+            return Err("mentions a send, but is not JSON".to_owned().into());
         }
         if let (Gaps::AreLines, Some(begins)) = (gaps, self.find.gzip_in_base64(text)) {
             let end = text[begins..].iter().position(|byte| !is_base64(*byte));

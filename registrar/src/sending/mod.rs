@@ -34,17 +34,17 @@ impl Sending {
         };
         let (holds, event_source_on, depth) =
             try_join!(holds, event_source, Depth::read(&sqs, &url))?;
-        let (slots, slack) =
-            (stack.parsed("WorkerConcurrency")?, stack.parsed("SendSlackMilliseconds")?);
+        let concurrency = stack.parsed("WorkerConcurrency")?;
+        let send_slack = stack.parsed("SendSlackMilliseconds")?;
         let pace = Pace::new(
             stack.parsed("SendLimit")?,
             stack.parsed("SendWindowSeconds")?,
-            slack,
-            slots,
+            send_slack,
+            concurrency,
             account.and_then(|account| account.max_send_rate),
         )?;
         let lowered = holds.lowered_at(clock::now());
-        let pace = lowered.map_or(pace, |lowered| pace.lowered(lowered, slots, slack));
+        let pace = lowered.map_or(pace, |lowered| pace.lowered(lowered, concurrency, send_slack));
         Ok(Self { holds, event_source_on, depth, pace })
     }
 

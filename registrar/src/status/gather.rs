@@ -36,7 +36,7 @@ pub(crate) async fn gather(
 ) -> Result<(Facts, Vec<String>), Failure> {
     let mut notes = Vec::new();
     let account = noted(Account::read(stack.sdk()).await, &mut notes);
-    let sending = Sending::read(stack, account.as_ref()).await?;
+    let sending = Box::pin(Sending::read(stack, account.as_ref())).await?;
     let sqs = stack.sqs();
     let (emails, events) =
         (stack.dead_letter_queue_url()?, stack.output("EmailFeedbackDeadLetterQueueUrl")?);

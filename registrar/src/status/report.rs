@@ -89,20 +89,22 @@ fn queue(sending: &Sending) -> String {
 fn limit(sending: &Sending, now: OffsetDateTime) -> String {
     let pace = sending.pace;
     let seconds = pace.window.get().as_secs();
-    let mut lowered = match pace.account_rate {
+    let by_account = match pace.account_rate {
         Some(rate) => format!(", lowered by the account's {rate} per second"),
         None => String::new(),
     };
-    if let Some(LoweredLimit { limit, window_seconds, since, until, reason }) =
-        sending.holds.lowered_at(now)
-    {
-        let (since, reason) = (to_the_second(*since), on_one_line(reason));
-        let until = until.map_or_else(String::new, |at| format!(" until {}", to_the_second(at)));
-        lowered += &format!(
-            ", lowered by an operator to {limit} in any {window_seconds} s since {since}{until} ({reason})"
-        );
-    }
-    format!("{} in any {seconds} s{lowered}; {} per minute at most", pace.limit, pace.per_minute())
+    let by_operator = sending.holds.lowered_at(now).map_or_else(String::new, lowered);
+    let (limit, per_minute) = (pace.limit, pace.per_minute());
+    format!("{limit} in any {seconds} s{by_account}{by_operator}; {per_minute} per minute at most")
+}
+
+fn lowered(by_operator: &LoweredLimit) -> String {
+    let LoweredLimit { limit, window_seconds, since, until, reason } = by_operator;
+    let (since, reason) = (to_the_second(*since), on_one_line(reason));
+    let until = until.map_or_else(String::new, |at| format!(" until {}", to_the_second(at)));
+    format!(
+        ", lowered by an operator to {limit} in any {window_seconds} s since {since}{until} ({reason})"
+    )
 }
 
 fn usage(facts: &Facts) -> String {

@@ -26,7 +26,7 @@ pub(crate) async fn gather(
 ) -> Result<(Facts, Vec<String>), Failure> {
     let mut notes = Vec::new();
     let account = noted(Account::read(stack.sdk()).await, &mut notes);
-    let sending = Sending::read(stack, account.as_ref()).await?;
+    let sending = Box::pin(Sending::read(stack, account.as_ref())).await?;
     let enrollment = enrollment(stack, &subject).await?;
     let recipient = match recipient(&subject, enrollment.as_ref()) {
         Some(address) => Some(recipient_facts(stack, address, &mut notes).await?),

@@ -81,9 +81,7 @@ impl fmt::Display for Answer {
             }
             Self::Refunding { since, late } => {
                 f.write_str("the payment is being refunded")?;
-                if let Some(since) = since {
-                    write!(f, " since {}", at(*since))?;
-                }
+                at_time(f, "since", *since)?;
                 if *late { f.write_str("; that is late") } else { Ok(()) }
             }
             Self::Refunded => f.write_str("refunded; the student may buy again"),
@@ -93,9 +91,7 @@ impl fmt::Display for Answer {
             Self::Sent { job_id, state, at, feedback } => sent(f, job_id, *state, *at, feedback.as_deref()),
             Self::DeadLetter { job_id, code, reason, since } => {
                 write!(f, "email {job_id} is a dead letter")?;
-                if let Some(since) = since {
-                    write!(f, " since {}", at(*since))?;
-                }
+                at_time(f, "since", *since)?;
                 write!(f, ", {code}: {reason}")
             }
             Self::Claimed { job_id, until, attempts } => write!(
@@ -113,9 +109,7 @@ impl fmt::Display for Answer {
             }
             Self::EndedSuppressed { job_id, since, reason } => {
                 write!(f, "email {job_id} was not sent")?;
-                if let Some(since) = since {
-                    write!(f, " at {}", at(*since))?;
-                }
+                at_time(f, "at", *since)?;
                 write!(f, ": {reason}")
             }
             Self::HeldByOperator { since, until, reason } => {
@@ -146,15 +140,7 @@ impl fmt::Display for Answer {
                 returned(f, job_id, *attempts, *last_attempt_at, *retried_by)
             }
             Self::Waiting { job_id, jobs_before_at_most, expected_by, emails_per_minute } => {
-                write!(
-                    f,
-                    "email {job_id} waits on the queue: at most about {jobs_before_at_most} jobs are \
-                     before it, at {emails_per_minute} emails per minute"
-                )?;
-                match expected_by {
-                    Some(by) => write!(f, "; expected by {}", at(*by)),
-                    None => f.write_str("; expected after sending resumes"),
-                }
+                waiting(f, job_id, (*jobs_before_at_most, *emails_per_minute), *expected_by)
             }
             Self::NoTrace { job_id } => {
                 // SQS API Reference, `GetQueueAttributes`.
@@ -177,10 +163,29 @@ fn with_end(
     until: Option<OffsetDateTime>,
     reason: &str,
 ) -> fmt::Result {
-    if let Some(until) = until {
-        write!(f, " until {}", to_the_second(until))?;
-    }
+    at_time(f, "until", until)?;
     write!(f, ": {reason}")
+}
+
+fn at_time(f: &mut fmt::Formatter<'_>, word: &str, at: Option<OffsetDateTime>) -> fmt::Result {
+    at.map_or(Ok(()), |at| write!(f, " {word} {}", to_the_second(at)))
+}
+
+fn waiting(
+    f: &mut fmt::Formatter<'_>,
+    job_id: &str,
+    (jobs_before, per_minute): (u64, u64),
+    expected_by: Option<OffsetDateTime>,
+) -> fmt::Result {
+    write!(
+        f,
+        "email {job_id} waits on the queue: at most about {jobs_before} jobs are before it, at {per_minute} emails \
+         per minute"
+    )?;
+    match expected_by {
+        Some(by) => write!(f, "; expected by {}", to_the_second(by)),
+        None => f.write_str("; expected after sending resumes"),
+    }
 }
 
 fn sent(

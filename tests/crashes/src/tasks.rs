@@ -43,7 +43,7 @@ impl World {
             match Box::pin(enroll(&ports, request(method), at, Deadline::new(&left))).await {
                 Err(EnrollError::Stuck(reason)) => self.tables.report(Report::Stuck(reason)),
                 Err(EnrollError::Orphaned(orphan)) => {
-                    self.tables.report(Report::Orphaned(orphan.intent))
+                    self.tables.report(Report::Orphaned(orphan.intent));
                 }
                 Err(EnrollError::ProviderRefused(why)) => {
                     self.tables.report(Report::ProviderRefused(why));
@@ -63,7 +63,7 @@ impl World {
                 match resume(&self.ports(), enrollment, at).await {
                     Ok(Resumed::Stuck(reason)) => self.tables.report(Report::Stuck(reason)),
                     Ok(Resumed::Orphaned(orphan)) => {
-                        self.tables.report(Report::Orphaned(orphan.intent))
+                        self.tables.report(Report::Orphaned(orphan.intent));
                     }
                     Ok(Resumed::Refused(why)) => self.tables.report(Report::ProviderRefused(why)),
                     _ => {}
@@ -95,7 +95,7 @@ impl World {
                 match settle_intent(&ports, &enrollment, event.attempt, event.intent, at).await {
                     Ok(Settled::Stuck(reason)) => self.tables.report(Report::Stuck(reason)),
                     Ok(Settled::Orphaned(orphan)) => {
-                        self.tables.report(Report::Orphaned(orphan.intent))
+                        self.tables.report(Report::Orphaned(orphan.intent));
                     }
                     Err(PaymentError::Refused(why)) => {
                         self.tables.report(Report::ProviderRefused(why));
