@@ -2,7 +2,7 @@
 
 use std::{
     env, fs,
-    io::{self, BufRead, BufReader, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Once,
@@ -216,7 +216,7 @@ fn program(name: &str) -> Option<PathBuf> {
 }
 
 /// The driver prints the port that it took.
-fn port(output: impl std::io::Read) -> u16 {
+fn port(output: impl Read) -> u16 {
     for line in BufReader::new(output).lines().map_while(Result::ok) {
         if let Some((_, port)) = line.split_once("started successfully on port ") {
             return port.trim_end_matches('.').parse().expect("the driver prints a port");

@@ -123,7 +123,7 @@ async fn hold_with_an_end_ends_by_itself() {
         stack.wait_for_email_to(&waiting.1).await;
         registrar(&stack, &["holds"]).await.expect(0, &["nothing is held", "event source  on"]);
     };
-    with_release(&stack, journey).await;
+    Box::pin(with_release(&stack, journey)).await;
 }
 
 #[tokio::test]
@@ -135,8 +135,8 @@ async fn hold_of_a_template_lets_other_emails_through() {
     let (other, after) = (templated_job("enrollment-confirmation"), templated_job(template));
     let release = ["release", "--template", template];
     let journey = async {
-        let hold = ["hold", "--template", template, "--reason", "wrong text", "--for", "1d"];
-        registrar(&stack, &hold).await.expect(0, &["held template enrollment-refund", "ends at"]);
+        let args = ["hold", "--template", template, "--reason", "wrong text", "--for", "1d"];
+        registrar(&stack, &args).await.expect(0, &["held template enrollment-refund", "ends at"]);
         stack.enqueue_together(&[held.0.clone(), plain.0.clone(), other.0.clone()]).await;
         stack.wait_for_email_to(&plain.1).await;
         stack.wait_for_email_to(&other.1).await;
@@ -153,7 +153,7 @@ async fn hold_of_a_template_lets_other_emails_through() {
         registrar(&stack, &["holds"]).await.expect(0, &["nothing is held"]);
         stack.enqueue(after.0.clone()).await;
         stack.wait_for_email_to(&after.1).await;
-        registrar(&stack, &hold).await;
+        registrar(&stack, &args).await;
         registrar(&stack, &release).await.expect(0, &["ended:", "wrong text"]);
     };
     let outcome = AssertUnwindSafe(journey).catch_unwind().await;

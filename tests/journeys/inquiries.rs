@@ -144,8 +144,8 @@ async fn stuck_payment_is_named_by_why_and_status() {
     stripe.authenticate(&student);
     let event = stripe.event(&student, "payment_intent.succeeded");
     assert_eq!(stack.deliver(&event).await.status, 200);
-    let stuck = ["stuck: the payment cannot be settled", "and nothing is granted"];
-    ask(&stack, &why).await.expect(NEEDS_PERSON, &stuck).expect_without("@");
+    let cause = ["stuck: the payment cannot be settled", "and nothing is granted"];
+    ask(&stack, &why).await.expect(NEEDS_PERSON, &cause).expect_without("@");
     let timeline = ask(&stack, &["timeline", &student.id, &course]).await;
     timeline.expect(0, &["the enrollment was requested"]).expect_without("@");
     let screen = status(&stack, &[]).await;

@@ -117,7 +117,7 @@ async fn limit_that_is_reset_or_over_applies_from_the_next_batch_on() {
     let mut holds = lowered_to(30);
     holds.lowered.as_mut().unwrap().until = Some(START + Duration::from_hours(2));
     world.holds.set(holds);
-    let (before, at) = (START + Duration::from_mins(119), START + Duration::from_mins(120));
+    let (before, at) = (START + Duration::from_mins(119), START + Duration::from_hours(2));
     assert!(handle(&world, before, jobs(1)).await.1 > share().interval());
     assert_eq!(handle(&world, at, jobs(1)).await.1, share().interval());
     assert!(!starts.lock().unwrap().is_empty());
