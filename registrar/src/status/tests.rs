@@ -106,14 +106,14 @@ fn each_trouble_is_a_concern() {
     let two = Depth { visible: 2, ..Depth::default() };
     let held = |machine, operator| Holds { machine, operator, ..Holds::default() };
     let machine = |cause| Some(MachineHold::new(cause, NOW));
-    let hold = |until| OperatorHold { reason: "moving".into(), since: NOW, until };
-    let operator = Some(hold(None));
+    let by_operator = |until| OperatorHold { reason: "moving".into(), since: NOW, until };
+    let operator = Some(by_operator(None));
     let stuck =
         |stuck, all_counted| Some(Unfinished { stuck, all_counted, ..Unfinished::default() });
     let troubles: [(Change<'_>, &str); 16] = [
         (
             &|facts| {
-                facts.sending.holds.templates = [("receipt".to_owned(), hold(None))].into();
+                facts.sending.holds.templates = [("receipt".to_owned(), by_operator(None))].into();
             },
             "`registrar release --template receipt`",
         ),

@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn letter_whose_own_deadline_has_passed_is_redriven_only_by_id() {
-        let deadline = NOW + Duration::from_secs(60);
+        let deadline = NOW + Duration::from_mins(1);
         let expired = Letter { deadline: Some(deadline), ..letter("m", "a", "expired") };
         let named = Which::Ids(vec!["a".to_owned()]);
         let leave = Decision::Leave(LeftReason::Expired { deadline });

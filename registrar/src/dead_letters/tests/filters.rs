@@ -53,7 +53,7 @@ async fn period_selects_by_when_a_letter_was_kept() {
     listed.sort_by_key(ToString::to_string);
     assert_eq!(listed, ["job-10", "job-11", "job-12"]);
     assert_eq!(err, "3 letters: 3 Rejected\n");
-    assert_eq!(objects(&out)[0]["kept_at"].as_str().map(|at| at.len()), Some(20), "{out}");
+    assert_eq!(objects(&out)[0]["kept_at"].as_str().map(str::len), Some(20), "{out}");
 
     let Ran { out, .. } = purge(&place, kept(Some(28), None), true).await;
     assert!(out.contains("deleted: 2 letters; left: 0"), "{out}");
