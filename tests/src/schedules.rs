@@ -42,7 +42,16 @@ impl DeployedStack {
 
     /// Sets the end of an operator's hold, which must have one, to a minute ago. `path` leads to it in the record.
     pub async fn end_hold_now(&self, path: &[&str]) {
-        let past = OffsetDateTime::now_utc() - Duration::from_mins(1);
+        self.set_time_of_hold(path, "until", Duration::from_mins(1)).await;
+    }
+
+    /// Sets the begin of an operator's hold, or of a lowered limit, so far back.
+    pub async fn backdate_hold(&self, path: &[&str], ago: Duration) {
+        self.set_time_of_hold(path, "since", ago).await;
+    }
+
+    async fn set_time_of_hold(&self, path: &[&str], field: &str, ago: Duration) {
+        let past = OffsetDateTime::now_utc() - ago;
         let past = past.format(&Rfc3339).expect("this is before the year 10000");
         let names = (0..path.len()).map(|n| format!("#p{n}")).collect::<Vec<_>>().join(".");
         let mut update = self
@@ -50,14 +59,14 @@ impl DeployedStack {
             .update_item()
             .table_name(self.output("HoldsTableName"))
             .key("name", AttributeValue::S("email".to_owned()))
-            .update_expression(format!("SET {names}.#until = :past"))
-            .condition_expression(format!("attribute_exists({names}.#until)"))
-            .expression_attribute_names("#until", "until")
+            .update_expression(format!("SET {names}.#field = :past"))
+            .condition_expression(format!("attribute_exists({names}.#field)"))
+            .expression_attribute_names("#field", field)
             .expression_attribute_values(":past", AttributeValue::S(past));
         for (n, name) in path.iter().enumerate() {
             update = update.expression_attribute_names(format!("#p{n}"), *name);
         }
-        update.send().await.expect("the hold has an end");
+        update.send().await.expect("the record has that time");
     }
 
     /// Changes a field of an enrollment's payment in its table, to a text or a truth value. `refund.id` names the field

@@ -1,6 +1,6 @@
 //! Functions that fail, are throttled or do not run, and queues for what nobody can handle.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use journeys::{
     DeployedStack, Student, eventually, metrics::Metric, operator::registrar, unique_id,
@@ -40,6 +40,22 @@ async fn wait_until_backlog_is_published(stack: &DeployedStack) {
     .await;
 }
 
+/// Nobody ends a lowered limit and the hold of a template for two days.
+async fn forget_a_limit_and_a_template(stack: &DeployedStack) {
+    let template = "enrollment-refund";
+    let reason = ["--reason", "a rehearsal"];
+    registrar(stack, &[&["limit", "60"], &reason[..]].concat()).await.expect(0, &[]);
+    registrar(stack, &[&["hold", "--template", template], &reason[..]].concat())
+        .await
+        .expect(0, &[]);
+    for path in [&["lowered"][..], &["templates", template]] {
+        stack.backdate_hold(path, Duration::from_hours(48)).await;
+    }
+    stack.run_hold_watch().await;
+    registrar(stack, &["limit", "--reset"]).await.expect(0, &[]);
+    registrar(stack, &["release", "--template", template]).await.expect(0, &[]);
+}
+
 pub(super) async fn provoke(stack: &DeployedStack) {
     for (output, variable) in FUNCTIONS {
         let function = stack.output(output);
@@ -65,6 +81,7 @@ pub(super) async fn provoke(stack: &DeployedStack) {
     wait_until_backlog_is_published(stack).await;
     registrar(stack, &["release"]).await.expect(0, &["a rehearsal"]);
     assert_eq!(held["emails_held"], true);
+    forget_a_limit_and_a_template(stack).await;
     // EventBridge and the event source put messages there that they could not deliver.
     for queue in DEAD_LETTER_QUEUES {
         stack.put_message(stack.output(queue), "a rehearsal").await;

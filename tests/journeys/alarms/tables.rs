@@ -18,7 +18,7 @@ const NO_AGE: &str = "a message would have to be an hour old. EmailAgeAlarm has 
 const NO_COMPOSITE: &str = "the local AWS deploys no composite alarms";
 
 /// Every alarm, in the order of template.yaml.
-pub(super) const ALARMS: [(&str, Expected); 46] = [
+pub(super) const ALARMS: [(&str, Expected); 48] = [
     ("ApiErrorAlarm", Set),
     ("PaymentProviderRefusedAlarm", Set),
     ("PaymentOrphanedAlarm", Set),
@@ -48,6 +48,8 @@ pub(super) const ALARMS: [(&str, Expected); 46] = [
     ("EmailWorkerThrottleAlarm", Set),
     ("EmailWorkerInitAlarm", NotHere(NO_INIT_REPORT)),
     ("EmailHeldAlarm", Set),
+    ("LimitLoweredAlarm", Set),
+    ("TemplateHeldAlarm", Set),
     ("HoldsUnattendedAlarm", Set),
     ("HoldWatchErrorAlarm", Set),
     ("HoldWatchNotInvokedAlarm", Set),
