@@ -6,11 +6,12 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Once,
+    time::Duration,
 };
 
 use fantoccini::{Client, ClientBuilder, Locator, elements::Element, key::Key};
 use hyper_util::client::legacy::connect::HttpConnector;
-use journeys::{http::Http, unique_id};
+use journeys::{http::Http, unique_id, wait::within};
 use serde_json::{Value, json};
 
 /// If it is `required`, a journey fails without a browser. Otherwise it is skipped.
@@ -116,9 +117,20 @@ impl Browser {
     }
 
     /// What a reader sees of the page.
+    ///
+    /// One script finds the body and reads it: an element that was found before may belong to a page that is left.
     pub(crate) async fn text(&self) -> String {
-        let body = self.page.find(Locator::Css("body")).await.expect("a page has a body");
-        body.text().await.expect("a page has text")
+        let text = self.evaluate("return document.body ? document.body.innerText : ''").await;
+        text.as_str().expect("a text").to_owned()
+    }
+
+    /// Waits until a reader sees all of these texts.
+    pub(crate) async fn wait_for_texts(&self, texts: &[&str]) {
+        within(Duration::from_secs(30), &format!("{texts:?}"), async || {
+            let page = self.text().await;
+            texts.iter().all(|text| page.contains(text)).then_some(())
+        })
+        .await;
     }
 
     pub(crate) async fn find(&self, css: &str) -> Element {

@@ -1,11 +1,15 @@
 //! The operator's console in a browser, with only the permissions of a policy.
 
-use std::{env, fs, path::Path, time::Duration};
+use std::{env, fs, path::Path};
 
 use fantoccini::key::Key;
 use journeys::{
-    DeployedStack, backlog::Backlog, console::Console, eventually, operator::registrar, unique_id,
-    wait::within,
+    DeployedStack,
+    backlog::Backlog,
+    console::Console,
+    eventually,
+    operator::{registrar, with_release},
+    unique_id,
 };
 use serde_json::json;
 
@@ -77,12 +81,11 @@ async fn console_shows_a_backlog_while_it_drains_to_an_operator_who_may_only_rea
 
     // What the policy does not permit is shown as such.
     browser.goto(&console.page("letters")).await;
-    assert!(browser.text().await.contains("Not permitted with these credentials"));
+    browser.wait_for_texts(&["Not permitted with these credentials"]).await;
     browser.goto(&console.page("holds")).await;
     browser.find("#reason").await.send_keys("not allowed").await.expect("the form has a reason");
     browser.find("form[action$='/hold'] button").await.click().await.expect("it can be clicked");
-    let page = browser.text().await;
-    assert!(page.contains("Not permitted") && page.contains("No hold is in force"), "{page}");
+    browser.wait_for_texts(&["Not permitted", "No hold is in force"]).await;
 
     // The ledger is searched by recipient, and a job leads to its timeline.
     let job = &jobs.jobs[7];
@@ -90,12 +93,11 @@ async fn console_shows_a_backlog_while_it_drains_to_an_operator_who_may_only_rea
     let to = format!("{}@EXAMPLE.com", job.id);
     browser.find("#recipient").await.send_keys(&to).await.expect("the form has a recipient");
     browser.find("form.filters button").await.click().await.expect("it can be clicked");
-    assert!(browser.text().await.contains("1 found"), "{}", browser.text().await);
+    browser.wait_for_texts(&["1 found"]).await;
     let address = browser.page.current_url().await.expect("the page has an address");
     assert!(!address.as_str().contains("example.com"), "{address}");
     browser.find("tbody a").await.click().await.expect("it can be clicked");
-    let page = browser.text().await;
-    assert!(page.contains("was accepted by SES") && page.contains("a worker claimed"), "{page}");
+    browser.wait_for_texts(&["was accepted by SES", "a worker claimed"]).await;
     assert_eq!(browser.complaints().await, [] as [&str; 0]);
     console.stop().await;
     browser.close().await;
@@ -121,30 +123,26 @@ async fn dead_letters_are_redriven_with_the_keyboard_by_the_number_that_was_conf
     let console = Console::start(&stack, &stack.description.email_operator).await;
 
     browser.goto(&console.page("letters")).await;
-    let page = browser.text().await;
-    assert!(ids[..2].iter().all(|id| page.contains(id)), "{page}");
+    browser.wait_for_texts(&[&*ids[0], &*ids[1]]).await;
     picture(&browser, "console-dead-letters.png").await;
     // The first Tab leads to the skip link.
     browser.tab_to("Skip to the content").await;
     browser.press(Key::Enter).await;
     browser.tab_to("Redrive 3 letters…").await;
     browser.press(Key::Enter).await;
-    assert!(browser.text().await.contains("Redrive 3 letters?"), "{}", browser.text().await);
+    browser.wait_for_texts(&["Redrive 3 letters?"]).await;
 
     // One more arrives before the confirmation.
     stack.put_dead_letter(job(&ids[2], &to(&ids[2]))).await;
     browser.tab_to("Redrive 3 letters").await;
     browser.press(Key::Enter).await;
-    let page = browser.text().await;
-    assert!(page.contains("you confirmed 3 letters, and 4 letters match now"), "{page}");
+    browser.wait_for_texts(&["you confirmed 3 letters, and 4 letters match now"]).await;
     assert!(stack.emails_to(&to(&ids[0])).await.is_empty(), "it was redriven");
 
     browser.goto(&console.page("letters/confirm?action=redrive")).await;
     browser.tab_to("Redrive 4 letters").await;
     browser.press(Key::Enter).await;
-    let page = browser.text().await;
-    assert!(page.contains("Done: 3 letters. Left: 1 letter."), "{page}");
-    assert!(page.contains("it can never be sent"), "{page}");
+    browser.wait_for_texts(&["Done: 3 letters. Left: 1 letter.", "it can never be sent"]).await;
     for id in &ids {
         stack.wait_for_email_to(&to(id)).await;
         stack.only_email_to(&to(id)).await;
@@ -153,7 +151,7 @@ async fn dead_letters_are_redriven_with_the_keyboard_by_the_number_that_was_conf
     browser.goto(&console.page("letters/confirm?action=purge")).await;
     browser.tab_to("Purge 1 letter").await;
     browser.press(Key::Enter).await;
-    assert!(browser.text().await.contains("Done: 1 letter. Left: 0 letters."));
+    browser.wait_for_texts(&["Done: 1 letter. Left: 0 letters."]).await;
     registrar(&stack, &["dead-letters", "list"]).await.expect(0, &["0 letters"]);
     assert_eq!(browser.complaints().await, [] as [&str; 0]);
     console.stop().await;
@@ -166,7 +164,12 @@ async fn hold_by_a_click_stops_sending_and_another_site_cannot_place_one() {
     let Some(browser) = Browser::start().await else { return };
     let stack = DeployedStack::exclusive().await;
     let console = Console::start(&stack, &stack.description.root).await;
+    Box::pin(with_release(&stack, hold_by_a_click(&stack, &browser, &console))).await;
+    console.stop().await;
+    browser.close().await;
+}
 
+async fn hold_by_a_click(stack: &DeployedStack, browser: &Browser, console: &Console) {
     // A page of another origin on this machine, which knows the address.
     let form = format!(
         "<form method=post action='{}'><input name=reason value=evil><button>Go</button></form>",
@@ -175,31 +178,23 @@ async fn hold_by_a_click_stops_sending_and_another_site_cannot_place_one() {
     let evil = serve(form);
     browser.goto(&evil).await;
     browser.find("button").await.click().await.expect("it can be clicked");
-    let refusal = "refused: the request comes from another site";
-    within(Duration::from_secs(30), "the refusal", async || {
-        browser.text().await.contains(refusal).then_some(())
-    })
-    .await;
+    browser.wait_for_texts(&["refused: the request comes from another site"]).await;
     // Another name that leads to the console.
     browser.goto(&console.address.replace("127.0.0.1", REBOUND_HOST)).await;
-    assert!(browser.text().await.contains("this console responds only at 127.0.0.1"));
+    browser.wait_for_texts(&["this console responds only at 127.0.0.1"]).await;
     let token = console.address.split('/').nth(3).expect("the address has a token");
     browser.goto(&console.address.replace(token, &"0".repeat(token.len()))).await;
-    assert!(browser.text().await.contains("has a token"), "{}", browser.text().await);
-    registrar(&stack, &["holds"]).await.expect(0, &["nothing is held"]);
+    browser.wait_for_texts(&["has a token"]).await;
+    registrar(stack, &["holds"]).await.expect(0, &["nothing is held"]);
 
     browser.goto(&console.page("holds")).await;
     browser.find("#reason").await.send_keys("moving house").await.expect("the form has a reason");
     browser.find("form[action$='/hold'] button").await.click().await.expect("it can be clicked");
-    let page = browser.text().await;
-    registrar(&stack, &["holds"]).await.expect(0, &["held by an operator", "moving house"]);
-    assert!(page.contains("moving house") && page.contains("event source is off"), "{page}");
+    browser.wait_for_texts(&["moving house", "event source is off"]).await;
+    registrar(stack, &["holds"]).await.expect(0, &["held by an operator", "moving house"]);
     browser.find("form[action$='/release'] button").await.click().await.expect("it can be clicked");
-    let page = browser.text().await;
-    assert!(page.contains("ended:") && page.contains("No hold is in force"), "{page}");
-    registrar(&stack, &["holds"]).await.expect(0, &["nothing is held", "event source  on"]);
-    console.stop().await;
-    browser.close().await;
+    browser.wait_for_texts(&["ended:", "No hold is in force"]).await;
+    registrar(stack, &["holds"]).await.expect(0, &["nothing is held", "event source  on"]);
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use journeys::{
         Exchange, Faults,
         Service::{Lambda, Ses},
     },
-    operator::registrar,
+    operator::{registrar, with_release},
     unique_id,
 };
 use serde_json::{Value, json};
@@ -28,14 +28,6 @@ fn job() -> (String, String) {
         "v": 1, "id": unique_id("job"), "to": to, "subject": "A plain job", "text": "Plain text.",
     });
     (job.to_string(), to)
-}
-
-/// Runs `meanwhile`, and then releases all holds, even if it failed. Otherwise the journeys after it would fail for the
-/// same reason.
-async fn with_release(stack: &DeployedStack, meanwhile: impl Future<Output = ()>) {
-    let outcome = AssertUnwindSafe(meanwhile).catch_unwind().await;
-    registrar(stack, &["release"]).await;
-    outcome.unwrap_or_else(|panic| resume_unwind(panic));
 }
 
 /// Runs `meanwhile` while the worker and hold-watch use the proxy, and then releases all holds.

@@ -1,8 +1,13 @@
 //! The operator's command, run with the credentials of a policy.
 
-use std::{io::empty, process::ExitCode};
+use std::{
+    io::empty,
+    panic::{AssertUnwindSafe, resume_unwind},
+    process::ExitCode,
+};
 
 use clap::Parser;
+use futures_util::FutureExt;
 use registrar::{Cli, Session, run_in};
 
 use crate::{DeployedStack, deployed_stack::sdk_config, description::Credentials};
@@ -66,4 +71,12 @@ pub async fn registrar_as(
         CommandOutput { code, out: text(out), err: text(err) }
     };
     tokio::task::spawn_blocking(command).await.expect("a command does not panic")
+}
+
+/// Runs `meanwhile`, and then releases all holds, even if it failed. Otherwise the journeys after it would fail for the
+/// same reason.
+pub async fn with_release(stack: &DeployedStack, meanwhile: impl Future<Output = ()>) {
+    let outcome = AssertUnwindSafe(meanwhile).catch_unwind().await;
+    registrar(stack, &["release"]).await;
+    outcome.unwrap_or_else(|panic| resume_unwind(panic));
 }
