@@ -173,7 +173,10 @@ mod tests {
         },
     };
     use aws_smithy_mocks::{RuleMode, mock, mock_client};
-    use email::{Message, job::Content};
+    use email::{
+        Message,
+        job::{Content, Headers},
+    };
 
     use super::*;
 
@@ -186,6 +189,7 @@ mod tests {
                 text: "Hello".to_owned(),
                 html: None,
             }),
+            headers: Headers::default(),
             deadline: None,
         }
     }
