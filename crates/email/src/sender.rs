@@ -156,8 +156,8 @@ mod tests {
             ("Akademie Mu\u{308}ller", "=?UTF-8?Q?Akademie_M=C3=BCller?="),
             ("=?UTF-8?Q?Eve?=", "=?UTF-8?Q?=3D=3FUTF-8=3FQ=3FEve=3F=3D?="),
             (
-                "\u{5c71}\u{7530}\u{5927}\u{5b66}\u{8b1b}\u{5ea7}\u{90e8}",
-                "=?UTF-8?Q?=E5=B1=B1=E7=94=B0=E5=A4=A7=E5=AD=A6=E8=AC=9B=E5=BA=A7?= =?UTF-8?Q?=E9=83=A8?=",
+                "\u{5c71}\u{7530}\u{5927}\u{5b66}\u{8b1b}\u{5ea7}\u{90e8}\u{9580}",
+                "=?UTF-8?Q?=E5=B1=B1=E7=94=B0=E5=A4=A7=E5=AD=A6=E8=AC=9B=E5=BA=A7=E9=83=A8?= =?UTF-8?Q?=E9=96=80?=",
             ),
         ] {
             assert_eq!(mailbox(name), format!("{phrase} <courses@example.com>"), "{name}");
