@@ -13,7 +13,7 @@ use aws_sdk_sqs::{
 use email::{
     Job,
     job::{MAX_JOB_BYTES, MAX_MESSAGE_BYTES, MalformedJob},
-    queue::{EnqueueEmail, EnqueueEmails, NotEnqueued, TracedJob},
+    queue::{EnqueueEmail, EnqueueEmails, NotEnqueued, TracedJob, group},
 };
 use invocation::trace::{self, TraceHeader};
 use unavailable::Unavailable;
@@ -45,7 +45,8 @@ impl EnqueueEmail for EmailQueue {
         if body.len() > MAX_JOB_BYTES {
             return Err(Unavailable::new(ENQUEUE, MalformedJob::TooLarge));
         }
-        let mut send = self.client.send_message().queue_url(&self.url).message_body(body);
+        let send = self.client.send_message().queue_url(&self.url).message_body(body);
+        let mut send = send.message_group_id(group(job));
         if let Some(trace) = trace::current() {
             let attribute =
                 trace_attribute(&trace).map_err(|error| Unavailable::new(ENQUEUE, error))?;
@@ -69,15 +70,15 @@ fn trace_attribute(trace: &TraceHeader) -> Result<MessageSystemAttributeValue, B
 impl EnqueueEmails for EmailQueue {
     async fn enqueue_emails(&self, jobs: &[TracedJob]) -> Vec<Result<(), NotEnqueued>> {
         let mut results = Vec::with_capacity(jobs.len());
-        let mut messages = jobs.iter().map(message).peekable();
+        let mut messages = jobs.iter().map(Outgoing::of).peekable();
         while messages.peek().is_some() {
             let (mut call, mut bytes) = (Vec::new(), 0);
-            while let Some((body, trace)) = messages.next_if(|(body, _)| {
-                call.is_empty()
-                    || (call.len() < ENTRIES_PER_CALL && bytes + body.len() <= BYTES_PER_CALL)
+            while let Some(message) = messages.next_if(|message| {
+                let size = bytes + message.body.len();
+                call.is_empty() || (call.len() < ENTRIES_PER_CALL && size <= BYTES_PER_CALL)
             }) {
-                bytes += body.len();
-                call.push((body, trace));
+                bytes += message.body.len();
+                call.push(message);
             }
             results.extend(self.send_batch(call).await);
         }
@@ -87,15 +88,12 @@ impl EnqueueEmails for EmailQueue {
 
 impl EmailQueue {
     /// One call, with at least one message and not more than the maximum.
-    async fn send_batch(
-        &self,
-        messages: Vec<(String, Option<TraceHeader>)>,
-    ) -> Vec<Result<(), NotEnqueued>> {
+    async fn send_batch(&self, messages: Vec<Outgoing>) -> Vec<Result<(), NotEnqueued>> {
         const ENQUEUE: &str = "sending email jobs to the queue";
         let mut results: Vec<_> = messages
             .iter()
-            .map(|(body, _)| {
-                if body.len() > MAX_JOB_BYTES {
+            .map(|message| {
+                if message.body.len() > MAX_JOB_BYTES {
                     let refusal = Unavailable::new(ENQUEUE, MalformedJob::TooLarge);
                     Err(NotEnqueued::Refused(refusal))
                 } else {
@@ -105,7 +103,7 @@ impl EmailQueue {
             .collect();
         // The id of an entry is its place.
         let entries = messages.into_iter().enumerate().filter(|(place, _)| results[*place].is_ok());
-        let entries = entries.map(|(place, (body, trace))| {
+        let entries = entries.map(|(place, Outgoing { body, group, trace })| {
             let attribute = trace.map(|trace| trace_attribute(&trace)).transpose()?;
             let attributes = attribute.map(|it| {
                 HashMap::from([(MessageSystemAttributeNameForSends::AwsTraceHeader, it)])
@@ -113,6 +111,7 @@ impl EmailQueue {
             SendMessageBatchRequestEntry::builder()
                 .id(place.to_string())
                 .message_body(body)
+                .message_group_id(group)
                 .set_message_system_attributes(attributes)
                 .build()
         });
@@ -145,10 +144,23 @@ impl EmailQueue {
     }
 }
 
-/// The body, and the trace of the job's own request, or that of the work in progress.
-fn message(traced: &TracedJob) -> (String, Option<TraceHeader>) {
-    let own = traced.trace.as_deref().and_then(TraceHeader::parse);
-    (traced.job.to_body(), own.or_else(trace::current))
+/// A message of a batched call.
+struct Outgoing {
+    body: String,
+    group: String,
+    /// That of the job's own request, or that of the work in progress.
+    trace: Option<TraceHeader>,
+}
+
+impl Outgoing {
+    fn of(TracedJob { job, trace }: &TracedJob) -> Self {
+        let own = trace.as_deref().and_then(TraceHeader::parse);
+        Self {
+            body: job.to_body(),
+            group: group(job).to_owned(),
+            trace: own.or_else(trace::current),
+        }
+    }
 }
 
 fn not_enqueued(operation: &'static str, failed: Option<&BatchResultErrorEntry>) -> NotEnqueued {
@@ -173,7 +185,10 @@ mod tests {
         },
     };
     use aws_smithy_mocks::{RuleMode, mock, mock_client};
-    use email::{Message, job::Content};
+    use email::{
+        Message,
+        job::{Content, Headers},
+    };
 
     use super::*;
 
@@ -186,6 +201,7 @@ mod tests {
                 text: "Hello".to_owned(),
                 html: None,
             }),
+            headers: Headers::default(),
             deadline: None,
         }
     }
@@ -195,6 +211,7 @@ mod tests {
         let send = mock!(Client::send_message)
             .match_requests(|request| {
                 request.queue_url() == Some("https://queue.example")
+                    && request.message_group_id() == Some("plain")
                     && Job::parse(request.message_body().unwrap_or_default()) == Ok(job())
             })
             .then_output(|| SendMessageOutput::builder().build());
@@ -317,7 +334,9 @@ mod tests {
                     attributes.get(&name)?.string_value().map(str::to_owned)
                 };
                 let headers: Vec<_> = request.entries().iter().map(header).collect();
-                headers == [OF_A_JOB, OF_THE_RUN, OF_THE_RUN].map(|it| Some(it.to_owned()))
+                let groups = request.entries().iter().map(|entry| entry.message_group_id());
+                groups.eq([Some("plain"); 3])
+                    && headers == [OF_A_JOB, OF_THE_RUN, OF_THE_RUN].map(|it| Some(it.to_owned()))
             })
             .then_output(|| {
                 let (successful, failed) = (Some(Vec::new()), Some(Vec::new()));

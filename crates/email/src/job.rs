@@ -7,10 +7,11 @@
 //! ```
 //!
 //! Any service of the platform may enqueue. `id` is the idempotency key: a job that is enqueued twice is
-//! sent once, and a different job under the same id is not sent. A job cannot choose the sender. Unknown
-//! fields are ignored, and so is a byte order mark.
+//! sent once, and a different job under the same id is not sent. A job cannot choose the sender, and of the headers only
+//! those of [`Headers`]. Unknown fields are ignored, and so is a byte order mark.
 
 mod digest;
+mod headers;
 mod id;
 
 use serde_json::{Map, Value, json};
@@ -24,6 +25,7 @@ use crate::{
 
 pub use self::{
     digest::ContentDigest,
+    headers::{Headers, InvalidHeaders, Unsubscribe},
     id::{InvalidJobId, JobId},
 };
 
@@ -48,6 +50,7 @@ pub struct Job {
     /// The provider counts recipients: a job with two would be two sends.
     pub to: EmailAddress,
     pub content: Content,
+    pub headers: Headers,
     /// It is not sent after this. `None` for the [default](crate::deadline).
     pub deadline: Option<OffsetDateTime>,
 }
@@ -105,6 +108,10 @@ pub enum MalformedJob {
     Id(#[from] InvalidJobId),
     #[error("`to` {0}")]
     To(#[from] InvalidEmailAddress),
+    #[error("`reply_to` {0}")]
+    ReplyTo(InvalidEmailAddress),
+    #[error("`headers` {0}")]
+    Headers(#[from] InvalidHeaders),
     #[error("`subject` {0}")]
     Subject(#[from] InvalidSubject),
     #[error("`{field}` {why}")]
@@ -144,12 +151,13 @@ impl Job {
         let id = required(&mut fields, "id")?.parse()?;
         let to = required(&mut fields, "to")?.parse()?;
         let deadline = optional(&mut fields, "deadline")?.as_deref().map(moment).transpose()?;
-        Ok(Self { id, to, content: Content::parse(&mut fields)?, deadline })
+        let headers = Headers::parse(&mut fields)?;
+        Ok(Self { id, to, content: Content::parse(&mut fields)?, headers, deadline })
     }
 
     /// The body from which [`Job::parse`] reads the same job, in characters that the queue carries.
     pub fn to_body(&self) -> String {
-        let Self { id, to, content, deadline } = self;
+        let Self { id, to, content, headers: Headers { reply_to, unsubscribe }, deadline } = self;
         let mut body = match content {
             Content::Template { name, data } => {
                 json!({"v": 1, "id": id, "to": to, "template": name, "data": data})
@@ -161,11 +169,31 @@ impl Job {
                 json!({"v": 1, "id": id, "to": to, "subject": subject.as_str(), "text": text, "html": html})
             }
         };
+        if let Some(reply_to) = reply_to {
+            body["reply_to"] = json!(reply_to);
+        }
+        if let Some(unsubscribe) = unsubscribe {
+            body["headers"] = unsubscribe.to_field();
+        }
         if let Some(deadline) = deadline.and_then(|at| at.format(&Rfc3339).ok()) {
             body["deadline"] = deadline.into();
         }
         // JSON does not require these two to be escaped; the others that the queue does not carry it does.
         body.to_string().replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
+    }
+}
+
+impl Headers {
+    fn parse(fields: &mut Map<String, Value>) -> Result<Self, MalformedJob> {
+        let reply_to = optional(fields, "reply_to")?.as_deref().map(str::parse).transpose();
+        let unsubscribe = match fields.remove("headers") {
+            None | Some(Value::Null) => None,
+            Some(Value::Object(headers)) => Unsubscribe::read(headers)?,
+            Some(_) => {
+                return Err(MalformedJob::WrongType { field: "headers", expected: "an object" });
+            }
+        };
+        Ok(Self { reply_to: reply_to.map_err(MalformedJob::ReplyTo)?, unsubscribe })
     }
 }
 

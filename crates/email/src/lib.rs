@@ -19,6 +19,7 @@ pub mod message;
 pub mod queue;
 pub mod request_time;
 pub mod retry;
+pub mod sender;
 pub mod suppression;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -27,3 +28,4 @@ pub mod text;
 pub use address::EmailAddress;
 pub use job::{Job, JobId};
 pub use message::{Message, Subject};
+pub use sender::{Sender, SenderName};

@@ -3,7 +3,11 @@
 use std::future::Future;
 
 use crate::{
-    address::EmailAddress, dead_letter::Reason, hold::HoldCause, job::JobId, message::Message,
+    address::EmailAddress,
+    dead_letter::Reason,
+    hold::HoldCause,
+    job::{Headers, JobId},
+    message::Message,
 };
 
 /// The outcome of one attempt.
@@ -65,6 +69,7 @@ pub trait Mailer {
         &self,
         id: &JobId,
         to: &EmailAddress,
+        headers: &Headers,
         message: &Message,
     ) -> impl Future<Output = Outcome> + Send;
 }

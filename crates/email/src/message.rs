@@ -42,7 +42,8 @@ impl FromStr for Subject {
     }
 }
 
-/// A message that is ready to be sent. The sender is configuration, and the recipient is the job's.
+/// A message that is ready to be sent. The sender is configuration; the recipient and the headers are
+/// the job's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     pub subject: Subject,

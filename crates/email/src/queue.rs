@@ -4,7 +4,26 @@ use std::future::Future;
 
 use unavailable::Unavailable;
 
-use crate::job::Job;
+use crate::job::{Content, Job};
+
+/// The group of the jobs that have no template.
+const PLAIN: &str = "plain";
+
+/// A group's maximum length, in characters (Amazon SQS API Reference, `SendMessage`, `MessageGroupId`).
+const MAX_GROUP: usize = 128;
+
+/// The job's group on the queue: its template, or `plain`. The queue delivers the jobs of other groups first while one
+/// group has much of it, so a campaign does not delay the confirmations.
+pub fn group(job: &Job) -> &str {
+    // `MessageGroupId` "can contain alphanumeric characters and punctuation".
+    let fits = |name: &str| {
+        (1..=MAX_GROUP).contains(&name.len()) && name.bytes().all(|c| c.is_ascii_graphic())
+    };
+    match &job.content {
+        Content::Template { name, .. } if fits(name) => name,
+        Content::Template { .. } | Content::Message(_) => PLAIN,
+    }
+}
 
 /// Puts email jobs on the queue.
 pub trait EnqueueEmail {
@@ -49,6 +68,29 @@ impl From<NotEnqueued> for Unavailable {
     fn from(error: NotEnqueued) -> Self {
         match error {
             NotEnqueued::Refused(error) | NotEnqueued::Unavailable(error) => error,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn group_is_the_template_or_plain_and_one_that_the_queue_accepts() {
+        let group = |content: serde_json::Value| {
+            let mut job = json!({"v": 1, "id": "a", "to": "ada@example.com"});
+            job.as_object_mut().unwrap().extend(content.as_object().unwrap().clone());
+            group(&Job::parse(&job.to_string()).unwrap()).to_owned()
+        };
+        let template = |name: &str| group(json!({"template": name, "data": {}}));
+        assert_eq!(group(json!({"subject": "Hi", "text": ""})), "plain");
+        assert_eq!(template("enrollment-refund"), "enrollment-refund");
+        assert_eq!(template(&"x".repeat(128)), "x".repeat(128));
+        for name in ["", "two words", "\u{fc}", &"x".repeat(129)] {
+            assert_eq!(template(name), "plain", "{name}");
         }
     }
 }

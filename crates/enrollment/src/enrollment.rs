@@ -2,7 +2,10 @@
 
 use std::{fmt, time::Duration};
 
-use email::{Job, JobId, job::Content};
+use email::{
+    Job, JobId,
+    job::{Content, Headers},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
@@ -261,6 +264,7 @@ impl Enrollment {
                     ("course_title".to_owned(), text(self.course_title.as_str())),
                 ]),
             },
+            headers: Headers::default(),
             deadline: None,
         }
     }

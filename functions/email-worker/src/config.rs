@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use email::{EmailAddress, guarantee::Guarantees};
+use email::{EmailAddress, Sender, SenderName, guarantee::Guarantees};
 use lambda::{Environment, env::InvalidVariable};
 use sizing::WorkerSettings;
 
@@ -21,8 +21,10 @@ pub struct Config {
     pub email_queue_url: String,
     /// `EMAIL_DEAD_LETTER_QUEUE_URL`: the queue that dead letters are stored on.
     pub dead_letter_queue_url: String,
-    /// `SENDER_ADDRESS`: the sender of every email.
-    pub sender: EmailAddress,
+    /// `SENDER_ADDRESS` and `SENDER_NAME`: the sender of every email.
+    pub sender: Sender,
+    /// `REPLY_TO`: the address for replies to emails whose job names none.
+    pub reply_to: Option<EmailAddress>,
     /// `SES_CONFIGURATION_SET`: the configuration set of every email.
     pub configuration_set: String,
     /// `AT_MOST_ONCE_TEMPLATES`: comma-separated names of the templates that are sent at most once.
@@ -47,7 +49,8 @@ impl Config {
             function: environment.required("AWS_LAMBDA_FUNCTION_NAME")?,
             email_queue_url: environment.required("EMAIL_QUEUE_URL")?,
             dead_letter_queue_url: environment.required("EMAIL_DEAD_LETTER_QUEUE_URL")?,
-            sender: environment.required("SENDER_ADDRESS")?,
+            sender: sender(environment)?,
+            reply_to: environment.optional("REPLY_TO")?,
             configuration_set: environment.required("SES_CONFIGURATION_SET")?,
             guarantees: guarantees(environment)?,
             settings: settings(environment),
@@ -64,6 +67,14 @@ fn settings(environment: &Environment<'_>) -> Result<WorkerSettings, InvalidVari
         batch_size: environment.required("WORKER_BATCH_SIZE")?,
         timeout: environment.required("WORKER_TIMEOUT_SECONDS").map(Duration::from_secs)?,
     })
+}
+
+fn sender(environment: &Environment<'_>) -> Result<Sender, InvalidVariable> {
+    let address = environment.required("SENDER_ADDRESS")?;
+    let name = "SENDER_NAME";
+    let sender_name: Option<SenderName> = environment.optional(name)?;
+    Sender::new(address, sender_name.as_ref())
+        .map_err(|why| InvalidVariable { name, problem: why.to_string() })
 }
 
 /// An unknown template name is an error. A misspelled name would otherwise leave its template at "at
@@ -96,7 +107,7 @@ mod tests {
                 "SEND_SLACK_MILLISECONDS" => "250",
                 "WORKER_CONCURRENCY" => "2",
                 "WORKER_BATCH_SIZE" => "100",
-                "AT_MOST_ONCE_TEMPLATES" => "",
+                "AT_MOST_ONCE_TEMPLATES" | "SENDER_NAME" | "REPLY_TO" => "",
                 _ => "something",
             };
             Some(value.to_owned())
@@ -118,10 +129,23 @@ mod tests {
     }
 
     #[test]
+    fn sender_may_have_a_name_and_an_address_for_replies() {
+        let config = read(("SENDER_NAME", "Example Courses")).unwrap();
+        assert_eq!(config.sender.for_provider(), "Example Courses <courses@example.com>");
+        assert_eq!(config.reply_to, None);
+        let config = read(("REPLY_TO", "help@example.com")).unwrap();
+        assert_eq!(config.sender.for_provider(), "courses@example.com");
+        assert_eq!(config.reply_to, Some("help@example.com".parse().unwrap()));
+    }
+
+    #[test]
     fn error_names_the_missing_or_invalid_variable() {
         for (name, value) in [
             ("EMAILS_TABLE", ""),
             ("SENDER_ADDRESS", "nobody"),
+            ("SENDER_NAME", "Courses\r\nBcc: eve@example.com"),
+            ("SENDER_NAME", &"x".repeat(299)),
+            ("REPLY_TO", "Help <help@example.com>"),
             ("AT_MOST_ONCE_TEMPLATES", "enrollment-refund,novel"),
         ] {
             assert_eq!(read((name, value)).unwrap_err().name, name);

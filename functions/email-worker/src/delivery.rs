@@ -259,7 +259,7 @@ impl<P: Parts> Delivery<'_, P> {
         let started_at_us = microseconds(started_at);
         let timeout_ms = in_milliseconds(SES_ATTEMPT_TIMEOUT);
         tracing::info!(event = log_events::SEND_ATTEMPT, job_id = %job.id, started_at_us, timeout_ms);
-        let attempt = batch.worker.mailer.send(&job.id, &job.to, email);
+        let attempt = batch.worker.mailer.send(&job.id, &job.to, &job.headers, email);
         let attempts_end = batch.invocation.closing.attempts_end;
         let outcome = timeout_at(attempts_end, attempt).await.unwrap_or(Outcome::Ambiguous);
         drop(permit);

@@ -41,7 +41,7 @@ impl Worker<Deployed> {
         Self {
             ledger: EmailsTable::new(dynamodb.clone(), config.emails_table),
             suppressions: KnownSuppressions::new(copy, aws_sdk_sesv2::Client::new(sdk)),
-            mailer: Ses::new(mail, config.sender, config.configuration_set),
+            mailer: Ses::new(mail, config.sender, config.reply_to, config.configuration_set),
             dead_letters: DeadLetterQueue::new(sqs.clone(), config.dead_letter_queue_url),
             queue: Visibility::new(sqs, config.email_queue_url),
             holds: HoldsTable::new(dynamodb, config.holds_table),

@@ -23,7 +23,8 @@ use std::{
 use aws_config::{BehaviorVersion, timeout::TimeoutConfig};
 use aws_sdk_sesv2::config::{Credentials, Region};
 use email::{
-    Message,
+    Message, Sender,
+    job::Headers,
     mailer::{Mailer, Outcome},
 };
 use email_worker::ses::{self, Mail, Ses};
@@ -161,11 +162,18 @@ async fn client(url: &str) -> Mail {
 
 async fn send(ses: &Ses) -> Outcome {
     let message = Message { subject: "Hi".parse().unwrap(), text: "Hello".to_owned(), html: None };
-    ses.send(&"a".parse().unwrap(), &"ada@example.com".parse().unwrap(), &message).await
+    ses.send(
+        &"a".parse().unwrap(),
+        &"ada@example.com".parse().unwrap(),
+        &Headers::default(),
+        &message,
+    )
+    .await
 }
 
 fn ses(mail: Mail) -> Ses {
-    Ses::new(mail, "courses@example.com".parse().unwrap(), "set".to_owned())
+    let sender = Sender::new("courses@example.com".parse().unwrap(), None).unwrap();
+    Ses::new(mail, sender, None, "set".to_owned())
 }
 
 fn accepted() -> Outcome {

@@ -10,6 +10,8 @@ use aws_sdk_sqs::{
     },
 };
 
+use email::{Job, queue::group};
+
 use crate::aws_call::CallFailed;
 
 use super::{
@@ -167,10 +169,13 @@ impl SqsEmailQueue {
 
 impl EmailQueue for SqsEmailQueue {
     async fn send(&self, body: &str) -> Result<(), CallFailed> {
+        // Without a group, the queue would deliver each letter of a large redrive before the jobs of a group.
+        let group = Job::parse(body).ok().map(|job| group(&job).to_owned());
         self.client
             .send_message()
             .queue_url(&self.url)
             .message_body(body)
+            .set_message_group_id(group)
             .send()
             .await
             .map_err(|error| CallFailed::new("sending a job to the email queue", error))?;

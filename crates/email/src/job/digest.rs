@@ -8,9 +8,9 @@ use sha2::{Digest, Sha256};
 
 use crate::{message::Message, text::normalized};
 
-use super::{Content, Job};
+use super::{Content, Headers, Job};
 
-/// The digest of a job's email: recipient and content, without the id. Two jobs with one id and different
+/// The digest of a job's email: recipient, content and chosen headers, without the id. Two jobs with one id and different
 /// digests are two emails.
 ///
 /// It is stored for as long as the ledger keeps a job, so its definition must not change.
@@ -43,6 +43,15 @@ impl Job {
                     add(&mut digest, html);
                 }
             }
+        }
+        // A name and a value each, so the number of texts says whether there is HTML before them. A job without
+        // headers has the digest of the releases that knew no headers.
+        let Headers { reply_to, unsubscribe } = &self.headers;
+        let reply_to = reply_to.iter().map(|address| ("Reply-To", address.as_str()));
+        let unsubscribe = unsubscribe.iter().flat_map(super::Unsubscribe::headers);
+        for (name, value) in reply_to.chain(unsubscribe) {
+            add(&mut digest, name);
+            add(&mut digest, value);
         }
         ContentDigest(hex::encode(digest.finalize()))
     }

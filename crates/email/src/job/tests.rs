@@ -73,6 +73,22 @@ fn each_error_names_the_field() {
             r#"{"v":1,"id":"a","to":"ada@example.com","subject":"s","text":"","deadline":"9999-12-31T23:59:59-01:00"}"#,
             "`deadline` is not a time in RFC 3339, such as 2026-11-25T04:22:30Z",
         ),
+        (
+            r#"{"v":1,"id":"a","to":"ada@example.com","subject":"s","text":"","reply_to":"help"}"#,
+            "`reply_to` is not an email address: it has no @",
+        ),
+        (
+            r#"{"v":1,"id":"a","to":"ada@example.com","subject":"s","text":"","reply_to":["a@example.com"]}"#,
+            "`reply_to` is not a string",
+        ),
+        (
+            r#"{"v":1,"id":"a","to":"ada@example.com","subject":"s","text":"","headers":[]}"#,
+            "`headers` is not an object",
+        ),
+        (
+            r#"{"v":1,"id":"a","to":"ada@example.com","subject":"s","text":"","headers":{"Bcc":"eve@example.com"}}"#,
+            "`headers` has another name than `List-Unsubscribe` and `List-Unsubscribe-Post`",
+        ),
         (r#"{"v":"1"}"#, "`v` is not 1, the only known version of the contract"),
         (r#"{"v":1.5}"#, "`v` is not 1, the only known version of the contract"),
         (&" ".repeat(MAX_JOB_BYTES + 1), "the body is larger than 1040384 bytes"),
@@ -150,11 +166,51 @@ fn written_job_has_only_characters_that_the_queue_carries() {
         id: "a".parse().unwrap(),
         to: "ada@example.com".parse().unwrap(),
         content,
+        headers: Headers::default(),
         deadline: None,
     };
     let body = job.to_body();
     assert_eq!(check_carried(&body), Ok(()));
     assert_eq!(serde_json::from_str::<Value>(&body).unwrap()["text"], text);
+}
+
+fn unsubscribe_at(path: &str, one_click: bool) -> Unsubscribe {
+    let mut headers = json!({"List-Unsubscribe": format!("<https://example.com/{path}>")});
+    if one_click {
+        headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click".into();
+    }
+    let Value::Object(headers) = headers else { panic!() };
+    Unsubscribe::read(headers).unwrap().unwrap()
+}
+
+#[test]
+fn headers_are_part_of_the_email_and_a_job_without_them_has_the_digest_of_earlier_releases() {
+    let digest = |headers: &str| {
+        let rest = r#""id":"a","to":"ada@example.com","subject":"s","text":"t""#;
+        Job::parse(&format!(r#"{{"v":1,{rest}{headers}}}"#)).unwrap().digest().to_string()
+    };
+    // Entries of the ledger have it: it must stay the same.
+    let none = "1d980c918b0ac957f20b90beb09502735d0c2591fb3ead005c6d56a6124f58dd";
+    for headers in ["", r#","reply_to":null,"headers":null"#, r#","headers":{}"#] {
+        assert_eq!(digest(headers), none, "{headers}");
+    }
+    let list = r#""List-Unsubscribe":"<https://example.com/u>""#;
+    let post = r#""List-Unsubscribe-Post":"List-Unsubscribe=One-Click""#;
+    let all = [
+        digest(""),
+        digest(r#","html":"""#),
+        digest(r#","html":"Reply-To""#),
+        digest(r#","reply_to":"help@example.com""#),
+        digest(r#","reply_to":"desk@example.com""#),
+        digest(&format!(r#","headers":{{{list}}}"#)),
+        digest(&format!(r#","headers":{{{list},{post}}}"#)),
+        digest(&format!(r#","reply_to":"help@example.com","headers":{{{list}}}"#)),
+        digest(&format!(r#","html":"","headers":{{{list}}}"#)),
+    ];
+    let different: std::collections::HashSet<_> = all.iter().collect();
+    assert_eq!(different.len(), all.len());
+    let spaced = r#""List-Unsubscribe":" <https://example.com/u> ""#;
+    assert_eq!(digest(&format!(r#","headers":{{{spaced}}}"#)), all[5], "another writing");
 }
 
 proptest! {
@@ -174,6 +230,8 @@ proptest! {
         html in proptest::option::of("[\\n -~é]*"),
         templated: bool,
         deadline in proptest::option::of(0_i64..250_000_000_000),
+        reply_to in proptest::option::of("[a-z0-9]{1,20}@example\\.com"),
+        unsubscribe in proptest::option::of(("[a-zA-Z0-9/?=&,]{0,80}", any::<bool>())),
     ) {
         let deadline = deadline.map(|at| OffsetDateTime::from_unix_timestamp(at).unwrap());
         let content = if templated {
@@ -183,7 +241,16 @@ proptest! {
             Content::Message(Message { subject: subject.parse().unwrap(), text, html })
         };
         let to = format!("{local}@example.com").parse().unwrap();
-        let job = Job { id: id.parse().unwrap(), to, content, deadline };
-        prop_assert_eq!(Job::parse(&job.to_body()), Ok(job));
+        let headers = Headers {
+            reply_to: reply_to.map(|address| address.parse().unwrap()),
+            unsubscribe: unsubscribe.map(|(path, one_click)| unsubscribe_at(&path, one_click)),
+        };
+        let job = Job { id: id.parse().unwrap(), to, content, headers, deadline };
+        let parsed = Job::parse(&job.to_body()).unwrap();
+        prop_assert_eq!(parsed.digest(), job.digest());
+        prop_assert_eq!(&parsed, &job);
+        let without = Job { headers: Headers::default(), ..parsed };
+        let is_same = without.digest() == job.digest();
+        prop_assert_eq!(is_same, job.headers == Headers::default());
     }
 }

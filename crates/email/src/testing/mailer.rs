@@ -4,12 +4,12 @@ use std::{fmt, sync::Mutex};
 
 use super::{
     calls::{Calls, lock},
-    services::ses_address_refusal,
+    services::{ses_address_refusal, ses_header_refusal},
 };
 use crate::{
     address::EmailAddress,
     dead_letter::Reason,
-    job::JobId,
+    job::{Headers, JobId, Unsubscribe},
     mailer::{Mailer, Outcome},
     message::Message,
 };
@@ -79,9 +79,14 @@ impl Mailer for MemoryMailer {
         *lock(&self.renewals) += 1;
     }
 
-    async fn send(&self, id: &JobId, to: &EmailAddress, _: &Message) -> Outcome {
+    async fn send(&self, id: &JobId, to: &EmailAddress, headers: &Headers, _: &Message) -> Outcome {
         lock(&self.attempts).push(id.to_string());
-        let outcome = match ses_address_refusal(&to.for_provider()) {
+        let mut addresses = [to].into_iter().chain(&headers.reply_to);
+        let mut lines = headers.unsubscribe.iter().flat_map(Unsubscribe::headers);
+        let refusal = addresses
+            .find_map(|address| ses_address_refusal(&address.for_provider()))
+            .or_else(|| lines.find_map(|(name, value)| ses_header_refusal(name, value)));
+        let outcome = match refusal {
             Some((code, why)) => Outcome::Rejected(Reason::new(code, why)),
             None => (self.decide)(id),
         };

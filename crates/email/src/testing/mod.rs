@@ -21,5 +21,8 @@ pub use holds::{MemoryEventSource, MemoryHolds};
 pub use ledger::{MemoryLedger, Row, Rows};
 pub use mailer::MemoryMailer;
 pub use provider::MemoryProvider;
-pub use services::{queue_refusal, ses_address_refusal, ses_tag_refusal, sqs_refusal};
+pub use services::{
+    queue_refusal, ses_address_refusal, ses_header_refusal, ses_mailbox_refusal,
+    ses_request_refusal, ses_tag_refusal, sqs_refusal,
+};
 pub use suppressions::MemorySuppressions;

@@ -11,10 +11,11 @@ use aws_sdk_sesv2::{
     Client,
     config::http::HttpResponse,
     error::{ProvideErrorMetadata, SdkError},
-    types::{Body, Content, Destination, EmailContent, MessageTag},
+    types::{Body, Content, Destination, EmailContent, MessageHeader, MessageTag},
 };
 use email::{
-    EmailAddress, JobId, Message,
+    EmailAddress, JobId, Message, Sender,
+    job::{Headers, Unsubscribe},
     mailer::{Mailer, Outcome},
 };
 use sizing::SES_ATTEMPT_TIMEOUT;
@@ -26,7 +27,9 @@ use classify::{Failure, classify};
 #[derive(Debug, Clone)]
 pub struct Ses {
     mail: Mail,
-    sender: EmailAddress,
+    sender: Sender,
+    /// The address for replies, if the job names none.
+    reply_to: Option<EmailAddress>,
     configuration_set: String,
 }
 
@@ -56,8 +59,13 @@ pub fn client(sdk: &SdkConfig) -> Mail {
 }
 
 impl Ses {
-    pub fn new(mail: Mail, sender: EmailAddress, configuration_set: String) -> Self {
-        Self { mail, sender, configuration_set }
+    pub fn new(
+        mail: Mail,
+        sender: Sender,
+        reply_to: Option<EmailAddress>,
+        configuration_set: String,
+    ) -> Self {
+        Self { mail, sender, reply_to, configuration_set }
     }
 }
 
@@ -66,15 +74,25 @@ impl Mailer for Ses {
         self.mail.connections.renew();
     }
 
-    async fn send(&self, id: &JobId, to: &EmailAddress, message: &Message) -> Outcome {
-        let Ok((content, tag)) = content(id, message) else {
-            return classify(Failure::NotSent, &self.sender, to);
+    async fn send(
+        &self,
+        id: &JobId,
+        to: &EmailAddress,
+        headers: &Headers,
+        message: &Message,
+    ) -> Outcome {
+        let Ok((content, tag)) = content(id, headers, message) else {
+            return classify(Failure::NotSent, self.sender.address(), to);
         };
+        let reply_to = headers.reply_to.as_ref().or(self.reply_to.as_ref());
         let sent = self
             .mail
             .client
             .send_email()
             .from_email_address(self.sender.for_provider())
+            .set_reply_to_addresses(
+                reply_to.map(|address| vec![address.for_provider().into_owned()]),
+            )
             .destination(Destination::builder().to_addresses(to.for_provider()).build())
             .content(content)
             .configuration_set_name(&self.configuration_set)
@@ -86,7 +104,7 @@ impl Mailer for Ses {
                 Outcome::Accepted { ses_message_id: accepted.message_id.unwrap_or_default() }
             }
             Err(error) => {
-                let outcome = classify(failure(&error), &self.sender, to);
+                let outcome = classify(failure(&error), self.sender.address(), to);
                 // Over HTTP/2 all sends share a connection. If it is dead, it must fail no other send.
                 if outcome == Outcome::Ambiguous {
                     self.mail.connections.renew();
@@ -100,6 +118,7 @@ impl Mailer for Ses {
 /// The message in SES's form. `Err` would mean that a mandatory part is missing, which cannot happen.
 fn content(
     id: &JobId,
+    headers: &Headers,
     message: &Message,
 ) -> Result<(EmailContent, MessageTag), aws_sdk_sesv2::error::BuildError> {
     let utf8 = |text: &str| Content::builder().data(text).charset("UTF-8").build();
@@ -107,9 +126,14 @@ fn content(
         .text(utf8(&message.text)?)
         .set_html(message.html.as_deref().map(utf8).transpose()?)
         .build();
+    let unsubscribe = headers.unsubscribe.iter().flat_map(Unsubscribe::headers);
+    let lines: Vec<_> = unsubscribe
+        .map(|(name, value)| MessageHeader::builder().name(name).value(value).build())
+        .collect::<Result<_, _>>()?;
     let simple = aws_sdk_sesv2::types::Message::builder()
         .subject(utf8(message.subject.as_str())?)
         .body(body)
+        .set_headers((!lines.is_empty()).then_some(lines))
         .build();
     let tag =
         MessageTag::builder().name(ses_tags::JOB_ID).value(ses_tags::job_id_tag(id)).build()?;

@@ -22,6 +22,10 @@ fn refused(status: u16, code: &'static str, message: &'static str) -> Rule {
     })
 }
 
+fn sender(address: &str) -> Sender {
+    Sender::new(address.parse().unwrap(), None).unwrap()
+}
+
 async fn send(rule: &Rule) -> Outcome {
     send_as("a-1", "ada@example.com", rule).await
 }
@@ -30,13 +34,14 @@ async fn send_as(id: &str, to: &str, rule: &Rule) -> Outcome {
     let client = mock_client!(aws_sdk_sesv2, RuleMode::Sequential, [rule], |config| config
         .retry_config(RetryConfig::disabled()));
     let mail = Mail { client, connections: Connections::default() };
-    let ses = Ses::new(mail, "courses@example.com".parse().unwrap(), "events".to_owned());
+    let ses = Ses::new(mail, sender("courses@example.com"), None, "events".to_owned());
     let message = Message {
         subject: "Hi".parse().unwrap(),
         text: "Hello".to_owned(),
         html: Some("<p>Hello".to_owned()),
     };
-    let outcome = ses.send(&id.parse().unwrap(), &to.parse().unwrap(), &message).await;
+    let outcome =
+        ses.send(&id.parse().unwrap(), &to.parse().unwrap(), &Headers::default(), &message).await;
     assert_eq!(rule.num_calls(), 1, "one permit is one HTTP attempt");
     outcome
 }
@@ -56,6 +61,57 @@ async fn the_request_has_sender_recipient_set_and_tag() {
         })
         .then_output(|| SendEmailOutput::builder().message_id("m-1").build());
     assert_eq!(send(&rule).await, Outcome::Accepted { ses_message_id: "m-1".to_owned() });
+}
+
+/// The headers of a job with this `reply_to`, with one click to unsubscribe.
+fn chosen_headers(reply_to: &str) -> Headers {
+    let body = serde_json::json!({
+        "v": 1, "id": "a", "to": "ada@example.com", "subject": "Hi", "text": "",
+        "reply_to": reply_to,
+        "headers": {
+            "List-Unsubscribe": "<https://example.com/u>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        },
+    });
+    email::Job::parse(&body.to_string()).unwrap().headers
+}
+
+#[tokio::test]
+async fn the_request_has_the_name_the_address_for_replies_and_the_headers() {
+    for (headers, reply_to, lines) in [
+        (Headers::default(), "help@example.com", vec![]),
+        (
+            chosen_headers("a..b@docomo.ne.jp"),
+            "\"a..b\"@docomo.ne.jp",
+            vec![
+                ("List-Unsubscribe", "<https://example.com/u>"),
+                ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+            ],
+        ),
+    ] {
+        let rule = mock!(Client::send_email)
+            .match_requests(move |request| {
+                let simple = request.content().unwrap().simple().unwrap();
+                let sent: Vec<_> =
+                    simple.headers().iter().map(|line| (line.name(), line.value())).collect();
+                request.from_email_address()
+                    == Some("=?UTF-8?Q?Akademie_M=C3=BCller?= <courses@example.com>")
+                    && request.reply_to_addresses() == [reply_to]
+                    && sent == lines
+            })
+            .then_output(|| SendEmailOutput::builder().message_id("m-1").build());
+        let client = mock_client!(aws_sdk_sesv2, [&rule]);
+        let mail = Mail { client, connections: Connections::default() };
+        let name = "Akademie M\u{fc}ller".parse().unwrap();
+        let sender = Sender::new("courses@example.com".parse().unwrap(), Some(&name)).unwrap();
+        let reply_to = Some("help@example.com".parse().unwrap());
+        let ses = Ses::new(mail, sender, reply_to, "events".to_owned());
+        let message =
+            Message { subject: "Hi".parse().unwrap(), text: "Hello".to_owned(), html: None };
+        let (id, to) = ("a-1".parse().unwrap(), "ada@example.com".parse().unwrap());
+        let outcome = ses.send(&id, &to, &headers, &message).await;
+        assert_eq!(outcome, Outcome::Accepted { ses_message_id: "m-1".to_owned() });
+    }
 }
 
 #[tokio::test]
@@ -174,13 +230,13 @@ fn over_http(port: u16) -> Ses {
             aws_sdk_sesv2::config::Credentials::for_tests(),
         ))
         .build();
-    Ses::new(client(&sdk), "courses@example.com".parse().unwrap(), "events".to_owned())
+    Ses::new(client(&sdk), sender("courses@example.com"), None, "events".to_owned())
 }
 
 async fn send_over_http(port: u16) -> Outcome {
     let message = Message { subject: "Hi".parse().unwrap(), text: "Hello".to_owned(), html: None };
     let (id, to) = ("a-1".parse().unwrap(), "ada@example.com".parse().unwrap());
-    over_http(port).send(&id, &to, &message).await
+    over_http(port).send(&id, &to, &Headers::default(), &message).await
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::{sync::Mutex, time::Duration};
 
 use adapters::ses_tags;
-use email::testing::{ses_address_refusal, ses_tag_refusal};
+use email::testing::ses_request_refusal;
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
@@ -75,7 +75,7 @@ impl Provider {
     pub async fn send(&self, from: Sender, request: Value) -> HttpResponse {
         let Treatment { counted_at, response_after, reply } =
             locked(&self.weather).treat(self.clock.now());
-        let refusal = refusal(&request);
+        let refusal = ses_request_refusal(&request);
         let reply = if refusal.is_some() { Reply::Reject } else { reply };
         let mut uncounted = Uncounted(Some((self, from, job_id(&request), reply)));
         self.clock.wait_until(counted_at).await;
@@ -128,16 +128,6 @@ fn job_id(request: &Value) -> String {
     let mut values = tags.filter(|tag| tag["Name"] == ses_tags::JOB_ID);
     let id = values.find_map(|tag| ses_tags::job_id(tag["Value"].as_str()?));
     id.map(String::from).unwrap_or_default()
-}
-
-/// Why SES would refuse the request whatever the weather is.
-fn refusal(request: &Value) -> Option<(&'static str, String)> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let tags = request["EmailTags"].as_array().into_iter().flatten();
-    let mut tags = tags.map(|tag| (text(&tag["Name"]), text(&tag["Value"])));
-    let recipients = request["Destination"]["ToAddresses"].as_array().into_iter().flatten();
-    tags.find_map(|(name, value)| ses_tag_refusal(&name, &value))
-        .or_else(|| recipients.map(text).find_map(|to| ses_address_refusal(&to)))
 }
 
 fn response(reply: Reply) -> HttpResponse {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use email::{
     EmailAddress, JobId, Message,
+    job::Headers,
     mailer::{Mailer, Outcome},
 };
 use email_worker::ses::Ses;
@@ -32,19 +33,26 @@ impl Mailer for MutantMailer {
         self.ses.leave_connections();
     }
 
-    async fn send(&self, id: &JobId, to: &EmailAddress, message: &Message) -> Outcome {
+    async fn send(
+        &self,
+        id: &JobId,
+        to: &EmailAddress,
+        headers: &Headers,
+        message: &Message,
+    ) -> Outcome {
         match self.mutation {
-            Mutation::HiddenRetry => match self.ses.send(id, to, message).await {
+            Mutation::HiddenRetry => match self.ses.send(id, to, headers, message).await {
                 Outcome::Transient { .. } | Outcome::Throttled => {
-                    self.ses.send(id, to, message).await
+                    self.ses.send(id, to, headers, message).await
                 }
                 outcome => outcome,
             },
             // The task continues when the invocation's future is dropped.
             Mutation::SendsOutliveInvocation => {
-                let (ses, id, to, message) =
-                    (self.ses.clone(), id.clone(), to.clone(), message.clone());
-                let mut sending = tokio::spawn(async move { ses.send(&id, &to, &message).await });
+                let (ses, id, to, headers, message) =
+                    (self.ses.clone(), id.clone(), to.clone(), headers.clone(), message.clone());
+                let mut sending =
+                    tokio::spawn(async move { ses.send(&id, &to, &headers, &message).await });
                 let sent = tokio::select! {
                     sent = &mut sending => sent,
                     () = tokio::time::sleep(MAX_WAIT) => {
@@ -54,7 +62,7 @@ impl Mailer for MutantMailer {
                 };
                 sent.unwrap_or(Outcome::Ambiguous)
             }
-            _ => self.ses.send(id, to, message).await,
+            _ => self.ses.send(id, to, headers, message).await,
         }
     }
 }
