@@ -298,6 +298,7 @@ fn enrollment_roles_grant_what_their_functions_call_and_no_more() {
         ("dynamodb:PutItem", "CoursesTable"),
         ("dynamodb:GetItem", "EnrollmentsTable"),
         ("dynamodb:PutItem", "EnrollmentsTable"),
+        ("dynamodb:Query", "EnrollmentsTable"),
         ("dynamodb:UpdateItem", "EnrollmentsTable"),
         ("dynamodb:GetItem", "EmailsTable"),
         ("sqs:SendMessage", "EmailQueue"),
