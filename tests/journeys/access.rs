@@ -11,7 +11,7 @@ enum Role {
 }
 
 /// Every signed route, and who may call it.
-const ROUTES: [(&str, &str, Role); 7] = [
+const ROUTES: [(&str, &str, Role); 8] = [
     ("POST", "/enrollments", Role::Caller),
     ("POST", "/add-user-to-course", Role::Caller),
     ("GET", "/enrollments/some-course?student_id=somebody", Role::Caller),
@@ -19,6 +19,7 @@ const ROUTES: [(&str, &str, Role); 7] = [
     ("POST", "/operator/enrollments/some-course", Role::PaymentsOperator),
     ("PUT", "/courses/some-course", Role::Operator),
     ("GET", "/courses/some-course", Role::Both),
+    ("GET", "/courses", Role::Both),
 ];
 
 #[tokio::test]

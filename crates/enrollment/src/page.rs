@@ -7,7 +7,11 @@ use std::{num::NonZeroU8, str::FromStr};
 
 use sha2::{Digest, Sha256};
 
-use crate::{course::CourseId, fields::Fields, student::StudentId};
+use crate::{
+    course::{CourseId, CourseState},
+    fields::Fields,
+    student::StudentId,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not a whole number from 1 to {}", PageSize::MAX)]
@@ -68,6 +72,8 @@ pub struct InvalidCursor;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum List<'a> {
     EnrollmentsOf(&'a StudentId),
+    /// In one state, or in any.
+    Courses(Option<CourseState>),
 }
 
 /// Of the digest of a list, in bytes: enough to tell lists apart by accident.
@@ -97,6 +103,8 @@ impl List<'_> {
     fn tag(self) -> [u8; TAG_BYTES] {
         let (kind, of) = match self {
             Self::EnrollmentsOf(student_id) => ("enrollments", student_id.as_str()),
+            Self::Courses(None) => ("courses", "any"),
+            Self::Courses(Some(state)) => ("courses", state.as_str()),
         };
         let digest = Sha256::digest(format!("{kind} {of}"));
         std::array::from_fn(|at| digest[at])
@@ -166,9 +174,13 @@ mod tests {
     fn cursor_of_another_list_is_refused() {
         let (ada, bob) = (student("s-1"), student("s-2"));
         let after: CourseId = "rust-101".parse().unwrap();
-        let lists = [List::EnrollmentsOf(&ada), List::EnrollmentsOf(&bob)];
-        for one in lists {
-            for other in lists {
+        // Its name is that of another list.
+        let any = student("any");
+        let states = [None, Some(CourseState::Open), Some(CourseState::Closed)];
+        let lists = [&ada, &bob, &any].map(List::EnrollmentsOf);
+        let lists: Vec<_> = lists.into_iter().chain(states.map(List::Courses)).collect();
+        for one in lists.clone() {
+            for &other in &lists {
                 let read = other.read_cursor(&one.cursor(&after));
                 let expected = if one == other { Ok(after.clone()) } else { Err(InvalidCursor) };
                 assert_eq!(read, expected, "{one:?} {other:?}");

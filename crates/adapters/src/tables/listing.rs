@@ -2,14 +2,16 @@
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use enrollment::{
-    CourseId, Enrollment, StudentId,
-    listing::ListEnrollments,
+    Course, CourseId, Enrollment, StudentId,
+    course::CourseState,
+    listing::{ListCourses, ListEnrollments},
     page::{Page, PageRequest},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use unavailable::Unavailable;
 
 use super::{
+    courses::CoursesTable,
     enrollments::EnrollmentsTable,
     item::{read, text},
 };
@@ -29,6 +31,18 @@ impl ListEnrollments for EnrollmentsTable {
             page,
         )
         .await
+    }
+}
+
+/// Needs `dynamodb:Query` on the index `state`.
+impl ListCourses for CoursesTable {
+    async fn list_courses_in(
+        &self,
+        state: CourseState,
+        page: &PageRequest,
+    ) -> Result<Page<Course>, Unavailable> {
+        let query = self.client.query().table_name(&self.name).index_name("state");
+        read_page("listing courses", query, ("state", state.as_str()), page).await
     }
 }
 
@@ -151,5 +165,37 @@ mod tests {
             let page = enrollments(&query).list_enrollments(&student, &request("2", None)).await;
             assert!(page.is_err());
         }
+    }
+
+    #[tokio::test]
+    async fn courses_in_a_state_are_read_from_the_index() {
+        let course = json!({
+            "course_id": "rust-101", "title": "Rust 101", "price": 4900, "currency": "USD",
+            "state": "closed",
+        });
+        let expected: Course = serde_json::from_value(course).unwrap();
+        let item = write("a test", &expected).unwrap();
+        let query = mock!(Client::query)
+            .match_requests(|request| {
+                request.index_name() == Some("state")
+                    // DynamoDB refuses a consistent read of an index.
+                    && request.consistent_read().is_none()
+                    && request.key_condition_expression() == Some("#key = :key AND course_id > :after")
+                    // `state` is a reserved word.
+                    && request.expression_attribute_names().unwrap()["#key"] == "state"
+                    && request.expression_attribute_values().unwrap()[":key"] == text("closed")
+            })
+            .then_output(move || {
+                QueryOutput::builder()
+                    .items(item.clone())
+                    .last_evaluated_key("state", text("closed"))
+                    .last_evaluated_key("course_id", text("rust-101"))
+                    .build()
+            });
+        let client = mock_client!(aws_sdk_dynamodb, [&query]);
+        let table = CoursesTable::new(client, "courses".to_owned());
+        let page =
+            table.list_courses_in(CourseState::Closed, &request("1", Some("a"))).await.unwrap();
+        assert_eq!(page, Page { next: Some(expected.id.clone()), entries: vec![expected] });
     }
 }

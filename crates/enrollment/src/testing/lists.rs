@@ -4,9 +4,9 @@ use unavailable::Unavailable;
 
 use super::world::{Dependency, World};
 use crate::{
-    course::CourseId,
+    course::{Course, CourseId, CourseState},
     enrollment::Enrollment,
-    listing::ListEnrollments,
+    listing::{ListCourses, ListEnrollments},
     page::{Page, PageRequest},
     student::StudentId,
 };
@@ -33,6 +33,19 @@ impl ListEnrollments for World {
         self.call(Dependency::Tables, |state| {
             let rows = state.enrollments.iter().filter(|((of, _), _)| of == student_id);
             page(rows.map(|((_, course_id), row)| (course_id, row)), request)
+        })
+        .await
+    }
+}
+
+impl ListCourses for World {
+    async fn list_courses_in(
+        &self,
+        wanted: CourseState,
+        request: &PageRequest,
+    ) -> Result<Page<Course>, Unavailable> {
+        self.call(Dependency::Tables, |state| {
+            page(state.courses.iter().filter(|(_, course)| course.state == wanted), request)
         })
         .await
     }

@@ -3,14 +3,18 @@
 use std::sync::Arc;
 
 use email::ledger::Timeline;
-use enrollment::{Adapters, listing::ListEnrollments, ports::PutCourse};
+use enrollment::{
+    Adapters,
+    listing::{ListCourses, ListEnrollments},
+    ports::PutCourse,
+};
 use stripe::{Secrets, SecretsSource, Stripe, transport::Transport};
 use unavailable::Unavailable;
 
 /// The adapters of the rules, with the capabilities that only the API uses.
 pub trait ApiAdapters:
     Adapters<
-        Courses: PutCourse,
+        Courses: PutCourse + ListCourses,
         Enrollments: ListEnrollments,
         Payments: WebhookKeys,
         Ledger: Timeline,
@@ -20,7 +24,7 @@ pub trait ApiAdapters:
 
 impl<A> ApiAdapters for A where
     A: Adapters<
-            Courses: PutCourse,
+            Courses: PutCourse + ListCourses,
             Enrollments: ListEnrollments,
             Payments: WebhookKeys,
             Ledger: Timeline,

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use axum::{extract::State, http::StatusCode};
 use enrollment::{
     Ports, StudentId,
+    course::CourseState,
     fields::{FieldErrors, Fields},
-    listing::ListEnrollments,
+    listing::{ListEnrollments, list_courses},
     page::{List, Page, PageRequest},
 };
 use serde_json::{Value, json};
@@ -26,6 +27,20 @@ pub(super) async fn enrollments<A: ApiAdapters>(
     let student_id = finish(fields, student_id)?;
     let found = ports.enrollments.list_enrollments(&student_id, &page).await?;
     Ok(list_response(List::EnrollmentsOf(&student_id), "enrollments", found, enrollment_json))
+}
+
+/// `GET /courses`
+pub(super) async fn courses<A: ApiAdapters>(
+    State(ports): State<Arc<Ports<A>>>,
+    query: QueryParameters,
+) -> Result<ApiResponse, ApiResponse> {
+    let mut fields = query.fields(["state", "limit", "after"]);
+    let state: Option<CourseState> = fields.optional_text("state");
+    let list = (!fields.has_error("state")).then_some(List::Courses(state));
+    let page = PageRequest::from_fields(&mut fields, list);
+    let page = finish(fields, Some(page))?;
+    let found = list_courses(&ports.courses, state, &page).await?;
+    Ok(list_response(List::Courses(state), "courses", found, |course| json!(course)))
 }
 
 fn finish<T>(fields: Fields<'_>, value: Option<T>) -> Result<T, ApiResponse> {

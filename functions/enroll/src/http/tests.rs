@@ -434,10 +434,11 @@ async fn webhook_without_payments_returns_503() {
 }
 
 /// The status for each sample event of the API, over a world with its courses and with payments.
-const EVENTS: [(&str, u16); 11] = [
+const EVENTS: [(&str, u16); 12] = [
     ("health", 200),
     ("put-course", 201),
     ("get-course", 200),
+    ("list-courses", 200),
     ("enroll", 201),
     ("enroll-custom-domain", 200),
     ("add-user-to-course", 200),

@@ -123,11 +123,75 @@ async fn wrong_parameter_of_a_list_of_enrollments_is_422_and_named() {
 
 #[tokio::test]
 async fn list_is_503_while_its_table_is_unavailable() {
-    for path in ["/enrollments?student_id=s-1"] {
+    for path in ["/enrollments?student_id=s-1", "/courses", "/courses?state=open"] {
         let api = with_courses(&[]);
         api.world.take_down(Dependency::Tables);
         let (status, headers, body) = api.call_whole("GET", path, "").await;
         assert_eq!((status, headers[RETRY_AFTER].to_str().unwrap()), (503, "5"));
         assert!(!body.to_string().contains(OUTAGE), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn courses_are_listed_with_their_prices_as_each_is_read() {
+    let api = serve(world(Bank::Accepts));
+    let listed = api.list("/courses").await;
+    let mut read = Vec::new();
+    for id in ["closed", "open", "priced"] {
+        read.push(api.list(&format!("/courses/{id}")).await["course"].clone());
+    }
+    assert_eq!(listed, json!({"courses": read, "next": null}));
+    assert_eq!(listed["courses"][2]["price"], 4900);
+}
+
+#[tokio::test]
+async fn pages_have_each_course_once_whatever_its_state() {
+    let api = with_courses(&["d", "b", "f", "a"]);
+    for id in ["c", "e", "g"] {
+        api.put(id, "closed").await;
+    }
+    let all = ["a", "b", "c", "d", "e", "f", "g"];
+    for (state, expected) in [
+        ("", all.as_slice()),
+        ("&state=open", &["a", "b", "d", "f"]),
+        ("&state=closed", &["c", "e", "g"]),
+    ] {
+        for limit in 1..=8 {
+            let pages = api.pages(&format!("/courses?limit={limit}{state}"), "courses").await;
+            assert!(pages.iter().all(|page| page.len() <= limit), "{state} {limit}: {pages:?}");
+            assert_eq!(pages.concat(), expected, "{state} {limit}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn course_that_is_closed_between_two_pages_is_still_returned_once() {
+    let api = with_courses(&["a", "b", "c"]);
+    let first = api.list("/courses?limit=1").await;
+    assert_eq!(first["courses"][0]["course_id"], "a");
+    api.put("a", "closed").await;
+    api.put("b", "closed").await;
+    let path = format!("/courses?after={}", first["next"].as_str().unwrap());
+    assert_eq!(api.pages(&path, "courses").await, [["b", "c"]]);
+}
+
+#[tokio::test]
+async fn wrong_parameter_of_a_list_of_courses_is_422_and_named() {
+    let api = with_courses(&["a", "b"]);
+    let any = api.list("/courses?limit=1").await;
+    let of_any = format!("state=open&after={}", any["next"].as_str().unwrap());
+    let open = api.list("/courses?limit=1&state=open").await;
+    let of_open = format!("after={}", open["next"].as_str().unwrap());
+    let state = "is neither `open` nor `closed`";
+    for (query, errors) in [
+        ("state=full", json!({"state": state})),
+        ("state=", json!({"state": state})),
+        ("state=open&state=open", json!({"state": "is given more than once"})),
+        ("limit=0&state=full", json!({"limit": LIMIT, "state": state})),
+        ("after=a", json!({"after": CURSOR})),
+        (&of_any, json!({"after": CURSOR})),
+        (&of_open, json!({"after": CURSOR})),
+    ] {
+        api.is_refused(&format!("/courses?{query}"), errors).await;
     }
 }
