@@ -11,6 +11,7 @@ mod feedback;
 mod holds;
 mod inquiries;
 mod limits;
+mod lists;
 mod operator;
 mod outage;
 mod payments;

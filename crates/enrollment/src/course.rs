@@ -39,6 +39,18 @@ pub enum CourseState {
     Closed,
 }
 
+impl CourseState {
+    pub const ALL: [Self; 2] = [Self::Open, Self::Closed];
+
+    /// As stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Closed => "closed",
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is neither `open` nor `closed`")]
 pub struct InvalidCourseState;
@@ -47,11 +59,7 @@ impl FromStr for CourseState {
     type Err = InvalidCourseState;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "open" => Ok(Self::Open),
-            "closed" => Ok(Self::Closed),
-            _ => Err(InvalidCourseState),
-        }
+        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or(InvalidCourseState)
     }
 }
 
@@ -105,6 +113,16 @@ mod tests {
             serde_json::to_value(&course).unwrap(),
             json!({"course_id": "rust-101", "title": "Rust 101", "price": 4900, "currency": "USD", "state": "open"})
         );
+    }
+
+    /// The index of the table has the stored form as its key.
+    #[test]
+    fn state_is_stored_as_it_is_read() {
+        for state in CourseState::ALL {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
+            assert_eq!(state.as_str().parse::<CourseState>().unwrap(), state);
+        }
+        assert!("Open".parse::<CourseState>().is_err());
     }
 
     #[test]

@@ -55,6 +55,10 @@ impl<'a> Fields<'a> {
         self.errors.insert(field.into(), why.to_string());
     }
 
+    pub fn has_error(&self, field: &str) -> bool {
+        self.errors.contains_key(field)
+    }
+
     fn read<R, T>(
         &mut self,
         field: &'static str,

@@ -8,6 +8,9 @@ use std::{
 
 use enrollment::{
     Course, CourseId,
+    course::CourseState,
+    listing::ListCourses,
+    page::{Page, PageRequest},
     ports::{FindCourse, PutCourse},
 };
 use tokio::time::Instant;
@@ -78,6 +81,17 @@ impl<C: PutCourse + Sync> PutCourse for CachedCourses<C> {
         // leaves the table's content unknown.
         self.forget(&course.id);
         put
+    }
+}
+
+/// Lists pass the cache.
+impl<C: ListCourses + Sync> ListCourses for CachedCourses<C> {
+    async fn list_courses_in(
+        &self,
+        state: CourseState,
+        page: &PageRequest,
+    ) -> Result<Page<Course>, Unavailable> {
+        self.courses.list_courses_in(state, page).await
     }
 }
 

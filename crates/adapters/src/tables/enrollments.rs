@@ -27,7 +27,8 @@ const LEAVE_THE_INDEX: &str =
     "REMOVE resume_at, resume_shard, resume_failures, overdue_since, unreadable";
 
 /// Enrollments. Needs `dynamodb:GetItem`, `dynamodb:PutItem` and `dynamodb:UpdateItem`;
-/// [`FindOverdue`](enrollment::unfinished::FindOverdue) needs `dynamodb:Query` on the index.
+/// [`ListEnrollments`](enrollment::listing::ListEnrollments) needs `dynamodb:Query` on the table, and
+/// [`FindOverdue`](enrollment::unfinished::FindOverdue) on the index.
 #[derive(Debug, Clone)]
 pub struct EnrollmentsTable {
     pub(super) client: Client,

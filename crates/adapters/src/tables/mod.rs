@@ -8,6 +8,8 @@ mod holds;
 mod item;
 mod job_search;
 mod ledger;
+#[cfg(feature = "enrollment")]
+mod listing;
 mod progress;
 mod recipient;
 mod resume_index;

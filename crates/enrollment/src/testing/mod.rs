@@ -11,6 +11,7 @@ mod bank;
 mod dice;
 mod emails;
 mod index;
+mod lists;
 mod operators;
 mod payments;
 mod rows;

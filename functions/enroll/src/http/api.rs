@@ -3,18 +3,32 @@
 use std::sync::Arc;
 
 use email::ledger::Timeline;
-use enrollment::{Adapters, ports::PutCourse};
+use enrollment::{
+    Adapters,
+    listing::{ListCourses, ListEnrollments},
+    ports::PutCourse,
+};
 use stripe::{Secrets, SecretsSource, Stripe, transport::Transport};
 use unavailable::Unavailable;
 
 /// The adapters of the rules, with the capabilities that only the API uses.
 pub trait ApiAdapters:
-    Adapters<Courses: PutCourse, Payments: WebhookKeys, Ledger: Timeline> + 'static
+    Adapters<
+        Courses: PutCourse + ListCourses,
+        Enrollments: ListEnrollments,
+        Payments: WebhookKeys,
+        Ledger: Timeline,
+    > + 'static
 {
 }
 
 impl<A> ApiAdapters for A where
-    A: Adapters<Courses: PutCourse, Payments: WebhookKeys, Ledger: Timeline> + 'static
+    A: Adapters<
+            Courses: PutCourse + ListCourses,
+            Enrollments: ListEnrollments,
+            Payments: WebhookKeys,
+            Ledger: Timeline,
+        > + 'static
 {
 }
 

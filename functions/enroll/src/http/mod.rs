@@ -6,6 +6,7 @@ mod deadline;
 mod enrollments;
 pub mod gateway;
 mod jsend;
+mod lists;
 mod measure;
 mod operators;
 mod report;
@@ -36,10 +37,11 @@ pub use self::{
 pub fn router<A: ApiAdapters>(ports: Arc<Ports<A>>) -> Router {
     Router::new()
         .route("/", get(health))
-        .route("/enrollments", post(enrollments::enroll::<A>))
+        .route("/enrollments", get(lists::enrollments::<A>).post(enrollments::enroll::<A>))
         .route("/add-user-to-course", post(enrollments::enroll::<A>))
         .route("/enrollments/{course_id}", get(enrollments::show::<A>))
         .route("/operator/enrollments/{course_id}", post(operators::act::<A>))
+        .route("/courses", get(lists::courses::<A>))
         .route("/courses/{course_id}", get(courses::show::<A>).put(courses::put::<A>))
         .fallback(no_such_route)
         .method_not_allowed_fallback(method_not_allowed)

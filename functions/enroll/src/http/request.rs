@@ -1,12 +1,14 @@
 //! The extractors of the handlers, with errors in the API's own form.
 
+use std::collections::BTreeSet;
+
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
     http::{StatusCode, request::Parts},
     response::IntoResponse,
 };
-use enrollment::{CourseId, StudentId};
+use enrollment::{CourseId, StudentId, fields::Fields};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -85,5 +87,44 @@ impl<S: Send + Sync> FromRequestParts<S> for StudentInQuery {
         text.parse()
             .map(Self)
             .map_err(|why: enrollment::student::InvalidStudentId| fail(why.to_string()))
+    }
+}
+
+/// The parameters of the query string, as texts. Like unknown fields of a body, unknown ones are ignored.
+pub(super) struct QueryParameters {
+    first_values: Map<String, Value>,
+    repeated: BTreeSet<String>,
+}
+
+impl QueryParameters {
+    /// The parameters as fields. One of these names that is given twice is an error.
+    pub(super) fn fields<const N: usize>(&self, names: [&'static str; N]) -> Fields<'_> {
+        let mut fields = Fields::new(&self.first_values);
+        for name in names.into_iter().filter(|name| self.repeated.contains(*name)) {
+            fields.add_error(name, "is given more than once");
+        }
+        fields
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for QueryParameters {
+    type Rejection = ApiResponse;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiResponse> {
+        let Query(pairs) = Query::<Vec<(String, String)>>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| {
+            let why = "is not one of names and values";
+            ApiResponse::fail(StatusCode::BAD_REQUEST, "query", why)
+        })?;
+        let (mut first_values, mut repeated) = (Map::new(), BTreeSet::new());
+        for (name, value) in pairs {
+            if first_values.contains_key(&name) {
+                repeated.insert(name);
+            } else {
+                first_values.insert(name, Value::String(value));
+            }
+        }
+        Ok(Self { first_values, repeated })
     }
 }

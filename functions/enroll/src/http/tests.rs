@@ -17,6 +17,7 @@ use unavailable::Unavailable;
 
 use super::*;
 
+mod lists;
 mod payments;
 
 static KEYS: LazyLock<Arc<Secrets>> = LazyLock::new(|| {
@@ -433,14 +434,16 @@ async fn webhook_without_payments_returns_503() {
 }
 
 /// The status for each sample event of the API, over a world with its courses and with payments.
-const EVENTS: [(&str, u16); 10] = [
+const EVENTS: [(&str, u16); 12] = [
     ("health", 200),
     ("put-course", 201),
     ("get-course", 200),
+    ("list-courses", 200),
     ("enroll", 201),
     ("enroll-custom-domain", 200),
     ("add-user-to-course", 200),
     ("get-enrollment", 200),
+    ("list-enrollments", 200),
     ("enroll-paid", 201),
     ("stripe-webhook", 403),
     // After the others: it ends the access of their student.
