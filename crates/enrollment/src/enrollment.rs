@@ -146,7 +146,7 @@ pub struct Enrollment {
     /// What an operator decided about a stuck payment, until the resumer has carried it out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolution: Option<Resolution>,
-    /// What operators did, the oldest first.
+    /// What operators did and the payment provider reported, the oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<Entry>,
     /// Why an operator must look, if the state is [`EnrollmentState::Stuck`].

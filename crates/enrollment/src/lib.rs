@@ -12,6 +12,7 @@ pub mod fields;
 pub mod history;
 pub mod money;
 pub mod operator;
+pub mod outside;
 pub mod payment;
 pub mod ports;
 pub mod request;

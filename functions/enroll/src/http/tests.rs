@@ -8,10 +8,12 @@ use axum::{
 };
 use enrollment::{
     Course,
+    outside::{AccessAfterRefund, OutsideRefund},
+    payment::{IntentId, PaymentError},
     testing::{Bank, Dependency, OUTAGE, World},
 };
 use serde_json::{Value, json};
-use stripe::Secrets;
+use stripe::{Secrets, webhook::Event};
 use tower::ServiceExt;
 use unavailable::Unavailable;
 
@@ -37,6 +39,17 @@ impl WebhookKeys for World {
     }
 }
 
+/// Its events are of payments only; tests/payments.rs has notices.
+impl PaymentReader for World {
+    async fn find_attempt(&self, _: &IntentId) -> Result<Option<Event>, PaymentError> {
+        Ok(None)
+    }
+
+    async fn refunds_of_others(&self, _: &IntentId) -> Result<Vec<OutsideRefund>, PaymentError> {
+        Ok(Vec::new())
+    }
+}
+
 /// The API over an in-memory world.
 struct Api {
     world: World,
@@ -59,7 +72,7 @@ fn world(bank: Bank) -> World {
 fn free() -> Api {
     let world = world(Bank::Accepts);
     let ports = Ports { payments: None, ..world.ports() };
-    Api { world, router: router(Arc::new(ports)) }
+    Api { world, router: router(Arc::new(ports), AccessAfterRefund::Keep) }
 }
 
 /// The same, with payments.
@@ -68,7 +81,7 @@ fn paying(bank: Bank) -> Api {
 }
 
 fn serve(world: World) -> Api {
-    let router = router(Arc::new(world.ports()));
+    let router = router(Arc::new(world.ports()), AccessAfterRefund::Keep);
     Api { world, router }
 }
 
