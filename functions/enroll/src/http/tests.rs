@@ -446,7 +446,7 @@ async fn webhook_without_payments_returns_503() {
 }
 
 /// The status for each sample event of the API, over a world with its courses and with payments.
-const EVENTS: [(&str, u16); 10] = [
+const EVENTS: [(&str, u16); 11] = [
     ("health", 200),
     ("put-course", 201),
     ("get-course", 200),
@@ -456,6 +456,7 @@ const EVENTS: [(&str, u16); 10] = [
     ("get-enrollment", 200),
     ("enroll-paid", 201),
     ("stripe-webhook", 403),
+    ("stripe-refunded", 403),
     // After the others: it ends the access of their student.
     ("operate-enrollment", 200),
 ];

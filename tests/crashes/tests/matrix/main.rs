@@ -171,7 +171,9 @@ fn refund_or_dispute_at_stripe_killed_at_any_point_is_recorded_and_nothing_is_pa
                     let at = world.later(Duration::minutes(2));
                     world.set_time(at);
                     let acts = |world: &World| {
-                        deed.map(|deed| run(world.acts(deed, at), u32::MAX));
+                        if let Some(deed) = deed {
+                            run(world.acts(deed, at), u32::MAX);
+                        }
                     };
                     if j % 2 == 0 {
                         acts(&world);
@@ -192,6 +194,8 @@ fn refund_or_dispute_at_stripe_killed_at_any_point_is_recorded_and_nothing_is_pa
                     if j % 2 == 1 {
                         acts(&world);
                     }
+                    // Stripe repeats what was not acknowledged.
+                    run(world.receives(world.events(), at), u32::MAX);
                     world.recover(at, true, true);
                     let case =
                         format!("{access:?}, {outside}, {deed:?}, event at {i}, resumer at {j}");
