@@ -43,6 +43,10 @@ pub const REFUND_TEMPLATE: &str = "enrollment-refund";
 ///  Active --unenroll--> Unenrolled, or Refunding with a refund;  Unenrolled --refund--> Refunding
 ///  Active --refund--> Active, with a refund in progress
 ///  Stuck --resolve--> Active, Refunding, or PaymentFailed once it is known that nothing is charged
+///
+///  by what happened at the provider, if the access ends with it:
+///  Active --refunded in full--> Refunding;  Active, Refunding --dispute lost--> Unenrolled
+///
 ///  Refunded, Unenrolled --the student's next attempt--> PaymentPending or Active
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,7 +63,7 @@ pub enum EnrollmentState {
     Refunded,
     /// Nothing is granted, and only an operator can decide what is right.
     Stuck,
-    /// An operator ended the access and paid nothing back; the student may enroll again.
+    /// An operator ended the access and paid nothing back, or a dispute was lost; the student may enroll again.
     Unenrolled,
 }
 

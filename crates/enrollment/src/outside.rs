@@ -211,17 +211,19 @@ impl Enrollment {
                 let last = refunds.last()?.refund.clone();
                 Some(self.revoked_after(last, now))
             }
+            // It is a repetition.
+            Outside::Disputed { .. } if self.is_charged_back() => None,
             // The bank has paid back, and the provider refuses a refund from now on.
             Outside::Disputed { .. } if self.owes_refund() => Some(match self.state {
                 EnrollmentState::Active => self.without_refund(),
-                _ => self.next(EnrollmentState::Refunded, None),
+                _ => self.next(EnrollmentState::Unenrolled, None),
             }),
             Outside::Disputed { .. }
                 if self.state == EnrollmentState::Active
                     && !self.is_paid_back()
                     && access == AccessAfterRefund::Revoke =>
             {
-                let next = self.next(EnrollmentState::Refunded, None);
+                let next = self.next(EnrollmentState::Unenrolled, None);
                 Some(next.with_new_confirmation())
             }
             Outside::Refunded { .. } | Outside::Disputed { .. } => None,

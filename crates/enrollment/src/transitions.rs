@@ -176,13 +176,17 @@ impl Enrollment {
         }
     }
 
-    /// Whether the last attempt is paid back, by us or by the bank.
+    /// Whether the last attempt is paid back by a refund.
     pub(crate) fn is_paid_back(&self) -> bool {
         let refund = self.payment.as_ref().and_then(|payment| payment.refund.as_ref());
+        refund.is_some_and(RefundProgress::has_succeeded)
+    }
+
+    /// Whether the bank has paid the last attempt back, after a dispute: the provider refuses a refund.
+    pub(crate) fn is_charged_back(&self) -> bool {
         let lost =
             |entry: &Entry| entry.what == What::DisputeLost && entry.attempt == self.attempt();
-        refund.is_some_and(RefundProgress::has_succeeded)
-            || (self.payment.is_some() && self.history.iter().any(lost))
+        self.payment.is_some() && self.history.iter().any(lost)
     }
 
     /// The next confirmation email has a job id of its own.

@@ -102,7 +102,7 @@ async fn outcome_of_a_dispute_may_arrive_before_its_beginning() {
     report(&world, &dispute(DisputeStage::Lost)).await;
     report(&world, &dispute(DisputeStage::Opened)).await;
     let found = the_one(&world);
-    assert_eq!(found.state, EnrollmentState::Refunded);
+    assert_eq!(found.state, EnrollmentState::Unenrolled);
     let whats: Vec<_> = found.history.iter().map(|entry| &entry.what).collect();
     assert_eq!(whats, [&What::DisputeLost, &What::Disputed]);
     // The student may buy again, and that attempt is not touched by a report about the first one.
@@ -121,7 +121,7 @@ async fn lost_dispute_ends_a_refund_in_progress_and_no_other_one_begins() {
         (Action::Refund { attempt: Some(1) }, EnrollmentState::Active),
         (
             Action::Unenroll { attempt: Some(1), refund: RefundChoice::Full },
-            EnrollmentState::Refunded,
+            EnrollmentState::Unenrolled,
         ),
     ] {
         let world = paid().await;
@@ -131,8 +131,23 @@ async fn lost_dispute_ends_a_refund_in_progress_and_no_other_one_begins() {
         let found = the_one(&world);
         assert_eq!((found.state, found.resume_at), (state, None));
         assert!(!found.owes_refund());
+        report(&world, &dispute(DisputeStage::Lost)).await;
+        assert_eq!(the_one(&world), found, "repeated");
         assert!(matches!(operate(&world, &action).await, Operated::Unchanged(_)));
     }
+}
+
+#[tokio::test]
+async fn operator_ends_the_access_after_a_lost_dispute_without_a_refund() {
+    let world = paid().await;
+    let found = the_one(&world);
+    let of = PaymentOf { intent: &found.intent().unwrap().clone(), attempt: 1 };
+    let (lost, access) = (dispute(DisputeStage::Lost), AccessAfterRefund::Keep);
+    let kept = record_outside(&world, found, of, &lost, access, START).await.unwrap();
+    assert_eq!(kept.state, EnrollmentState::Active);
+    let unenroll = Action::Unenroll { attempt: Some(1), refund: RefundChoice::Full };
+    operate(&world, &unenroll).await;
+    assert_eq!(the_one(&world).state, EnrollmentState::Unenrolled);
 }
 
 #[tokio::test]
@@ -158,7 +173,7 @@ async fn full_history_does_not_keep_the_access() {
     report_about(&world, &intent, attempt, &dispute(DisputeStage::Lost)).await;
     let found = the_one(&world);
     assert_eq!(found.history.len(), MAX_ENTRIES_WITH_PROVIDER);
-    assert_eq!(found.state, EnrollmentState::Refunded);
+    assert_eq!(found.state, EnrollmentState::Unenrolled);
 }
 
 #[tokio::test]

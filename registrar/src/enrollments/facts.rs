@@ -274,6 +274,9 @@ fn entry_text(entry: &Entry) -> String {
         text += &format!(" (attempt {attempt})");
     }
     text += &format!(" by {}", entry.by);
+    if let Some(object) = &entry.object {
+        text += &format!(", {object}");
+    }
     if let Some(reason) = &entry.reason {
         text += &format!(": {reason}");
     }

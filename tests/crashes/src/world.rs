@@ -237,8 +237,6 @@ impl World {
                 }
                 enrollment.confirmation_job_id()
             }
-            // The bank has paid back, and there is no email about it.
-            EnrollmentState::Refunded if did(enrollment, &What::DisputeLost) => return Ok(()),
             EnrollmentState::Refunded => {
                 let refunds = intent.map(|intent| self.refunds(intent)).unwrap_or_default();
                 // A refund that failed after it had succeeded is reported.
@@ -249,7 +247,9 @@ impl World {
                 }
                 enrollment.refund_job_id()
             }
-            EnrollmentState::Unenrolled if !did(enrollment, &What::Unenrolled) => {
+            EnrollmentState::Unenrolled
+                if !did(enrollment, &What::Unenrolled) && !did(enrollment, &What::DisputeLost) =>
+            {
                 return Err("unenrolled by nobody".to_owned());
             }
             EnrollmentState::PaymentFailed

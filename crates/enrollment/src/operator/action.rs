@@ -182,7 +182,7 @@ fn unenroll(
         (EnrollmentState::Refunding | EnrollmentState::Refunded, _)
         | (EnrollmentState::Unenrolled, RefundChoice::None) => Ok(None),
         (EnrollmentState::Unenrolled, RefundChoice::Full)
-            if found.intent().is_none() || found.is_paid_back() =>
+            if found.intent().is_none() || found.is_charged_back() =>
         {
             Ok(None)
         }
@@ -197,7 +197,10 @@ fn unenroll(
                 found.next(EnrollmentState::Refunding, found.resume_at)
             } else if found.is_paid_back() {
                 found.next(EnrollmentState::Refunded, None)
-            } else if choice == RefundChoice::Full && found.intent().is_some() {
+            } else if choice == RefundChoice::Full
+                && found.intent().is_some()
+                && !found.is_charged_back()
+            {
                 found.refunding_now(now)
             } else {
                 found.next(EnrollmentState::Unenrolled, None)
@@ -222,9 +225,8 @@ fn refund(found: &Enrollment, now: OffsetDateTime) -> Result<Change, Refusal> {
         EnrollmentState::Active | EnrollmentState::Unenrolled if found.intent().is_none() => {
             Err(Refusal::NothingPaid)
         }
-        EnrollmentState::Active | EnrollmentState::Unenrolled
-            if found.owes_refund() || found.is_paid_back() =>
-        {
+        EnrollmentState::Active if found.owes_refund() || found.is_paid_back() => Ok(None),
+        EnrollmentState::Active | EnrollmentState::Unenrolled if found.is_charged_back() => {
             Ok(None)
         }
         // Once it is paid back, it would not be known whether the email is still due.

@@ -69,7 +69,7 @@ async fn dispute_is_recorded_and_a_lost_one_keeps_or_ends_the_access() {
     for (access, end, what, state) in [
         (AccessAfterRefund::Revoke, "won", What::DisputeWon, EnrollmentState::Active),
         (AccessAfterRefund::Revoke, "warning_closed", What::DisputeClosed, EnrollmentState::Active),
-        (AccessAfterRefund::Revoke, "lost", What::DisputeLost, EnrollmentState::Refunded),
+        (AccessAfterRefund::Revoke, "lost", What::DisputeLost, EnrollmentState::Unenrolled),
         (AccessAfterRefund::Keep, "lost", What::DisputeLost, EnrollmentState::Active),
     ] {
         let (shop, intent) = paid(access).await;
