@@ -51,7 +51,7 @@ async fn email_has_the_name_of_the_sender_the_address_for_replies_and_the_header
     job["reply_to"] = "desk@example.com".into();
     job["headers"] = headers.clone();
     let worker = stack.output("EmailWorkerFunctionName");
-    let send = async || {
+    let send_both = async || {
         stack.enqueue(plain_job(&unique_id("job"), &without).to_string()).await;
         stack.enqueue(job.to_string()).await;
         for to in [&without, &with] {
@@ -59,13 +59,13 @@ async fn email_has_the_name_of_the_sender_the_address_for_replies_and_the_header
             stack.only_email_to(to).await;
         }
     };
-    stack.with_configuration(worker, configure, send).await;
+    stack.with_configuration(worker, configure, send_both).await;
 
     let request = |to: &str| -> Value {
         let sends = faults.sends();
-        let sent = sends.iter().find(|send| send.mentions(to)).unwrap();
-        assert!(sent.was_done());
-        serde_json::from_slice(&sent.body).unwrap()
+        let send = sends.iter().find(|send| send.mentions(to)).unwrap();
+        assert!(send.was_done());
+        serde_json::from_slice(&send.body).unwrap()
     };
     for (to, reply_to) in [(&without, "help@example.com"), (&with, "desk@example.com")] {
         let request = request(to);

@@ -46,6 +46,10 @@ pub const REFUND_TEMPLATE: &str = "enrollment-refund";
 ///  Active --unenroll--> Unenrolled, or Refunding with a refund;  Unenrolled --refund--> Refunding
 ///  Active --refund--> Active, with a refund in progress
 ///  Stuck --resolve--> Active, Refunding, or PaymentFailed once it is known that nothing is charged
+///
+///  by what happened at the provider, if the access ends with it:
+///  Active --refunded in full--> Refunding;  Active, Refunding --dispute lost--> Unenrolled
+///
 ///  Refunded, Unenrolled --the student's next attempt--> PaymentPending or Active
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,7 +66,7 @@ pub enum EnrollmentState {
     Refunded,
     /// Nothing is granted, and only an operator can decide what is right.
     Stuck,
-    /// An operator ended the access and paid nothing back; the student may enroll again.
+    /// An operator ended the access and paid nothing back, or a dispute was lost; the student may enroll again.
     Unenrolled,
 }
 
@@ -149,7 +153,7 @@ pub struct Enrollment {
     /// What an operator decided about a stuck payment, until the resumer has carried it out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolution: Option<Resolution>,
-    /// What operators did, the oldest first.
+    /// What operators did and the payment provider reported, the oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<Entry>,
     /// Why an operator must look, if the state is [`EnrollmentState::Stuck`].
@@ -216,7 +220,8 @@ impl Enrollment {
         })
     }
 
-    pub(crate) fn attempt(&self) -> Option<u32> {
+    /// The number of the last payment attempt.
+    pub fn attempt(&self) -> Option<u32> {
         self.payment.as_ref().map(|payment| payment.attempt)
     }
 

@@ -1,16 +1,23 @@
-//! What operators did to an enrollment: an append-only list in its item.
+//! What operators did to an enrollment, and what the payment provider reported: an append-only list in its item.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::text::{self, InvalidLine, checked_text};
+use crate::{
+    payment::ProviderObjectId,
+    text::{self, InvalidLine, checked_text},
+};
 
 /// Maximum entries before an operator's next action is refused. An entry has at most 3 KB: 700 bytes of
 /// [`Actor`], 2,000 of [`Reason`], and the rest. So the history stays below 300 KB, and the item below
 /// DynamoDB's maximum of 400 KB (Developer Guide, "Constraints in Amazon DynamoDB"). Nothing is dropped.
 pub const MAX_ENTRIES: usize = 100;
+
+/// Maximum entries before one of the payment provider is no longer added: these have at most 500 bytes. What it
+/// reports is logged all the same.
+pub const MAX_ENTRIES_WITH_PROVIDER: usize = 2 * MAX_ENTRIES;
 
 /// Of a reason, in characters.
 const MAX_REASON_LENGTH: usize = 500;
@@ -20,7 +27,7 @@ const MAX_REASON_LENGTH: usize = 500;
 pub struct InvalidActor;
 
 checked_text! {
-    /// Who acted: an operator's ARN, or `resumer`. The longest ARN of IAM has a path of 512 characters and a
+    /// Who acted: an operator's ARN, `resumer`, or `stripe`. The longest ARN of IAM has a path of 512 characters and a
     /// name of 64 (IAM User Guide, "IAM and AWS STS quotas").
     Actor, InvalidActor, |text| {
         let fits = (1..=700).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
@@ -34,6 +41,13 @@ impl Actor {
     /// Never: the literal is visible ASCII.
     pub(crate) fn resumer() -> Self {
         "resumer".parse().expect("visible ASCII")
+    }
+
+    /// # Panics
+    ///
+    /// Never: the literal is visible ASCII.
+    pub(crate) fn provider() -> Self {
+        "stripe".parse().expect("visible ASCII")
     }
 }
 
@@ -65,6 +79,17 @@ pub enum What {
     NotFailed,
     /// The resumer found that nothing was charged, so nothing is refunded.
     NotRefunded,
+    /// A part of the charge was paid back at the provider, and not by us.
+    PartlyRefundedAtProvider,
+    /// With this refund the whole charge was paid back at the provider, and not by us.
+    RefundedAtProvider,
+    /// The student disputes the charge with the bank.
+    Disputed,
+    DisputeWon,
+    /// The bank has paid the student back.
+    DisputeLost,
+    /// Over without a decision about the charge.
+    DisputeClosed,
     /// Of a later version, which is kept as it is.
     #[serde(untagged)]
     Other(String),
@@ -87,6 +112,12 @@ impl What {
             Self::ResolvedByFailing => "resolved_by_failing",
             Self::NotFailed => "not_failed",
             Self::NotRefunded => "not_refunded",
+            Self::PartlyRefundedAtProvider => "partly_refunded_at_provider",
+            Self::RefundedAtProvider => "refunded_at_provider",
+            Self::Disputed => "disputed",
+            Self::DisputeWon => "dispute_won",
+            Self::DisputeLost => "dispute_lost",
+            Self::DisputeClosed => "dispute_closed",
             Self::Other(other) => other,
         }
     }
@@ -107,9 +138,12 @@ pub struct Entry {
     /// The payment attempt that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
-    /// `None` for what the resumer found.
+    /// `None` for what the resumer found or the provider reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+    /// The provider's refund or dispute, if the provider reported it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<ProviderObjectId>,
 }
 
 #[cfg(test)]
@@ -145,6 +179,12 @@ mod tests {
             What::ResolvedByFailing,
             What::NotFailed,
             What::NotRefunded,
+            What::PartlyRefundedAtProvider,
+            What::RefundedAtProvider,
+            What::Disputed,
+            What::DisputeWon,
+            What::DisputeLost,
+            What::DisputeClosed,
         ] {
             assert_eq!(serde_json::to_value(&what).unwrap(), what.as_str());
             assert_eq!(serde_json::from_value::<What>(what.as_str().into()).unwrap(), what);
@@ -159,10 +199,18 @@ mod tests {
             what: What::NameAndAddressCorrected,
             attempt: Some(u32::MAX),
             reason: Some("\u{1f600}".repeat(500).parse().unwrap()),
+            object: None,
         };
         let size = serde_json::to_vec(&entry).unwrap().len();
         // The resumer adds one entry at most for each of the operators'.
         assert!(size * (MAX_ENTRIES + 1) < 300_000, "{size}");
+        let (by, what) = (Actor::provider(), What::PartlyRefundedAtProvider);
+        let object = Some("x".repeat(255).parse().unwrap());
+        let reported = Entry { by, what, reason: None, object, ..entry };
+        let more = serde_json::to_vec(&reported).unwrap().len();
+        assert!(more < 500, "{more}");
+        let all = size * MAX_ENTRIES + more * (MAX_ENTRIES_WITH_PROVIDER - MAX_ENTRIES);
+        assert!(all < 350_000, "{all}");
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod history;
 pub mod listing;
 pub mod money;
 pub mod operator;
+pub mod outside;
 pub mod page;
 pub mod payment;
 pub mod ports;

@@ -37,14 +37,12 @@ pub async fn list_courses(
     state: Option<CourseState>,
     page: &PageRequest,
 ) -> Result<Page<Course>, Unavailable> {
-    match state {
-        Some(state) => courses.list_courses_in(state, page).await,
-        None => {
-            let [one, other] = CourseState::ALL.map(|state| courses.list_courses_in(state, page));
-            let (one, other) = try_join(one, other).await?;
-            Ok(merge(one, other, page.size))
-        }
+    if let Some(state) = state {
+        return courses.list_courses_in(state, page).await;
     }
+    let [one, other] = CourseState::ALL.map(|state| courses.list_courses_in(state, page));
+    let (one, other) = try_join(one, other).await?;
+    Ok(merge(one, other, page.size))
 }
 
 /// One page of two. If one of them is not the last of its list, then what lies beyond its end is not known, and

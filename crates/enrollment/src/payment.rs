@@ -56,6 +56,20 @@ checked_text! {
     RefundId, InvalidProviderId, provider_id
 }
 
+checked_text! {
+    /// The provider's id of a refund or a dispute, in a history.
+    ProviderObjectId, InvalidProviderId, provider_id
+}
+
+impl From<&RefundId> for ProviderObjectId {
+    /// # Panics
+    ///
+    /// Never: both have the same form.
+    fn from(id: &RefundId) -> Self {
+        id.as_str().parse().expect("a refund's id is an object's id")
+    }
+}
+
 /// One attempt to pay for an enrollment. Its price is the catalogue's at the attempt's start; later
 /// changes of the catalogue do not affect it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -149,7 +149,7 @@ impl Enrollment {
     pub(crate) fn noted(&self, what: What, at: OffsetDateTime) -> Self {
         let mut noted = self.clone();
         let (by, attempt) = (Actor::resumer(), self.attempt());
-        noted.history.push(Entry { at, by, what, attempt, reason: None });
+        noted.history.push(Entry { at, by, what, attempt, reason: None, object: None });
         noted
     }
 
@@ -176,10 +176,23 @@ impl Enrollment {
         }
     }
 
-    /// Whether the last attempt is paid back.
+    /// Whether the last attempt is paid back by a refund.
     pub(crate) fn is_paid_back(&self) -> bool {
         let refund = self.payment.as_ref().and_then(|payment| payment.refund.as_ref());
         refund.is_some_and(RefundProgress::has_succeeded)
+    }
+
+    /// Whether the bank has paid the last attempt back, after a dispute: the provider refuses a refund.
+    pub(crate) fn is_charged_back(&self) -> bool {
+        let lost =
+            |entry: &Entry| entry.what == What::DisputeLost && entry.attempt == self.attempt();
+        self.payment.is_some() && self.history.iter().any(lost)
+    }
+
+    /// The next confirmation email has a job id of its own.
+    pub(crate) fn with_new_confirmation(mut self) -> Self {
+        self.earlier_confirmations += 1;
+        self
     }
 
     /// Whether the next step is a call to the payment provider.

@@ -44,8 +44,14 @@ pub const ENROLLMENT_STUCK: &str = "enrollment_stuck";
 pub const ENROLLMENT_UNREADABLE: &str = "enrollment_unreadable";
 /// Enrollments have been overdue for over an hour; one line per run of the resumer.
 pub const ENROLLMENTS_OVERDUE: &str = "enrollments_overdue";
-/// Stripe reported that a refund of ours failed.
+/// Stripe reported that a refund failed, which we or others made.
 pub const REFUND_FAILED: &str = "refund_failed";
+/// A charge was refunded at Stripe, in full or in part, and not by us.
+pub const REFUNDED_AT_STRIPE: &str = "refunded_at_stripe";
+/// A student disputes a charge.
+pub const PAYMENT_DISPUTED: &str = "payment_disputed";
+/// A dispute is lost: the bank has paid the student back.
+pub const DISPUTE_LOST: &str = "dispute_lost";
 
 /// A request to the API was responded to.
 pub const REQUEST: &str = "request";
@@ -55,7 +61,7 @@ pub const BATCH: &str = "batch";
 pub const RESUMER_RUN: &str = "resumer_run";
 
 /// Every name.
-pub const ALL: [&str; 23] = [
+pub const ALL: [&str; 26] = [
     SEND_ATTEMPT,
     JOB_REFUSED,
     OLDEST_JOB,
@@ -76,6 +82,9 @@ pub const ALL: [&str; 23] = [
     ENROLLMENT_UNREADABLE,
     ENROLLMENTS_OVERDUE,
     REFUND_FAILED,
+    REFUNDED_AT_STRIPE,
+    PAYMENT_DISPUTED,
+    DISPUTE_LOST,
     REQUEST,
     BATCH,
     RESUMER_RUN,

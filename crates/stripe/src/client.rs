@@ -17,11 +17,14 @@ use unavailable::Unavailable;
 use crate::{
     breaker::Breaker,
     error::{self, Failure},
+    notice,
     object::{IntentObject, List, RefundObject},
     secret::{Secrets, SecretsSource},
     transport::{Https, Request, Response, Transport},
     webhook::REFUND_MARK,
 };
+
+const LIST_REFUNDS: &str = "listing the refunds of a payment";
 
 pub const API_URL: &str = "https://api.stripe.com";
 
@@ -182,16 +185,25 @@ impl<S: SecretsSource + Sync, T: Transport + Sync> Stripe<S, T> {
         }
     }
 
-    /// The refund of an intent that is not failed, if there is one.
-    async fn refund_of(&self, id: &IntentId) -> Result<Option<Refund>, PaymentError> {
-        const LIST: &str = "listing the refunds of a payment";
+    /// The refunds of an intent, the newest first.
+    async fn refunds_of(&self, id: &IntentId) -> Result<Vec<RefundObject>, PaymentError> {
         let path = format!("/v1/refunds?payment_intent={id}&limit=100");
-        let response = self.call(Call::get(LIST, path)).await?;
+        let response = self.call(Call::get(LIST_REFUNDS, path)).await?;
         if response.status != 200 {
-            return Err(error::ours(LIST, &response));
+            return Err(error::ours(LIST_REFUNDS, &response));
         }
-        let list: List<RefundObject> = parse(LIST, &response)?;
-        let refunds = list.data.into_iter().map(|object| refund(LIST, object));
+        let list: List<RefundObject> = parse(LIST_REFUNDS, &response)?;
+        Ok(list.data)
+    }
+
+    /// The refund of an intent that is not failed, if there is one among these.
+    async fn refund_of(
+        &self,
+        id: &IntentId,
+        counts: impl Fn(&RefundObject) -> bool + Send,
+    ) -> Result<Option<Refund>, PaymentError> {
+        let refunds = self.refunds_of(id).await?.into_iter().filter(|object| counts(object));
+        let refunds = refunds.map(|object| refund(LIST_REFUNDS, object));
         let refunds = refunds.collect::<Result<Vec<_>, _>>()?;
         Ok(refunds.into_iter().find(|refund| refund.status != RefundStatus::Failed))
     }
@@ -278,13 +290,19 @@ impl<S: SecretsSource + Sync, T: Transport + Sync> PaymentProvider for Stripe<S,
             let made = refund(REFUND, parse(REFUND, &response)?)?;
             return if response.is_replay { self.find_refund(&made.id).await } else { Ok(made) };
         }
-        let why = match error::failure(REFUND, &response) {
-            Failure::State(_) | Failure::Student(_) => error::ours(REFUND, &response),
-            Failure::Other(_) if response.is_replay => PaymentError::KeyIsSpent,
-            Failure::Other(why) => return Err(why),
-        };
         // It may be refunded by a call whose response was lost or was a failure.
-        self.refund_of(id).await?.ok_or(why)
+        match error::failure(REFUND, &response) {
+            Failure::State(_) | Failure::Student(_) => {
+                let why = || error::ours(REFUND, &response);
+                self.refund_of(id, |_| true).await?.ok_or_else(why)
+            }
+            // A refund that others made may be of a part.
+            Failure::Other(_) if response.is_replay => {
+                let ours = |refund: &RefundObject| notice::is_ours(&refund.metadata);
+                self.refund_of(id, ours).await?.ok_or(PaymentError::KeyIsSpent)
+            }
+            Failure::Other(why) => Err(why),
+        }
     }
 
     async fn find_refund(&self, id: &RefundId) -> Result<Refund, PaymentError> {
@@ -319,5 +337,6 @@ fn refund(operation: &'static str, object: RefundObject) -> Result<Refund, Payme
     object.refund().ok_or_else(|| unknown().into())
 }
 
+mod outside;
 #[cfg(test)]
 mod tests;

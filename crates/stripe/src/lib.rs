@@ -3,6 +3,7 @@
 
 pub mod breaker;
 pub mod client;
+pub mod notice;
 pub mod secret;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -117,6 +117,10 @@ impl ErrorObject {
 pub(crate) struct RefundObject {
     id: String,
     status: Option<String>,
+    #[serde(default)]
+    pub(crate) amount: u64,
+    #[serde(default)]
+    pub(crate) metadata: Value,
 }
 
 impl RefundObject {

@@ -6,10 +6,7 @@
 
 use std::time::Duration;
 
-use enrollment::{
-    CourseId, StudentId,
-    payment::{Intent, IntentId},
-};
+use enrollment::{CourseId, StudentId, payment::Intent};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
 use sha2::Sha256;
@@ -105,16 +102,16 @@ pub struct Event {
 }
 
 #[derive(Deserialize)]
-struct Envelope {
+pub(crate) struct Envelope {
     #[serde(rename = "type")]
-    kind: String,
+    pub(crate) kind: String,
     /// A thin event has none (Stripe docs, "Thin events").
-    data: Option<Data>,
+    pub(crate) data: Option<Data>,
 }
 
 #[derive(Deserialize)]
-struct Data {
-    object: serde_json::Value,
+pub(crate) struct Data {
+    pub(crate) object: serde_json::Value,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -131,25 +128,18 @@ pub fn read(body: &[u8]) -> Result<Option<Event>, NotAnEvent> {
             | "payment_intent.payment_failed"
             | "payment_intent.canceled",
             Some(Data { object }),
-        ) => {
-            // Other payments of the account may be of kinds that are unknown here.
-            let Ok(metadata) = Metadata::deserialize(&object["metadata"]) else { return Ok(None) };
-            let Some(about) = About::read(metadata) else { return Ok(None) };
-            let intent = IntentObject::deserialize(object).map_err(|_| NotAnEvent)?;
-            Ok(Some(about.event(intent.intent().ok_or(NotAnEvent)?)))
-        }
+        ) => about_intent(object),
         _ => Ok(None),
     }
 }
 
-/// The intent of a refund of ours that failed, if the event says that: a refund may fail days after it
-/// was made, and then the charge is kept again (Stripe docs, "Refund and cancel payments", "Failed
-/// refunds").
-pub fn failed_refund(body: &[u8]) -> Option<IntentId> {
-    let Envelope { kind, data } = serde_json::from_slice(body).ok()?;
-    let object = data.filter(|_| kind == "refund.failed")?.object;
-    let ours = object["metadata"][REFUND_MARK.0] == REFUND_MARK.1;
-    object["payment_intent"].as_str().filter(|_| ours)?.parse().ok()
+/// An intent with the attempt that it was created for. `None`: it was not created here.
+pub(crate) fn about_intent(object: serde_json::Value) -> Result<Option<Event>, NotAnEvent> {
+    // Other payments of the account may be of kinds that are unknown here.
+    let Ok(metadata) = Metadata::deserialize(&object["metadata"]) else { return Ok(None) };
+    let Some(about) = About::read(metadata) else { return Ok(None) };
+    let intent = IntentObject::deserialize(object).map_err(|_| NotAnEvent)?;
+    Ok(Some(about.event(intent.intent().ok_or(NotAnEvent)?)))
 }
 
 /// The attempt that an intent was created for.
@@ -256,19 +246,6 @@ mod tests {
 
     fn amount(units: u64) -> Amount {
         Amount::try_from(units).unwrap()
-    }
-
-    #[test]
-    fn failed_refund_of_ours_names_its_intent() {
-        let event = |kind: &str, by: &str| {
-            let object = json!({"id": "re_1", "payment_intent": "pi_1", "status": "failed", "metadata": {"created_by": by}});
-            json!({"type": kind, "data": {"object": object}}).to_string().into_bytes()
-        };
-        let failed = failed_refund(&event("refund.failed", "registrar"));
-        assert_eq!(failed, Some("pi_1".parse().unwrap()));
-        assert_eq!(failed_refund(&event("refund.updated", "registrar")), None);
-        assert_eq!(failed_refund(&event("refund.failed", "another system")), None);
-        assert_eq!(read(&event("refund.failed", "registrar")), Ok(None));
     }
 
     /// Case C34.

@@ -1,5 +1,6 @@
 //! Configuration from environment variables, which template.yaml sets.
 
+use enrollment::outside::AccessAfterRefund;
 use lambda::{Environment, env::InvalidVariable};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct Config {
     pub stripe_secret_arn: Option<String>,
     /// `STRIPE_API_URL`: Stripe's API, if not [`stripe::client::API_URL`].
     pub stripe_api_url: Option<String>,
+    /// `ACCESS_AFTER_REFUND`: `keep` or `revoke`.
+    pub access_after_refund: AccessAfterRefund,
 }
 
 impl Config {
@@ -32,6 +35,7 @@ impl Config {
             email_queue_url: environment.required("EMAIL_QUEUE_URL")?,
             stripe_secret_arn: environment.optional("STRIPE_SECRET_ARN")?,
             stripe_api_url: environment.optional("STRIPE_API_URL")?,
+            access_after_refund: environment.required("ACCESS_AFTER_REFUND")?,
         })
     }
 }
@@ -40,13 +44,22 @@ impl Config {
 mod tests {
     use super::*;
 
-    const REQUIRED: [&str; 4] =
-        ["COURSES_TABLE", "ENROLLMENTS_TABLE", "EMAILS_TABLE", "EMAIL_QUEUE_URL"];
+    const REQUIRED: [&str; 5] = [
+        "COURSES_TABLE",
+        "ENROLLMENTS_TABLE",
+        "EMAILS_TABLE",
+        "EMAIL_QUEUE_URL",
+        "ACCESS_AFTER_REFUND",
+    ];
+
+    fn value(name: &str) -> String {
+        if name == "ACCESS_AFTER_REFUND" { "revoke" } else { "something" }.to_owned()
+    }
 
     #[test]
     fn missing_variable_is_named() {
         for missing in REQUIRED {
-            let variable = |name: &str| (name != missing).then(|| "something".to_owned());
+            let variable = |name: &str| (name != missing).then(|| value(name));
             let error = Config::read(&Environment::new(&variable)).unwrap_err();
             assert_eq!(error.name, missing);
         }
@@ -54,8 +67,17 @@ mod tests {
 
     #[test]
     fn payments_are_optional() {
-        let variable = |name: &str| REQUIRED.contains(&name).then(|| "something".to_owned());
+        let variable = |name: &str| REQUIRED.contains(&name).then(|| value(name));
         let config = Config::read(&Environment::new(&variable)).unwrap();
         assert_eq!((config.stripe_secret_arn, config.stripe_api_url), (None, None));
+        assert_eq!(config.access_after_refund, AccessAfterRefund::Revoke);
+    }
+
+    #[test]
+    fn unknown_access_after_refund_is_an_error_that_names_the_variable() {
+        let variable = |_: &str| Some("something".to_owned());
+        let error = Config::read(&Environment::new(&variable)).unwrap_err();
+        assert_eq!(error.name, "ACCESS_AFTER_REFUND");
+        assert!(error.problem.contains("`keep` nor `revoke`"), "{error}");
     }
 }

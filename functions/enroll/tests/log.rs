@@ -16,6 +16,7 @@ use axum::{
 };
 use enrollment::{
     Adapters, Course, Ports,
+    outside::AccessAfterRefund,
     testing::{Bank, Dependency, World},
 };
 use lambda::clock;
@@ -99,7 +100,7 @@ fn shop() -> Shop {
         email_queue: world.clone(),
         ledger: world.clone(),
     };
-    Shop { world, stripe, router: enroll::router(Arc::new(ports)) }
+    Shop { world, stripe, router: enroll::router(Arc::new(ports), AccessAfterRefund::Keep) }
 }
 
 impl Shop {
@@ -144,6 +145,14 @@ impl Shop {
         let request = Request::post("/webhooks/stripe").header("stripe-signature", signature);
         let request = request.body(Body::from(body.to_owned())).unwrap();
         self.router.clone().oneshot(request).await.unwrap().status()
+    }
+
+    async fn deliver_last(&self, kind: &str) -> StatusCode {
+        let event = {
+            let account = self.stripe.account();
+            account.events().iter().rfind(|event| event.kind == kind).unwrap().clone()
+        };
+        self.deliver(&event.body).await
     }
 
     fn enrollment_id(&self) -> String {
@@ -219,6 +228,19 @@ async fn requests_and_events_log_what_an_operator_must_look_at() {
     let refund = json!({"id": "re_1", "payment_intent": "pi_1", "status": "failed", "metadata": {"created_by": "registrar"}});
     let event: Value = json!({"type": "refund.failed", "data": {"object": refund}});
     assert_logged(shop.deliver(&event.to_string()), "refund_failed", &["intent_id"]).await;
+
+    let intent = shop.stripe.account().intents("student_id", "s-1").remove(0);
+    let dispute = shop.stripe.account().dispute(&intent).unwrap();
+    let fields = ["intent_id", "dispute_id", "state"];
+    assert_logged(shop.deliver_last("charge.dispute.created"), "payment_disputed", &fields).await;
+    assert!(shop.stripe.account().close_dispute(&dispute, "lost"));
+    assert_logged(shop.deliver_last("charge.dispute.closed"), "dispute_lost", &fields).await;
+    let again = self::shop();
+    assert_eq!(again.buy().await, StatusCode::CREATED);
+    let intent = again.stripe.account().intents("student_id", "s-1").remove(0);
+    assert!(again.stripe.account().refund_in_dashboard(&intent, Some(900)));
+    let fields = ["intent_id", "in_full", "state"];
+    assert_logged(again.deliver_last("charge.refunded"), "refunded_at_stripe", &fields).await;
 
     // An attempt without an id, and a charge for it of another amount.
     let stuck = self::shop();

@@ -317,7 +317,16 @@ fn done(enrollment: &Enrollment) -> String {
         What::ResolvedByGrant | What::ResolvedByRefund | What::ResolvedByFailing => {
             "the resumer carries it out within a minute"
         }
-        What::NotFailed | What::NotRefunded | What::Other(_) => "",
+        // Not by an operator.
+        What::NotFailed
+        | What::NotRefunded
+        | What::PartlyRefundedAtProvider
+        | What::RefundedAtProvider
+        | What::Disputed
+        | What::DisputeWon
+        | What::DisputeLost
+        | What::DisputeClosed
+        | What::Other(_) => "",
     };
     let attempt = entry.attempt.map_or(String::new(), |attempt| format!(" (attempt {attempt})"));
     format!("{}{attempt}: {next}", entry.what)

@@ -270,9 +270,10 @@ impl fmt::Display for Email {
 
 fn entry_text(entry: &Entry) -> String {
     let attempt = entry.attempt.map_or_else(String::new, |attempt| format!(" (attempt {attempt})"));
+    let object = entry.object.as_ref().map_or_else(String::new, |object| format!(", {object}"));
     let reason = entry.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
     let at = to_the_second(entry.at);
-    format!("{at} {}{attempt} by {}{reason}", entry.what, entry.by)
+    format!("{at} {}{attempt} by {}{object}{reason}", entry.what, entry.by)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::{
 
 use enrollment::{
     Deadline, EnrollError, EnrollRequest, Settled, enroll,
+    outside::{Outside, PaymentOf, record_outside},
     payment::PaymentError,
     ports::{FindEnrollment, PutCourse},
     resume,
@@ -17,7 +18,11 @@ use enrollment::{
     testing::{Deed, Report, waits_for_operator},
 };
 use serde_json::{Value, json};
-use stripe::{testing::Event, webhook};
+use stripe::{
+    notice::{self, News, Notice},
+    testing::Event,
+    webhook,
+};
 use time::OffsetDateTime;
 
 use crate::world::{COURSE, STUDENT, World, course};
@@ -77,8 +82,8 @@ impl World {
         Box::pin(async move {
             for event in events {
                 let body = event.body.as_bytes();
-                if let Some(intent) = webhook::failed_refund(body) {
-                    self.tables.report(Report::Orphaned(intent));
+                if let Some(notice) = notice::read(body) {
+                    self.takes_notice(notice, at).await;
                     continue;
                 }
                 let Ok(Some(event)) = webhook::read(body) else { continue };
@@ -104,6 +109,28 @@ impl World {
                 }
             }
         })
+    }
+
+    async fn takes_notice(&self, notice: Notice, at: OffsetDateTime) {
+        if let News::RefundFailed { .. } = notice.news {
+            self.tables.report(Report::Orphaned(notice.intent));
+            return;
+        }
+        let ports = self.ports();
+        let Some(payments) = &ports.payments else { return };
+        let Ok(Some(payment)) = payments.find_attempt(&notice.intent).await else { return };
+        let outside = match notice.news {
+            News::Disputed { dispute, stage } => Some(Outside::Disputed { dispute, stage }),
+            _ => match payments.refunds_of_others(&notice.intent).await {
+                Ok(refunds) => Outside::refunded(payment.intent.money.amount, refunds),
+                Err(_) => return,
+            },
+        };
+        let found =
+            ports.enrollments.find_enrollment(&payment.student_id, &payment.course_id).await;
+        let (Some(outside), Ok(Some(found))) = (outside, found) else { return };
+        let of = PaymentOf { intent: &payment.intent.id, attempt: payment.attempt };
+        let _ = record_outside(&ports.enrollments, found, of, &outside, self.access, at).await;
     }
 
     /// The email worker.

@@ -6,6 +6,7 @@ use enrollment::{
     Adapters, Course, Enrollment, Ports,
     enrollment::EnrollmentState,
     history::What,
+    outside::AccessAfterRefund,
     payment::IntentId,
     testing::{Bank, Report, World as Tables},
 };
@@ -43,6 +44,8 @@ pub struct World {
     pub tables: Tables,
     pub line: Line,
     pub start: OffsetDateTime,
+    /// What follows from a full refund that we did not make.
+    pub access: AccessAfterRefund,
     secrets: Arc<Secrets>,
 }
 
@@ -60,6 +63,7 @@ impl World {
             tables: Tables::new([course(price)], Bank::Accepts),
             line: Line { stand_in: InProcess::new(account), broken: None, calls: Arc::default() },
             start,
+            access: AccessAfterRefund::Keep,
             secrets: Arc::new(Secrets::parse(&secrets).unwrap()),
         }
     }
@@ -135,7 +139,8 @@ impl World {
     }
 
     fn keeps(&self, intent: &str) -> bool {
-        let succeeded = self.get(&format!("/v1/payment_intents/{intent}"))["status"] == "succeeded";
+        let succeeded = self.get(&format!("/v1/payment_intents/{intent}"))["status"] == "succeeded"
+            && self.account(|account| !account.is_charged_back(intent));
         let refunds = self.account(|account| account.refunds(intent));
         let failed = |id: &String| self.get(&format!("/v1/refunds/{id}"))["status"] == "failed";
         succeeded && refunds.iter().all(failed)
@@ -218,7 +223,16 @@ impl World {
                     let succeeded = self.refunds(intent).iter().any(|status| status == "succeeded");
                     succeeded && did(enrollment, &What::RefundStarted)
                 });
-                if enrollment.payment.is_some() && !paid && !refunded {
+                let outside =
+                    [What::PartlyRefundedAtProvider, What::RefundedAtProvider, What::DisputeLost];
+                let elsewhere = outside.iter().any(|what| did(enrollment, what));
+                if did(enrollment, &What::RefundedAtProvider)
+                    && self.access == AccessAfterRefund::Revoke
+                    && !did(enrollment, &What::RefundStarted)
+                {
+                    return Err("access after a full refund".to_owned());
+                }
+                if enrollment.payment.is_some() && !paid && !refunded && !elsewhere {
                     return Err("access unpaid".to_owned());
                 }
                 enrollment.confirmation_job_id()
@@ -233,7 +247,9 @@ impl World {
                 }
                 enrollment.refund_job_id()
             }
-            EnrollmentState::Unenrolled if !did(enrollment, &What::Unenrolled) => {
+            EnrollmentState::Unenrolled
+                if !did(enrollment, &What::Unenrolled) && !did(enrollment, &What::DisputeLost) =>
+            {
                 return Err("unenrolled by nobody".to_owned());
             }
             EnrollmentState::PaymentFailed
@@ -249,7 +265,7 @@ impl World {
     }
 }
 
-/// Whether an operator did this about the current attempt.
+/// Whether an operator did, or Stripe reported, this about the current attempt.
 fn did(enrollment: &Enrollment, what: &What) -> bool {
     let attempt = enrollment.payment.as_ref().map(|payment| payment.attempt);
     enrollment.history.iter().any(|entry| entry.what == *what && entry.attempt == attempt)

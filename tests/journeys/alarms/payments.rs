@@ -8,7 +8,7 @@ use journeys::{
     unique_id,
 };
 use serde_json::json;
-use stripe::testing::{Account, Fault, Rule};
+use stripe::testing::{Account, Event, Fault, Rule};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 const CREATE: &str = "/v1/payment_intents";
@@ -29,6 +29,7 @@ pub(super) async fn provoke(stack: &DeployedStack) {
     shop.requests().await;
     shop.reported_payments().await;
     shop.charge_of_an_attempt_that_was_over().await;
+    shop.refund_and_disputes_at_stripe().await;
     shop.payment_that_cannot_be_settled().await;
     shop.late_refund().await;
     stack.put_unreadable_enrollment("unreadable").await;
@@ -97,6 +98,30 @@ impl Shop<'_> {
         });
         let failed = failed.expect("Stripe reports it");
         assert_eq!(self.stack.deliver(&failed).await.status, 200);
+    }
+
+    async fn refund_and_disputes_at_stripe(&self) {
+        let refunded = self.buys(payments::PAYS, 201).await;
+        let intent = self.stripe.intents(&refunded).pop().expect("there is an intent");
+        assert!(self.stripe.with(|account| account.refund_in_dashboard(&intent, Some(900))));
+        self.delivers_last("charge.refunded").await;
+        for end in ["lost", "won"] {
+            let student = self.buys(payments::PAYS, 201).await;
+            let intent = self.stripe.intents(&student).pop().expect("there is an intent");
+            let dispute = self.stripe.with(|account| account.dispute(&intent));
+            let dispute = dispute.expect("there is a charge");
+            self.delivers_last("charge.dispute.created").await;
+            assert!(self.stripe.with(|account| account.close_dispute(&dispute, end)));
+            self.delivers_last("charge.dispute.closed").await;
+        }
+    }
+
+    /// The last event of this kind, which has no metadata of the student.
+    async fn delivers_last(&self, kind: &str) {
+        let is_it = |event: &&Event| event.kind == kind;
+        let event = self.stripe.with(|account| account.events().iter().rfind(is_it).cloned());
+        let response = self.stack.deliver(&event.expect("Stripe reports it")).await;
+        assert_eq!(response.status, 200, "{kind}: {:?}", response.body);
     }
 
     async fn payment_that_cannot_be_settled(&self) {

@@ -18,12 +18,15 @@ const NO_AGE: &str = "a message would have to be an hour old. EmailAgeAlarm has 
 const NO_COMPOSITE: &str = "the local AWS deploys no composite alarms";
 
 /// Every alarm, in the order of template.yaml.
-pub(super) const ALARMS: [(&str, Expected); 48] = [
+pub(super) const ALARMS: [(&str, Expected); 51] = [
     ("ApiErrorAlarm", Set),
     ("PaymentProviderRefusedAlarm", Set),
     ("PaymentOrphanedAlarm", Set),
     ("EnrollmentStuckAlarm", Set),
     ("RefundFailedAlarm", Set),
+    ("RefundedAtStripeAlarm", Set),
+    ("PaymentDisputedAlarm", Set),
+    ("DisputeLostAlarm", Set),
     ("PaymentWithoutEnrollmentAlarm", Set),
     ("EnrollErrorAlarm", Set),
     ("EnrollThrottleAlarm", Set),

@@ -125,6 +125,7 @@ impl Action {
             what,
             attempt: found.attempt(),
             reason: Some(signature.reason.clone()),
+            object: None,
         });
         Ok(Some(next))
     }
@@ -180,7 +181,11 @@ fn unenroll(
         // There is no access, and the charge is or will be paid back.
         (EnrollmentState::Refunding | EnrollmentState::Refunded, _)
         | (EnrollmentState::Unenrolled, RefundChoice::None) => Ok(None),
-        (EnrollmentState::Unenrolled, RefundChoice::Full) if found.intent().is_none() => Ok(None),
+        (EnrollmentState::Unenrolled, RefundChoice::Full)
+            if found.intent().is_none() || found.is_charged_back() =>
+        {
+            Ok(None)
+        }
         (EnrollmentState::Unenrolled, RefundChoice::Full) => {
             Ok(Some((found.refunding_now(now), What::UnenrolledWithRefund)))
         }
@@ -192,7 +197,10 @@ fn unenroll(
                 found.next(EnrollmentState::Refunding, found.resume_at)
             } else if found.is_paid_back() {
                 found.next(EnrollmentState::Refunded, None)
-            } else if choice == RefundChoice::Full && found.intent().is_some() {
+            } else if choice == RefundChoice::Full
+                && found.intent().is_some()
+                && !found.is_charged_back()
+            {
                 found.refunding_now(now)
             } else {
                 found.next(EnrollmentState::Unenrolled, None)
@@ -218,6 +226,9 @@ fn refund(found: &Enrollment, now: OffsetDateTime) -> Result<Change, Refusal> {
             Err(Refusal::NothingPaid)
         }
         EnrollmentState::Active if found.owes_refund() || found.is_paid_back() => Ok(None),
+        EnrollmentState::Active | EnrollmentState::Unenrolled if found.is_charged_back() => {
+            Ok(None)
+        }
         // Once it is paid back, it would not be known whether the email is still due.
         EnrollmentState::Active if found.resume_at.is_some() => Err(Refusal::EmailNotQueued),
         EnrollmentState::Active => {
@@ -311,11 +322,5 @@ impl Enrollment {
     /// The next run of the resumer makes the refund.
     fn refunding_now(&self, now: OffsetDateTime) -> Self {
         Self { resume_at: Some(now), ..self.refunding(now) }
-    }
-
-    /// The next confirmation email has a job id of its own.
-    fn with_new_confirmation(mut self) -> Self {
-        self.earlier_confirmations += 1;
-        self
     }
 }

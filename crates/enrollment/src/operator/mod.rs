@@ -138,6 +138,7 @@ fn new_grant(
         what: What::Granted,
         attempt: None,
         reason: Some(signature.reason.clone()),
+        object: None,
     });
     Ok(new)
 }

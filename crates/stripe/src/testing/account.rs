@@ -8,6 +8,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::{
     cards::Card,
+    disputes,
     errors::Problem,
     exchange::{Request, Response},
     faults::{Fault, Faults, Rule},
@@ -323,6 +324,34 @@ impl Account {
         refunds::fail(&mut self.store, refund, reason)
     }
 
+    /// A person refunds the charge of an intent in Stripe's dashboard: a part of it, or what is left. `false`: there
+    /// is nothing to refund.
+    pub fn refund_in_dashboard(&mut self, intent: &str, part: Option<u64>) -> bool {
+        let Some(live) = self.store.intents.get(intent).map(|intent| intent.livemode) else {
+            return false;
+        };
+        let part = part.map(|part| part.to_string());
+        let mut form = vec![("payment_intent", intent)];
+        form.extend(part.as_deref().map(|part| ("amount", part)));
+        let request = Request::post("/v1/refunds", &form);
+        refunds::create(&mut self.store, &request, live).is_ok()
+    }
+
+    /// A student disputes the charge of an intent; returns the dispute's id. `None`: there is nothing to dispute.
+    pub fn dispute(&mut self, intent: &str) -> Option<String> {
+        disputes::open(&mut self.store, intent)
+    }
+
+    /// A dispute ends with this status: `won`, `lost` or `warning_closed`. `false`: it has ended before.
+    pub fn close_dispute(&mut self, dispute: &str, status: &str) -> bool {
+        disputes::close(&mut self.store, dispute, status)
+    }
+
+    /// Whether the bank has taken the charge of an intent back.
+    pub fn is_charged_back(&self, intent: &str) -> bool {
+        self.paid_charges(intent).any(|charge| disputes::is_lost(&self.store, &charge.id))
+    }
+
     /// The ids of intents with this metadata, oldest first.
     pub fn intents(&self, name: &str, value: &str) -> Vec<String> {
         self.about(name, value).map(|intent| intent.id.clone()).collect()
@@ -342,7 +371,8 @@ impl Account {
             counts.confirmations += intent.confirmations;
             for charge in self.paid_charges(&intent.id) {
                 counts.charges += 1;
-                counts.kept += u32::from(charge.amount_refunded < charge.amount);
+                let lost = disputes::is_lost(&self.store, &charge.id);
+                counts.kept += u32::from(charge.amount_refunded < charge.amount && !lost);
             }
             let refunds = self.store.refunds.values();
             let refunds = refunds.filter(|r| r.payment_intent == intent.id && r.status != "failed");

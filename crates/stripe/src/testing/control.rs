@@ -6,6 +6,8 @@
 //! | `POST confirm` | `client_secret`, `payment_method`: the student pays on the screen |
 //! | `POST settle` | `intent`, `success`: of an intent that is processing |
 //! | `POST settle-refund`, `POST fail-refund` | `refund`; `reason` |
+//! | `POST refund-in-dashboard` | `intent`, `amount`: all that is left without it |
+//! | `POST dispute`, `POST close-dispute` | `intent`; `dispute` with `status` |
 //! | `POST clock` | `advance`, in seconds |
 //! | `POST faults` | `fault`; `method` with `path`; `name` with `value` of the metadata; `times`, 0 for always |
 //! | `POST clear-faults`, `POST ping` | |
@@ -58,6 +60,15 @@ fn act(account: &mut Account, request: &Request) -> Result<Value, String> {
             let reason = request.param("reason").unwrap_or("expired_or_canceled_card");
             account.fail_refund(text("refund")?, reason)
         }
+        "refund-in-dashboard" => {
+            let part = request.param("amount").map(number).transpose()?;
+            account.refund_in_dashboard(text("intent")?, part)
+        }
+        "dispute" => {
+            let dispute = account.dispute(text("intent")?);
+            return Ok(dispute.map_or(Value::Bool(false), |id| json!({"dispute": id})));
+        }
+        "close-dispute" => account.close_dispute(text("dispute")?, text("status")?),
         "clock" => {
             account.advance(Duration::seconds(number(text("advance")?)?));
             true

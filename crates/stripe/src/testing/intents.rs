@@ -216,6 +216,8 @@ fn charge(store: &mut Store, id: &str, paid: bool) -> String {
         currency: intent.currency.clone(),
         metadata: intent.metadata.clone(),
         paid,
+        refunded: false,
+        disputed: false,
         status: if paid { "succeeded" } else { "failed" },
         card: method.map_or(Card::Accepted, |method| method.behaviour),
         key: store.key.clone(),

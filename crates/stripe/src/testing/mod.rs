@@ -9,6 +9,7 @@ mod cards;
 mod control;
 mod currencies;
 mod delivery;
+mod disputes;
 mod errors;
 mod exchange;
 mod faults;

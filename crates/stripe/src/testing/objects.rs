@@ -1,5 +1,6 @@
 //! Stripe's objects: the fields that are serialised are Stripe's (Stripe API reference, "The
-//! `PaymentIntent` object", "The Charge object", "The Refund object", "The `PaymentMethod` object").
+//! `PaymentIntent` object", "The Charge object", "The Refund object", "The Dispute object",
+//! "The `PaymentMethod` object").
 
 use std::collections::BTreeMap;
 
@@ -61,6 +62,7 @@ impl Intent {
 
 /// One try to charge a card.
 #[derive(Debug, Clone, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "Stripe's object has them")]
 pub(super) struct Charge {
     pub(super) id: String,
     pub(super) object: &'static str,
@@ -71,6 +73,8 @@ pub(super) struct Charge {
     pub(super) currency: String,
     pub(super) metadata: Metadata,
     pub(super) paid: bool,
+    pub(super) refunded: bool,
+    pub(super) disputed: bool,
     /// `succeeded` or `failed`.
     pub(super) status: &'static str,
     #[serde(skip)]
@@ -78,6 +82,23 @@ pub(super) struct Charge {
     /// The idempotency key of the request that charged.
     #[serde(skip)]
     pub(super) key: Option<String>,
+}
+
+/// It has no metadata of the charge or intent.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Dispute {
+    pub(super) id: String,
+    pub(super) object: &'static str,
+    pub(super) livemode: bool,
+    pub(super) created: i64,
+    pub(super) amount: u64,
+    pub(super) charge: String,
+    pub(super) payment_intent: String,
+    pub(super) currency: String,
+    pub(super) metadata: Metadata,
+    pub(super) reason: &'static str,
+    /// `needs_response`, then the result.
+    pub(super) status: String,
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{
     cards::Card,
+    disputes,
     errors::Problem,
     exchange::Request,
     objects::{Refund, json},
@@ -28,6 +29,11 @@ pub(super) fn create(store: &mut Store, request: &Request, live: bool) -> Result
         // Stripe docs, "Error codes", `charge_already_refunded`.
         let problem = Problem::conflict(format!("Charge {charge_id} has already been refunded."));
         return Err(problem.code("charge_already_refunded"));
+    }
+    if disputes::blocks_refund(store, &charge_id) {
+        // Stripe docs, "Error codes", `charge_disputed`.
+        let problem = Problem::conflict(format!("Charge {charge_id} has been charged back."));
+        return Err(problem.code("charge_disputed"));
     }
     let amount = match request.param("amount").map(str::parse) {
         None => left,
@@ -60,6 +66,7 @@ pub(super) fn create(store: &mut Store, request: &Request, live: bool) -> Result
     store.refunds.insert(refund.id.clone(), refund);
     if let Some(charge) = store.charges.get_mut(&charge_id) {
         charge.amount_refunded += amount;
+        charge.refunded = charge.amount_refunded == charge.amount;
     }
     store.emit("refund.created", live, &object);
     store.emit_charge(&charge_id, "refunded");
@@ -112,6 +119,7 @@ pub(super) fn fail(store: &mut Store, id: &str, reason: &str) -> bool {
     let (charge, amount) = (refund.charge.clone(), refund.amount);
     if let Some(charge) = store.charges.get_mut(&charge) {
         charge.amount_refunded -= amount;
+        charge.refunded = false;
     }
     updated(store, id);
     let (live, object) = (store.refunds[id].livemode, json(&store.refunds[id]));
@@ -125,7 +133,7 @@ fn updated(store: &mut Store, id: &str) {
     store.emit("charge.refund.updated", live, &object);
 }
 
-fn paid_charge(store: &mut Store, intent: &str, live: bool) -> Result<String, Problem> {
+pub(super) fn paid_charge(store: &mut Store, intent: &str, live: bool) -> Result<String, Problem> {
     let exists = store.intents.contains_key(intent);
     let missing = Problem::missing(400, "payment_intent", intent).or_other_mode(exists, live);
     let latest = store.intent(intent, live).map_err(|_| missing)?.latest_charge.clone();

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::{
     errors::Problem,
-    objects::{self, Charge, Intent, PaymentMethod, Refund},
+    objects::{self, Charge, Dispute, Intent, PaymentMethod, Refund},
 };
 
 /// An event, delivered by the test that takes it: repeated, late and out of order, as
@@ -30,6 +30,7 @@ pub(super) struct Store {
     pub(super) intents: BTreeMap<String, Intent>,
     pub(super) charges: BTreeMap<String, Charge>,
     pub(super) refunds: BTreeMap<String, Refund>,
+    pub(super) disputes: BTreeMap<String, Dispute>,
     pub(super) methods: BTreeMap<String, PaymentMethod>,
     pub(super) events: Vec<Event>,
     /// Of the request that is executed.
@@ -45,6 +46,7 @@ impl Store {
             intents: BTreeMap::new(),
             charges: BTreeMap::new(),
             refunds: BTreeMap::new(),
+            disputes: BTreeMap::new(),
             methods: BTreeMap::new(),
             events: Vec::new(),
             key: None,

@@ -6,9 +6,11 @@ use email::ledger::Timeline;
 use enrollment::{
     Adapters,
     listing::{ListCourses, ListEnrollments},
+    outside::OutsideRefund,
+    payment::{IntentId, PaymentError},
     ports::PutCourse,
 };
-use stripe::{Secrets, SecretsSource, Stripe, transport::Transport};
+use stripe::{Secrets, SecretsSource, Stripe, transport::Transport, webhook::Event};
 use unavailable::Unavailable;
 
 /// The adapters of the rules, with the capabilities that only the API uses.
@@ -16,7 +18,7 @@ pub trait ApiAdapters:
     Adapters<
         Courses: PutCourse + ListCourses,
         Enrollments: ListEnrollments,
-        Payments: WebhookKeys,
+        Payments: WebhookKeys + PaymentReader,
         Ledger: Timeline,
     > + 'static
 {
@@ -26,7 +28,7 @@ impl<A> ApiAdapters for A where
     A: Adapters<
             Courses: PutCourse + ListCourses,
             Enrollments: ListEnrollments,
-            Payments: WebhookKeys,
+            Payments: WebhookKeys + PaymentReader,
             Ledger: Timeline,
         > + 'static
 {
@@ -53,5 +55,33 @@ impl<S: SecretsSource + Sync, T: Transport + Sync> WebhookKeys for Stripe<S, T> 
         refused: &Arc<Secrets>,
     ) -> Result<Option<Arc<Secrets>>, Unavailable> {
         self.secrets().newer_than(refused).await
+    }
+}
+
+/// Reads what happened to a payment without us.
+pub trait PaymentReader {
+    /// Reads an intent with the attempt that it was created for. `None`: it was not created here.
+    fn find_attempt(
+        &self,
+        intent: &IntentId,
+    ) -> impl Future<Output = Result<Option<Event>, PaymentError>> + Send;
+
+    /// The refunds of an intent that we did not make, the oldest first.
+    fn refunds_of_others(
+        &self,
+        intent: &IntentId,
+    ) -> impl Future<Output = Result<Vec<OutsideRefund>, PaymentError>> + Send;
+}
+
+impl<S: SecretsSource + Sync, T: Transport + Sync> PaymentReader for Stripe<S, T> {
+    async fn find_attempt(&self, intent: &IntentId) -> Result<Option<Event>, PaymentError> {
+        Self::find_attempt(self, intent).await
+    }
+
+    async fn refunds_of_others(
+        &self,
+        intent: &IntentId,
+    ) -> Result<Vec<OutsideRefund>, PaymentError> {
+        Self::refunds_of_others(self, intent).await
     }
 }

@@ -141,8 +141,10 @@ fn current_email(enrollment: &Enrollment) -> Option<JobId> {
 /// older than the ledger's memory.
 fn timeline(entry: Option<Entry>, enrollment: &Enrollment, now: OffsetDateTime) -> Value {
     let paid_at = enrollment.payment.as_ref().map(|payment| payment.started_at);
-    // An operator may have begun another email.
-    let changed_at = enrollment.history.last().map(|entry| entry.at);
+    // An operator may have begun another email; what the payment provider reported begins none but a refund's.
+    let refunded = enrollment.state == EnrollmentState::Refunded;
+    let mut changes = enrollment.history.iter().rev();
+    let changed_at = changes.find(|entry| refunded || entry.object.is_none()).map(|entry| entry.at);
     let since = [paid_at, changed_at].into_iter().flatten().fold(enrollment.created_at, Ord::max);
     match entry {
         Some(entry) => json!(entry),

@@ -4,10 +4,12 @@ mod api;
 mod courses;
 mod deadline;
 mod enrollments;
+mod event_enrollment;
 pub mod gateway;
 mod jsend;
 mod lists;
 mod measure;
+mod notices;
 mod operators;
 mod report;
 mod request;
@@ -25,16 +27,16 @@ use axum::{
     middleware::from_fn,
     routing::{get, post},
 };
-use enrollment::Ports;
+use enrollment::{Ports, outside::AccessAfterRefund};
 
 use self::jsend::ApiResponse;
 pub use self::{
-    api::{ApiAdapters, WebhookKeys},
+    api::{ApiAdapters, PaymentReader, WebhookKeys},
     deadline::{RESERVED, TIMEOUT},
 };
 
 /// The routes. API Gateway checks who may call which, as template.yaml says.
-pub fn router<A: ApiAdapters>(ports: Arc<Ports<A>>) -> Router {
+pub fn router<A: ApiAdapters>(ports: Arc<Ports<A>>, access: AccessAfterRefund) -> Router {
     Router::new()
         .route("/", get(health))
         .route("/enrollments", get(lists::enrollments::<A>).post(enrollments::enroll::<A>))
@@ -46,7 +48,7 @@ pub fn router<A: ApiAdapters>(ports: Arc<Ports<A>>) -> Router {
         .fallback(no_such_route)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(request::MAX_BYTES))
-        .merge(webhook::route())
+        .merge(webhook::route(access))
         .layer(from_fn(deadline::respond_in_time))
         .layer(from_fn(measure::log))
         .with_state(ports)

@@ -1,12 +1,13 @@
 //! Log events that an alarm counts: what an operator must look at.
 
 use enrollment::{
-    Orphan,
+    Enrollment, Orphan,
     enrollment::StuckReason,
-    payment::{IntentId, ProviderRefusal},
+    payment::{IntentId, ProviderObjectId, ProviderRefusal},
 };
 use lambda::log_events::{
-    ENROLLMENT_STUCK, PAYMENT_ORPHANED, PAYMENT_PROVIDER_REFUSED, REFUND_FAILED,
+    DISPUTE_LOST, ENROLLMENT_STUCK, PAYMENT_DISPUTED, PAYMENT_ORPHANED, PAYMENT_PROVIDER_REFUSED,
+    REFUND_FAILED, REFUNDED_AT_STRIPE,
 };
 
 pub(super) fn provider_refused(refusal: &ProviderRefusal) {
@@ -38,6 +39,40 @@ pub(super) fn refund_failed(intent: &IntentId) {
         event = REFUND_FAILED,
         intent_id = %intent,
         "a refund failed, and the charge is kept again",
+    );
+}
+
+pub(super) fn refunded_at_stripe(intent: &IntentId, in_full: bool, recorded: &Enrollment) {
+    tracing::error!(
+        event = REFUNDED_AT_STRIPE,
+        intent_id = %intent,
+        in_full,
+        state = recorded.state.as_str(),
+        "a charge was refunded at Stripe, and not by us",
+    );
+}
+
+pub(super) fn payment_disputed(
+    intent: &IntentId,
+    dispute: &ProviderObjectId,
+    recorded: &Enrollment,
+) {
+    tracing::error!(
+        event = PAYMENT_DISPUTED,
+        intent_id = %intent,
+        dispute_id = %dispute,
+        state = recorded.state.as_str(),
+        "a student disputes a charge; answer it at Stripe",
+    );
+}
+
+pub(super) fn dispute_lost(intent: &IntentId, dispute: &ProviderObjectId, recorded: &Enrollment) {
+    tracing::error!(
+        event = DISPUTE_LOST,
+        intent_id = %intent,
+        dispute_id = %dispute,
+        state = recorded.state.as_str(),
+        "a dispute is lost, and the student has the charge back",
     );
 }
 

@@ -8,10 +8,12 @@ use axum::{
 };
 use enrollment::{
     Course,
+    outside::{AccessAfterRefund, OutsideRefund},
+    payment::{IntentId, PaymentError},
     testing::{Bank, Dependency, OUTAGE, World},
 };
 use serde_json::{Value, json};
-use stripe::Secrets;
+use stripe::{Secrets, webhook::Event};
 use tower::ServiceExt;
 use unavailable::Unavailable;
 
@@ -38,6 +40,17 @@ impl WebhookKeys for World {
     }
 }
 
+/// Its events are of payments only; tests/payments.rs has notices.
+impl PaymentReader for World {
+    async fn find_attempt(&self, _: &IntentId) -> Result<Option<Event>, PaymentError> {
+        Ok(None)
+    }
+
+    async fn refunds_of_others(&self, _: &IntentId) -> Result<Vec<OutsideRefund>, PaymentError> {
+        Ok(Vec::new())
+    }
+}
+
 /// The API over an in-memory world.
 struct Api {
     world: World,
@@ -60,7 +73,7 @@ fn world(bank: Bank) -> World {
 fn free() -> Api {
     let world = world(Bank::Accepts);
     let ports = Ports { payments: None, ..world.ports() };
-    Api { world, router: router(Arc::new(ports)) }
+    Api { world, router: router(Arc::new(ports), AccessAfterRefund::Keep) }
 }
 
 /// The same, with payments.
@@ -69,7 +82,7 @@ fn paying(bank: Bank) -> Api {
 }
 
 fn serve(world: World) -> Api {
-    let router = router(Arc::new(world.ports()));
+    let router = router(Arc::new(world.ports()), AccessAfterRefund::Keep);
     Api { world, router }
 }
 
@@ -434,7 +447,7 @@ async fn webhook_without_payments_returns_503() {
 }
 
 /// The status for each sample event of the API, over a world with its courses and with payments.
-const EVENTS: [(&str, u16); 12] = [
+const EVENTS: [(&str, u16); 13] = [
     ("health", 200),
     ("put-course", 201),
     ("get-course", 200),
@@ -446,6 +459,7 @@ const EVENTS: [(&str, u16); 12] = [
     ("list-enrollments", 200),
     ("enroll-paid", 201),
     ("stripe-webhook", 403),
+    ("stripe-refunded", 403),
     // After the others: it ends the access of their student.
     ("operate-enrollment", 200),
 ];

@@ -3,38 +3,44 @@
 use std::sync::Arc;
 
 use axum::{
-    Router,
+    Extension, Router,
     body::Bytes,
     extract::{DefaultBodyLimit, State},
     http::{HeaderMap, StatusCode},
     routing::post,
 };
-use enrollment::{Enrollment, Ports, Settled, ports::FindEnrollment, settle_intent};
+use enrollment::{Ports, Settled, outside::AccessAfterRefund, settle_intent};
 use invocation::trace::{self, TraceHeader};
-use lambda::{clock, log_events::PAYMENT_WITHOUT_ENROLLMENT};
-use stripe::webhook::{self, Event, Unsigned};
+use lambda::clock;
+use stripe::{
+    notice,
+    webhook::{self, Event, Unsigned},
+};
 use time::OffsetDateTime;
 
 use super::{
     api::{ApiAdapters, WebhookKeys},
+    event_enrollment::find,
     jsend::ApiResponse,
     measure::Outcome,
-    report, span,
+    notices, report, span,
 };
 
 /// Maximum size of an event, in bytes; Stripe's have a few thousand.
 const MAX_BYTES: usize = 256 * 1024;
 
-pub(super) fn route<A: ApiAdapters>() -> Router<Arc<Ports<A>>> {
+pub(super) fn route<A: ApiAdapters>(access: AccessAfterRefund) -> Router<Arc<Ports<A>>> {
     Router::new()
         .route("/webhooks/stripe", post(receive::<A>))
         .layer(DefaultBodyLimit::max(MAX_BYTES))
+        .layer(Extension(access))
 }
 
 /// Unless the response is 2xx, Stripe sends the event again, for days. So a failure of ours is a 503, and
 /// an event that is not for us is acknowledged.
 async fn receive<A: ApiAdapters>(
     State(ports): State<Arc<Ports<A>>>,
+    Extension(access): Extension<AccessAfterRefund>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<ApiResponse, ApiResponse> {
@@ -45,9 +51,8 @@ async fn receive<A: ApiAdapters>(
     let signature = headers.get("stripe-signature").and_then(|value| value.to_str().ok());
     let now = clock::now();
     verify(payments, signature, &body, now).await?;
-    if let Some(intent) = webhook::failed_refund(&body) {
-        report::refund_failed(&intent);
-        return Ok(received(Some("refund_failed")));
+    if let Some(notice) = notice::read(&body) {
+        return Ok(received(notices::receive(&ports, payments, notice, access, now).await?));
     }
     let event = webhook::read(&body)
         .map_err(|why| ApiResponse::fail(StatusCode::BAD_REQUEST, "body", why.to_string()))?;
@@ -94,16 +99,7 @@ async fn settle<A: ApiAdapters>(
 ) -> Result<&'static str, ApiResponse> {
     span::record_course(&event.course_id);
     span::record_enrollment(&event.enrollment_id);
-    let found = ports.enrollments.find_enrollment(&event.student_id, &event.course_id).await?;
-    let Some(enrollment) = found.filter(|found| is_about(&event, found)) else {
-        tracing::error!(
-            event = PAYMENT_WITHOUT_ENROLLMENT,
-            intent_id = %event.intent.id,
-            enrollment_id = event.enrollment_id,
-            "an event names an enrollment that does not exist",
-        );
-        return Ok("unknown");
-    };
+    let Some(enrollment) = find(&ports.enrollments, &event).await? else { return Ok("unknown") };
     // The email belongs to the trace of the student's request, not to that of Stripe's event.
     let trace = enrollment.trace.as_deref().and_then(TraceHeader::parse);
     let settled = settle_intent(ports, &enrollment, event.attempt, event.intent, now);
@@ -121,8 +117,4 @@ async fn settle<A: ApiAdapters>(
         Settled::ActionRequired { .. } => "action_required",
         Settled::NotYet => "unchanged",
     })
-}
-
-fn is_about(event: &Event, enrollment: &Enrollment) -> bool {
-    enrollment.id.to_string() == event.enrollment_id
 }

@@ -10,7 +10,7 @@
 mod schedule;
 
 use crashes::{Broken, Task, World, run};
-use enrollment::testing::Deed;
+use enrollment::{operator::RefundChoice, outside::AccessAfterRefund, testing::Deed};
 use schedule::{Lacks, schedule};
 use stripe::testing::{Card, Decline, Fault, KEPT_FOR, Rule};
 use time::{Duration, OffsetDateTime};
@@ -154,6 +154,59 @@ fn operators_action_killed_at_any_point_is_finished_by_its_repetition() {
         }
     }
     assert!(refunded > 100, "only {refunded} were paid back");
+}
+
+/// Somebody refunds at Stripe, or a dispute is lost, while an operator may refund too. The events arrive late, are
+/// killed at any point and repeated, and so is the resumer.
+#[test]
+fn refund_or_dispute_at_stripe_killed_at_any_point_is_recorded_and_nothing_is_paid_back_twice() {
+    for access in [AccessAfterRefund::Keep, AccessAfterRefund::Revoke] {
+        for outside in ["part", "all", "won", "lost"] {
+            for deed in [None, Some(Deed::Refund), Some(Deed::Unenroll(RefundChoice::Full))] {
+                for (i, j) in (0..10).flat_map(|i| (0..14).map(move |j| (i, j))) {
+                    let mut world = World::new(4900, Card::Accepted);
+                    world.access = access;
+                    run(world.asks("pm_1", world.start), u32::MAX);
+                    run(world.works(), u32::MAX);
+                    let at = world.later(Duration::minutes(2));
+                    world.set_time(at);
+                    let acts = |world: &World| {
+                        if let Some(deed) = deed {
+                            run(world.acts(deed, at), u32::MAX);
+                        }
+                    };
+                    if j % 2 == 0 {
+                        acts(&world);
+                    }
+                    let intent = world.intents().remove(0);
+                    world.account(|account| match outside {
+                        "part" => assert!(account.refund_in_dashboard(&intent, Some(900))),
+                        "all" => assert!(account.refund_in_dashboard(&intent, None)),
+                        end => {
+                            let dispute = account.dispute(&intent).unwrap();
+                            assert!(account.close_dispute(&dispute, end));
+                        }
+                    });
+                    run(world.receives(world.events(), at), i);
+                    run(world.resumes(at), j);
+                    let reversed = world.events().into_iter().rev().collect();
+                    run(world.receives(reversed, at), i + j);
+                    if j % 2 == 1 {
+                        acts(&world);
+                    }
+                    // Stripe repeats what was not acknowledged.
+                    run(world.receives(world.events(), at), u32::MAX);
+                    world.recover(at, true, true);
+                    let case =
+                        format!("{access:?}, {outside}, {deed:?}, event at {i}, resumer at {j}");
+                    world.check().unwrap_or_else(|why| panic!("{case}: {why}"));
+                    let made = world.refunds(&intent.parse().unwrap()).len();
+                    let most = if outside == "part" { 2 } else { 1 };
+                    assert!(made <= most, "{case}: {made} refunds");
+                }
+            }
+        }
+    }
 }
 
 /// Case C07, at Stripe: the payment is pending for 21 hours and more, and every key is forgotten.

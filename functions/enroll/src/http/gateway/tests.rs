@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use enrollment::{
     Course,
+    outside::AccessAfterRefund,
     testing::{Bank, World},
 };
 use lambda_runtime::Context;
@@ -19,7 +20,7 @@ fn courses() -> [Course; 1] {
 }
 
 fn api() -> Router {
-    router(Arc::new(World::new(courses(), Bank::Accepts).ports()))
+    router(Arc::new(World::new(courses(), Bank::Accepts).ports()), AccessAfterRefund::Keep)
 }
 
 pub(in crate::http) async fn respond(router: &Router, event: Value) -> (u16, Value) {
@@ -278,7 +279,7 @@ async fn enrollment_keeps_the_trace_of_its_request_and_no_other_text() {
     let header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
     for (told, kept) in [(Some(header), Some(header)), (Some("Root=1-2-3"), None), (None, None)] {
         let world = World::new(courses(), Bank::Accepts);
-        let router = router(Arc::new(world.ports()));
+        let router = router(Arc::new(world.ports()), AccessAfterRefund::Keep);
         let mut context = Context::default();
         context.xray_trace_id = told.map(str::to_owned);
         let response = handle(&router, LambdaEvent::new(enroll(), context)).await.unwrap();
@@ -304,7 +305,7 @@ fn operator_acts(action: Value, authorizer: Value) -> Value {
 async fn operators_action_is_signed_with_the_principal_that_the_gateway_authorised() {
     const ARN: &str = "arn:aws:sts::123456789012:assumed-role/support/grace";
     let world = World::new(courses(), Bank::Accepts);
-    let router = router(Arc::new(world.ports()));
+    let router = router(Arc::new(world.ports()), AccessAfterRefund::Keep);
     assert_eq!(respond(&router, enroll()).await.0, 201);
     let end = || json!({"action": "unenroll"});
     for nobody in [Value::Null, json!({}), json!({"iam": null}), json!({"iam": {"userArn": ""}})] {

@@ -1,5 +1,7 @@
 //! The API with the real client of Stripe, over the stand-in in process: the cases from the field.
 
+mod notices;
+
 use std::sync::Mutex;
 
 use enrollment::{Adapters, enrollment::EnrollmentState};
@@ -82,6 +84,10 @@ fn shop() -> Shop {
 }
 
 fn shop_with(keys: Keys, hangs_at: Option<&'static str>) -> Shop {
+    shop_that(keys, hangs_at, AccessAfterRefund::Keep)
+}
+
+fn shop_that(keys: Keys, hangs_at: Option<&'static str>, access: AccessAfterRefund) -> Shop {
     let world = World::new(
         [course("priced", 4900, "open"), course("other", 4900, "open"), course("open", 0, "open")],
         Bank::Accepts,
@@ -95,7 +101,7 @@ fn shop_with(keys: Keys, hangs_at: Option<&'static str>) -> Shop {
         email_queue: world.clone(),
         ledger: world.clone(),
     };
-    Shop { api: Api { world, router: router(Arc::new(ports)) }, line }
+    Shop { api: Api { world, router: router(Arc::new(ports), access) }, line }
 }
 
 impl Shop {
