@@ -6,6 +6,8 @@ use email::{EmailAddress, Sender, SenderName, guarantee::Guarantees};
 use lambda::{Environment, env::InvalidVariable};
 use sizing::WorkerSettings;
 
+use crate::ses::Tenant;
+
 /// The configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -27,6 +29,8 @@ pub struct Config {
     pub reply_to: Option<EmailAddress>,
     /// `SES_CONFIGURATION_SET`: the configuration set of every email.
     pub configuration_set: String,
+    /// `SES_TENANT`: the tenant that every email is sent for.
+    pub tenant: Option<Tenant>,
     /// `AT_MOST_ONCE_TEMPLATES`: comma-separated names of the templates that are sent at most once.
     pub guarantees: Guarantees,
     /// `SEND_LIMIT`, `SEND_WINDOW_SECONDS`, `SEND_SLACK_MILLISECONDS`, `WORKER_CONCURRENCY`,
@@ -52,6 +56,7 @@ impl Config {
             sender: sender(environment)?,
             reply_to: environment.optional("REPLY_TO")?,
             configuration_set: environment.required("SES_CONFIGURATION_SET")?,
+            tenant: environment.optional("SES_TENANT")?,
             guarantees: guarantees(environment)?,
             settings: settings(environment),
         })
@@ -107,7 +112,7 @@ mod tests {
                 "SEND_SLACK_MILLISECONDS" => "250",
                 "WORKER_CONCURRENCY" => "2",
                 "WORKER_BATCH_SIZE" => "100",
-                "AT_MOST_ONCE_TEMPLATES" | "SENDER_NAME" | "REPLY_TO" => "",
+                "AT_MOST_ONCE_TEMPLATES" | "SENDER_NAME" | "REPLY_TO" | "SES_TENANT" => "",
                 _ => "something",
             };
             Some(value.to_owned())
@@ -143,6 +148,7 @@ mod tests {
         for (name, value) in [
             ("EMAILS_TABLE", ""),
             ("SENDER_ADDRESS", "nobody"),
+            ("SES_TENANT", "two words"),
             ("SENDER_NAME", "Courses\r\nBcc: eve@example.com"),
             ("SENDER_NAME", &"x".repeat(299)),
             ("REPLY_TO", "Help <help@example.com>"),
