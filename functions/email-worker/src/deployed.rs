@@ -53,6 +53,7 @@ impl Worker<Deployed> {
             holds: HoldsTable::new(dynamodb, config.holds_table),
             event_source: WorkerEventSource::new(clients::lambda(sdk), config.function),
             guarantees: config.guarantees,
+            default_language: config.default_language,
             breaker: RefCell::default(),
             last_holds: RefCell::default(),
         }

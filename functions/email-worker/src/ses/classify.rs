@@ -129,7 +129,7 @@ pub(super) fn classify(
 }
 
 /// Whether a refusal is about the tenant that every email is sent for: it does not exist, is paused, or lacks a resource.
-/// SES documents no message of these, and `ses:GetTenant` is no permission of hold-watch, so the hold ends on probation.
+/// SES documents no message of these, and hold-watch may not call `ses:GetTenant`, so the hold ends on probation.
 fn is_about_tenant(said: &str) -> bool {
     // An identity that is not verified may have the word in its name.
     said.contains("tenant") && !said.contains("not verified")
