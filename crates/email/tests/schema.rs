@@ -48,6 +48,7 @@ fn values(field: &str) -> Vec<Value> {
             "ada@example.com",
             "a..b@docomo.ne.jp",
             "ada@b\u{fc}cher.example",
+            "\"a@b\"@example.com",
             "ada",
             "a@b@c.org",
             ""
@@ -55,7 +56,9 @@ fn values(field: &str) -> Vec<Value> {
         "template" => json!(["enrollment-refund", "novel", ""]),
         "data" => json!([{}, {"student_name": "Ada", "n": [1, null]}, {"bad": "\u{0}"}]),
         "locale" => json!(["de", "pt_br", "zh-Hant-TW", "de-DE-u-co-phonebk", "in German", "d"]),
-        "subject" => json!(["Hi", " Hi ", "", "two\nlines", "x".repeat(999)]),
+        "subject" => {
+            json!(["Hi", " Hi ", "", "two\nlines", "x".repeat(999), "u\u{308}\u{304}".repeat(499)])
+        }
         "text" | "html" => json!(["", "Hello\n\u{e9}\u{1f600}", "\u{0}"]),
         "headers" => json!([
             {},
