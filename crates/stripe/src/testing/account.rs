@@ -339,7 +339,12 @@ impl Account {
 
     /// A student disputes the charge of an intent; returns the dispute's id. `None`: there is nothing to dispute.
     pub fn dispute(&mut self, intent: &str) -> Option<String> {
-        disputes::open(&mut self.store, intent)
+        disputes::open(&mut self.store, intent, None)
+    }
+
+    /// A student disputes a part of the charge.
+    pub fn dispute_part(&mut self, intent: &str, part: u64) -> Option<String> {
+        disputes::open(&mut self.store, intent, Some(part))
     }
 
     /// A dispute ends with this status: `won`, `lost` or `warning_closed`. `false`: it has ended before.
