@@ -17,6 +17,7 @@ pub mod outside;
 pub mod page;
 pub mod payment;
 pub mod ports;
+pub mod reconcile;
 pub mod request;
 pub mod resolution;
 mod resolve;

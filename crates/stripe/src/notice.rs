@@ -23,9 +23,7 @@ pub enum News {
     Refunded,
     /// A refund failed, which it may days after it was made; the charge is kept again (Stripe docs, "Refund and
     /// cancel payments", "Failed refunds").
-    RefundFailed {
-        ours: bool,
-    },
+    RefundFailed { ours: bool },
     Disputed {
         dispute: ProviderObjectId,
         /// Never [`DisputeStage::LostInPart`]: an event does not say what was charged.
@@ -95,8 +93,7 @@ mod tests {
 
     #[test]
     fn dispute_has_its_stage() {
-        let dispute =
-            |status: &str| json!({"id": "du_1", "payment_intent": "pi_1", "amount": 4900, "status": status});
+        let dispute = |status: &str| json!({"id": "du_1", "payment_intent": "pi_1", "amount": 4900, "status": status});
         for (kind, status, stage) in [
             ("charge.dispute.created", "needs_response", DisputeStage::Opened),
             ("charge.dispute.created", "warning_needs_response", DisputeStage::Opened),

@@ -14,10 +14,10 @@ use super::{
     faults::{Fault, Faults, Rule},
     intents,
     keys::{self, Keys},
-    methods,
-    objects::{self, Charge, Intent},
+    lists, methods,
+    objects::{Charge, Intent},
     refunds,
-    store::{Event, Store, list},
+    store::{Event, Store},
 };
 use crate::{secret::Secret, webhook};
 
@@ -240,15 +240,13 @@ impl Account {
 
     fn route(&mut self, request: &Request, live: bool) -> Result<Value, Problem> {
         let store = &mut self.store;
-        let limit = request.param("limit").and_then(|limit| limit.parse().ok());
-        let limit: usize = limit.unwrap_or(10).clamp(1, 100);
         match (request.method.as_str(), request.segments().as_slice()) {
             ("POST", ["v1", "payment_intents"]) => intents::create(store, request, live),
-            ("GET", ["v1", "payment_intents"]) => {
-                let all = store.intents.values().rev().filter(|intent| intent.livemode == live);
-                Ok(list("/v1/payment_intents", all.map(objects::json), limit))
+            ("GET", ["v1", "payment_intents"]) => lists::payment_intents(store, request, live),
+            ("GET", ["v1", "payment_intents", id]) => {
+                let intent = intents::retrieve(store, id, live)?;
+                lists::expanded(store, request, intent)
             }
-            ("GET", ["v1", "payment_intents", id]) => intents::retrieve(store, id, live),
             ("POST", ["v1", "payment_intents", id, "confirm"]) => {
                 intents::confirm(store, id, request.param("payment_method"), live)
             }
@@ -260,7 +258,7 @@ impl Account {
                 self.due.push((store.now + REFUND_SETTLES_AFTER, Due::Refund(id)));
                 Ok(refund)
             }
-            ("GET", ["v1", "refunds"]) => Ok(refunds::page(store, request, live, limit)),
+            ("GET", ["v1", "refunds"]) => refunds::page(store, request, live),
             ("GET", ["v1", "refunds", id]) => refunds::retrieve(store, id, live),
             (method, _) => {
                 let path = &request.path;
