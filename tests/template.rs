@@ -323,10 +323,20 @@ fn enrollment_roles_grant_what_their_functions_call_and_no_more() {
         ("logs:PutLogEvents", "ResumerLogGroup"),
     ]);
     let index = r#"{"Fn::Sub":"${EnrollmentsTable.Arn}/index/resume"}"#.to_owned();
-    resumer.extend(stripe_keys);
+    resumer.extend(stripe_keys.clone());
     resumer.push(("dynamodb:Query", index));
     resumer.sort();
     assert_eq!(role_actions(&template, "ResumerRole"), resumer);
+
+    // It compares, and changes nothing.
+    let mut reconciler = expected_of_function(&[
+        ("dynamodb:GetItem", "EnrollmentsTable"),
+        ("logs:CreateLogStream", "ReconcilerLogGroup"),
+        ("logs:PutLogEvents", "ReconcilerLogGroup"),
+    ]);
+    reconciler.extend(stripe_keys);
+    reconciler.sort();
+    assert_eq!(role_actions(&template, "ReconcilerRole"), reconciler);
 }
 
 /// A secret may be under a customer managed key. `kms:ViaService` and the encryption context `SecretARN`
@@ -449,7 +459,7 @@ fn scheduled_runs_do_not_pile_up() {
     let scheduled: Vec<_> = resources(&template, "AWS::Serverless::Function")
         .filter(|(_, function)| function["Events"]["Schedule"]["Type"] == "ScheduleV2")
         .collect();
-    assert!(scheduled.len() >= 2, "{scheduled:?}");
+    assert!(scheduled.len() >= 3, "{scheduled:?}");
     for (name, function) in scheduled {
         let retries = &function["Events"]["Schedule"]["Properties"]["RetryPolicy"];
         for config in [&function["EventInvokeConfig"], retries] {
@@ -881,7 +891,7 @@ fn each_function_with_a_schedule_has_an_alarm_for_runs_that_do_not_happen() {
         });
         assert!(reports_absence, "no alarm reports that {function} is not invoked");
     }
-    assert_eq!(scheduled, 2);
+    assert_eq!(scheduled, 3);
 }
 
 /// The line of Lambda's system log about an initialisation (Telemetry API schema, "platform.initReport").
@@ -932,7 +942,7 @@ fn each_function_has_alarms_on_errors_throttles_and_failed_initialisations() {
             "{function} has no alarm on {metric}"
         );
     }
-    assert_eq!(functions, 5);
+    assert_eq!(functions, 6);
 }
 
 /// Lambda dates an error when its invocation began (Developer Guide, "Types of metrics for Lambda functions"). So

@@ -147,7 +147,7 @@ pub fn compare(made: &MadePayment, found: Option<&Enrollment>, now: OffsetDateTi
     if made.intent.status == IntentStatus::Succeeded {
         return match found {
             Some(found) => charged(made, found, now),
-            // Refunded by hand, for example.
+            // An operator has refunded it at the provider.
             None if made.is_paid_back() => Compared::Same,
             None => Compared::Differs(Difference::NoEnrollment),
         };

@@ -355,6 +355,12 @@ impl Account {
         self.paid_charges(intent).any(|charge| disputes::is_lost(&self.store, &charge.id))
     }
 
+    /// An intent is older by so many seconds. `false`: there is no such intent.
+    pub fn backdate(&mut self, intent: &str, seconds: i64) -> bool {
+        let found = self.store.intents.get_mut(intent);
+        found.map(|intent| intent.created -= seconds).is_some()
+    }
+
     /// The ids of intents with this metadata, oldest first.
     pub fn intents(&self, name: &str, value: &str) -> Vec<String> {
         self.about(name, value).map(|intent| intent.id.clone()).collect()
