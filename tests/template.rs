@@ -179,7 +179,7 @@ fn no_policy_covers_a_route_of_the_other_by_a_wildcard() {
     };
     let (mut callers, mut operators) = (routes("CallerPolicy"), routes("OperatorPolicy"));
     let payments = routes("PaymentsOperatorPolicy");
-    assert_eq!(payments.len(), 1);
+    assert_eq!(payments.len(), 2);
     // Both read courses.
     let shared: Vec<_> =
         callers.iter().filter(|route| operators.contains(route)).cloned().collect();
@@ -308,6 +308,8 @@ fn enrollment_roles_grant_what_their_functions_call_and_no_more() {
         ("logs:PutLogEvents", "EnrollLogGroup"),
     ]);
     enroll.push(("dynamodb:Query", r#"{"Fn::Sub":"${CoursesTable.Arn}/index/state"}"#.to_owned()));
+    let roster = r#"{"Fn::Sub":"${EnrollmentsTable.Arn}/index/roster"}"#;
+    enroll.push(("dynamodb:Query", roster.to_owned()));
     enroll.extend(stripe_keys.clone());
     enroll.sort();
     assert_eq!(role_actions(&template, "EnrollRole"), enroll);
@@ -652,7 +654,11 @@ fn email_operator_policy_grants_what_the_commands_call_and_no_more() {
 fn payments_operator_policy_grants_what_the_commands_call_and_no_more() {
     let template = template();
     let stack = "arn:${AWS::Partition}:cloudformation:${AWS::Region}:${AWS::AccountId}:stack/${AWS::StackName}/*";
-    let route = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${HttpApi}/$default/POST/operator/enrollments/*";
+    let route = |method: &str| {
+        format!(
+            r#"{{"Fn::Sub":"arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:${{HttpApi}}/$default/{method}/operator/enrollments/*"}}"#
+        )
+    };
     let mut expected = vec![
         ("cloudformation:DescribeStacks", format!(r#"{{"Fn::Sub":"{stack}"}}"#)),
         ("dynamodb:GetItem", arn("CoursesTable")),
@@ -661,7 +667,8 @@ fn payments_operator_policy_grants_what_the_commands_call_and_no_more() {
         ("dynamodb:PutItem", arn("EnrollmentsTable")),
         ("dynamodb:UpdateItem", arn("EnrollmentsTable")),
         ("dynamodb:Query", r#"{"Fn::Sub":"${EnrollmentsTable.Arn}/index/resume"}"#.to_owned()),
-        ("execute-api:Invoke", format!(r#"{{"Fn::Sub":"{route}"}}"#)),
+        ("execute-api:Invoke", route("GET")),
+        ("execute-api:Invoke", route("POST")),
     ];
     expected.sort();
     assert_eq!(policy_actions(&template, "PaymentsOperatorPolicy"), expected);

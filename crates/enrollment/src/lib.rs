@@ -22,6 +22,7 @@ pub mod request;
 pub mod resolution;
 mod resolve;
 pub mod resume;
+pub mod roster;
 mod settle;
 pub mod student;
 #[cfg(any(test, feature = "testing"))]

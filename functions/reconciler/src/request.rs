@@ -3,7 +3,6 @@
 use std::{num::NonZeroU8, str::FromStr};
 
 use enrollment::payment::IntentId;
-use serde::Deserialize;
 use serde_json::Value;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -53,14 +52,6 @@ pub struct InvalidRequest {
     why: String,
 }
 
-#[derive(Deserialize)]
-struct Fields {
-    #[serde(default)]
-    days: Value,
-    #[serde(default)]
-    after: Value,
-}
-
 impl Request {
     /// Reads an event; other fields, such as those of the schedule's, are ignored.
     ///
@@ -68,17 +59,18 @@ impl Request {
     ///
     /// A field is wrong, which is named.
     pub fn read(event: &Value, configured: Days) -> Result<Self, InvalidRequest> {
-        let Fields { days, after } = Fields::deserialize(event)
-            .map_err(|_| InvalidRequest { field: "event", why: "is not an object".to_owned() })?;
         let invalid = |field, why: &dyn ToString| InvalidRequest { field, why: why.to_string() };
-        let days = match days {
+        if !event.is_object() {
+            return Err(invalid("event", &"is not an object"));
+        }
+        let days = match &event["days"] {
             Value::Null => configured,
             days => {
                 let days = days.as_u64().ok_or(InvalidDays).and_then(Days::try_from);
                 days.map_err(|why| invalid("days", &why))?
             }
         };
-        let after = match after {
+        let after = match &event["after"] {
             Value::Null => None,
             after => {
                 let id = after.as_str().unwrap_or_default().parse();

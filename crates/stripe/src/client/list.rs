@@ -67,7 +67,7 @@ impl<S: SecretsSource + Sync, T: Transport + Sync> ListPayments for Stripe<S, T>
 
 fn page(operation: &'static str, list: List<Value>) -> Result<PaymentPage, PaymentError> {
     let mut page = PaymentPage::default();
-    let mut last = None;
+    let mut end = None;
     for object in list.data {
         let id: Option<IntentId> = object["id"].as_str().and_then(|id| id.parse().ok());
         let id = id.ok_or_else(|| Unavailable::new(operation, "an id is missing or malformed"))?;
@@ -76,12 +76,11 @@ fn page(operation: &'static str, list: List<Value>) -> Result<PaymentPage, Payme
             Listed::MadeHere(made) => page.made_here.push(*made),
             Listed::Unreadable => page.unreadable.push(id.clone()),
         }
-        last = Some(id);
+        end = Some(id);
     }
     if list.has_more {
         // Otherwise the next call would read the first page again.
-        let id =
-            last.ok_or_else(|| Unavailable::new(operation, "an empty page is not the last"))?;
+        let id = end.ok_or_else(|| Unavailable::new(operation, "an empty page is not the last"))?;
         page.next = Some(id);
     }
     Ok(page)

@@ -31,7 +31,7 @@ pub(super) fn payment_intents(
         }
     };
     let wanted = all[start..].iter().filter(|intent| created.contains(intent.created));
-    let mut list = page("/v1/payment_intents", wanted.map(|intent| objects::json(intent)), limit);
+    let mut list = page("/v1/payment_intents", wanted.map(objects::json), limit);
     if let Some(data) = list["data"].as_array_mut() {
         for object in data {
             *object = expand(store, request, object.take());

@@ -77,7 +77,7 @@ impl Shop {
         });
         let request = EnrollRequest::from_fields(body.as_object().unwrap()).unwrap();
         let left = || Duration::from_secs(29);
-        enroll(&self.ports, request, start(), Deadline::new(&left)).await.is_ok()
+        Box::pin(enroll(&self.ports, request, start(), Deadline::new(&left))).await.is_ok()
     }
 
     fn intent(&self, student: &str) -> String {
@@ -180,7 +180,7 @@ impl ListPayments for Slow {
         window: Window,
         after: Option<&IntentId>,
     ) -> Result<PaymentPage, PaymentError> {
-        tokio::time::sleep(Duration::from_mins(8)).await;
+        pause(Duration::from_mins(8)).await;
         self.0.list_payments(window, after).await
     }
 
