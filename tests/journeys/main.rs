@@ -17,4 +17,5 @@ mod outage;
 mod payments;
 mod payments_operator;
 mod refusals;
+mod rosters;
 mod uncertain_emails;

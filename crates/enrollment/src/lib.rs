@@ -17,10 +17,12 @@ pub mod outside;
 pub mod page;
 pub mod payment;
 pub mod ports;
+pub mod reconcile;
 pub mod request;
 pub mod resolution;
 mod resolve;
 pub mod resume;
+pub mod roster;
 mod settle;
 pub mod student;
 #[cfg(any(test, feature = "testing"))]

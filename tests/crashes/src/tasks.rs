@@ -119,10 +119,14 @@ impl World {
         let ports = self.ports();
         let Some(payments) = &ports.payments else { return };
         let Ok(Some(payment)) = payments.find_attempt(&notice.intent).await else { return };
+        let charged = payment.intent.money.amount;
         let outside = match notice.news {
-            News::Disputed { dispute, stage } => Some(Outside::Disputed { dispute, stage }),
+            News::Disputed { dispute, stage, amount } => {
+                let Ok(refunds) = payments.refunds_of_others(&notice.intent).await else { return };
+                Some(Outside::disputed(dispute, stage, amount, charged, &refunds))
+            }
             _ => match payments.refunds_of_others(&notice.intent).await {
-                Ok(refunds) => Outside::refunded(payment.intent.money.amount, refunds),
+                Ok(refunds) => Outside::refunded(charged, refunds),
                 Err(_) => return,
             },
         };

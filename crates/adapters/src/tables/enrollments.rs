@@ -4,6 +4,9 @@
 //! Every item has `resume_at` (seconds since 1970) and `resume_shard` from its first write until it is known
 //! to be finished. They are the sort key and the partition key of the sparse index `resume`. The shards
 //! distribute the writes over several partition keys, and payments in progress have shards of their own.
+//!
+//! Every item that this release writes has `roster_shard` and `roster_at`, the keys of the index `roster`
+//! (`roster.rs`).
 
 use aws_sdk_dynamodb::{
     Client,
@@ -20,6 +23,7 @@ use unavailable::Unavailable;
 use super::{
     item::{Item, get, number, read, text, write},
     resume_index::{OTHER_SHARDS, PAYMENT_SHARDS, ResumeIndex},
+    roster,
 };
 
 /// Also removes what putting an enrollment off has left.
@@ -28,7 +32,7 @@ const LEAVE_THE_INDEX: &str =
 
 /// Enrollments. Needs `dynamodb:GetItem`, `dynamodb:PutItem` and `dynamodb:UpdateItem`;
 /// [`ListEnrollments`](enrollment::listing::ListEnrollments) needs `dynamodb:Query` on the table, and
-/// [`FindOverdue`](enrollment::unfinished::FindOverdue) on the index.
+/// [`FindOverdue`](enrollment::unfinished::FindOverdue) and [`ListRoster`](enrollment::roster::ListRoster) on an index.
 #[derive(Debug, Clone)]
 pub struct EnrollmentsTable {
     pub(super) client: Client,
@@ -146,9 +150,10 @@ impl FinishEnrollment for EnrollmentsTable {
     }
 }
 
-/// Adds the shard if the enrollment has a `resume_at`.
+/// Adds the keys of the index `roster`, and the shard of the other index if the enrollment has a `resume_at`.
 fn item(operation: &'static str, enrollment: &Enrollment) -> Result<Item, Unavailable> {
     let mut item = write(operation, enrollment)?;
+    item.extend(roster::keys(enrollment));
     if enrollment.resume_at.is_some() {
         item.insert("resume_shard".to_owned(), number(resume_shard(enrollment)));
     }

@@ -13,6 +13,8 @@ mod listing;
 mod progress;
 mod recipient;
 mod resume_index;
+#[cfg(feature = "enrollment")]
+mod roster;
 mod suppressions;
 #[cfg(feature = "enrollment")]
 mod unfinished;

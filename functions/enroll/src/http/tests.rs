@@ -447,7 +447,7 @@ async fn webhook_without_payments_returns_503() {
 }
 
 /// The status for each sample event of the API, over a world with its courses and with payments.
-const EVENTS: [(&str, u16); 13] = [
+const EVENTS: [(&str, u16); 14] = [
     ("health", 200),
     ("put-course", 201),
     ("get-course", 200),
@@ -461,6 +461,7 @@ const EVENTS: [(&str, u16); 13] = [
     ("stripe-webhook", 403),
     ("stripe-refunded", 403),
     // After the others: it ends the access of their student.
+    ("list-roster", 200),
     ("operate-enrollment", 200),
 ];
 
