@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 use unavailable::Unavailable;
 
 use crate::{
-    course::{Course, CourseId, CourseState},
+    course::{Course, CourseId, NotOpen},
     enrollment::{Enrollment, EnrollmentState, StuckReason},
     fields::FieldErrors,
     payment::{
@@ -47,8 +47,8 @@ pub enum Enrolled {
 pub enum EnrollError {
     #[error("there is no course {0}")]
     NoSuchCourse(CourseId),
-    #[error("the course is closed")]
-    CourseClosed,
+    #[error(transparent)]
+    NotOpen(#[from] NotOpen),
     /// The student is enrolled by an earlier request with other details, or the price that the request
     /// names is not the course's.
     #[error("there is a request with other details")]
@@ -146,7 +146,7 @@ pub async fn enroll<A: Adapters>(
         return Err(EnrollError::NoSuchCourse(request.course_id));
     };
     let round = Round { ports, course: &course, request: &request, now, deadline };
-    if let Some(obstacle) = obstacle(ports, &course, &request) {
+    if let Some(obstacle) = obstacle(ports, &course, &request, now) {
         // An existing enrollment stays, whatever has become of the course.
         let (student_id, course_id) = (&request.student.id, &request.course_id);
         return match ports.enrollments.find_enrollment(student_id, course_id).await? {
@@ -155,6 +155,13 @@ pub async fn enroll<A: Adapters>(
             }
             // The payment in progress has the price that was agreed, though the course has another now.
             Some(existing) if matches!(obstacle, EnrollError::Differs(_)) => {
+                round.continue_with(existing).await
+            }
+            // So it began while the course took new students.
+            Some(existing)
+                if matches!(obstacle, EnrollError::NotOpen(_))
+                    && existing.state == EnrollmentState::PaymentPending =>
+            {
                 round.continue_with(existing).await
             }
             _ => Err(obstacle),
@@ -177,10 +184,11 @@ fn obstacle<A: Adapters>(
     ports: &Ports<A>,
     course: &Course,
     request: &EnrollRequest,
+    now: OffsetDateTime,
 ) -> Option<EnrollError> {
     let differences = request.price_differences(course);
-    if course.state == CourseState::Closed {
-        Some(EnrollError::CourseClosed)
+    if let Err(why) = course.check_open(now) {
+        Some(why.into())
     } else if !course.price.is_free() && ports.payments.is_none() {
         Some(EnrollError::PaymentsNotConfigured)
     } else if !course.price.is_free() && request.payment_method.is_none() {
@@ -257,6 +265,7 @@ impl<A: Adapters> Round<'_, A> {
 
     /// Begins the next attempt, on top of one that is over.
     async fn next_attempt(&self, existing: Enrollment) -> Result<Step, EnrollError> {
+        self.course.check_open(self.now)?;
         let differences = self.request.price_differences(self.course);
         if !differences.is_empty() {
             return Err(EnrollError::Differs(differences));
@@ -347,6 +356,8 @@ impl<A: Adapters> Round<'_, A> {
             IntentStatus::Processing | IntentStatus::Succeeded => false,
         };
         if superseded {
+            // Otherwise the student would lose this attempt and could not begin another one.
+            self.course.check_open(self.now)?;
             // The provider decides the race with the student's other screen.
             let intent = provider.cancel(id).await?;
             return if intent.status == IntentStatus::Cancelled {

@@ -11,6 +11,7 @@ pub mod enrollment_id;
 pub mod fields;
 pub mod history;
 pub mod listing;
+pub mod moment;
 pub mod money;
 pub mod operator;
 pub mod outside;

@@ -503,3 +503,59 @@ async fn payment_that_was_pending_without_a_payment_is_stuck() {
     let resumed = resume_at(&world, START + MINUTE).await;
     assert_eq!(resumed, Resumed::Stuck(StuckReason::PaymentMissing));
 }
+
+fn course_from_to(opens: i64, closes: i64) -> Course {
+    let at = |seconds| {
+        let at = OffsetDateTime::from_unix_timestamp(seconds).unwrap();
+        at.format(&time::format_description::well_known::Rfc3339).unwrap()
+    };
+    let mut stored = serde_json::to_value(course(4900)).unwrap();
+    stored["opens_at"] = at(opens).into();
+    stored["closes_at"] = at(closes).into();
+    serde_json::from_value(stored).unwrap()
+}
+
+fn at(seconds: u64) -> OffsetDateTime {
+    START + Duration::from_secs(seconds)
+}
+
+#[tokio::test]
+async fn request_before_the_opening_or_from_the_closing_on_is_refused_with_the_time() {
+    let world = World::new([course_from_to(10, 20)], Bank::Accepts);
+    for (second, why) in [
+        (9, "this course opens at 1970-01-01T00:00:10Z"),
+        (20, "this course closed at 1970-01-01T00:00:20Z"),
+    ] {
+        let refused = ask_at(&world, with_card("pm_1"), at(second)).await.unwrap_err();
+        assert!(matches!(refused, EnrollError::NotOpen(_)), "{refused:?}");
+        assert_eq!(refused.to_string(), why);
+        assert!(world.enrollments().is_empty());
+    }
+    let enrolled = ask_at(&world, with_card("pm_1"), at(19)).await;
+    assert_enrolled_with_one_charge(&world, &enrolled);
+    let again = ask_at(&world, with_card("pm_1"), at(99)).await;
+    assert!(matches!(again, Ok(Enrolled::Already(_))), "{again:?}");
+}
+
+#[tokio::test]
+async fn payment_in_progress_goes_on_after_the_closing_and_no_other_one_begins() {
+    let world = World::new([course_from_to(0, 20)], Bank::AsksTheStudent);
+    let asked = ask_at(&world, with_card("pm_1"), at(19)).await;
+    assert!(matches!(asked, Err(EnrollError::ActionRequired { .. })), "{asked:?}");
+    let other_card = ask_at(&world, with_card("pm_2"), at(21)).await;
+    assert!(matches!(other_card, Err(EnrollError::NotOpen(_))), "{other_card:?}");
+    let asked = ask_at(&world, with_card("pm_1"), at(22)).await;
+    assert!(matches!(asked, Err(EnrollError::ActionRequired { .. })), "{asked:?}");
+    world.student_acts();
+    let enrolled = ask_at(&world, with_card("pm_1"), at(23)).await;
+    assert_enrolled_with_one_charge(&world, &enrolled);
+}
+
+#[tokio::test]
+async fn failed_payment_is_not_retried_after_the_closing() {
+    let world = World::new([course_from_to(0, 20)], Bank::Declines);
+    declined_with(ask_at(&world, with_card("pm_1"), at(19)).await);
+    let again = ask_at(&world, with_card("pm_2"), at(20)).await;
+    assert!(matches!(again, Err(EnrollError::NotOpen(_))), "{again:?}");
+    assert_eq!(the_one(&world).attempt(), Some(1));
+}

@@ -337,6 +337,38 @@ async fn course_is_created_replaced_and_read() {
 }
 
 #[tokio::test]
+async fn enrollment_outside_the_times_of_a_course_is_409_that_names_the_time() {
+    let api = free();
+    for (field, opens, closes, why) in [
+        (
+            "opens_at",
+            "9998-01-01T00:00:00Z",
+            "9999-01-01T00:00:00Z",
+            "opens at 9998-01-01T00:00:00Z",
+        ),
+        (
+            "closes_at",
+            "1998-01-01T00:00:00Z",
+            "1999-01-01T00:00:00Z",
+            "closed at 1999-01-01T00:00:00Z",
+        ),
+    ] {
+        let course = json!({
+            "title": "T", "price": 0, "currency": "USD", "state": "open", "opens_at": opens,
+            "closes_at": closes,
+        });
+        let (_, put) = api.call("PUT", "/courses/timed", course).await;
+        assert_eq!(put["data"]["course"]["opens_at"], opens);
+        let mut body = ada();
+        body["course_id"] = json!("timed");
+        let (status, body) = api.call("POST", "/enrollments", body).await;
+        assert_eq!(status, 409);
+        assert_eq!(body["data"], json!({field: format!("this course {why}")}));
+    }
+    assert!(api.world.enrollments().is_empty());
+}
+
+#[tokio::test]
 async fn unknown_path_or_method_returns_a_jsend_fail() {
     let api = free();
     assert_eq!(api.call("GET", "/nowhere", "").await.0, 404);
