@@ -298,6 +298,7 @@ fn enrollment_roles_grant_what_their_functions_call_and_no_more() {
     let mut enroll = expected_of_function(&[
         ("dynamodb:GetItem", "CoursesTable"),
         ("dynamodb:PutItem", "CoursesTable"),
+        ("dynamodb:PutItem", "PriceChangesTable"),
         ("dynamodb:GetItem", "EnrollmentsTable"),
         ("dynamodb:PutItem", "EnrollmentsTable"),
         ("dynamodb:Query", "EnrollmentsTable"),
@@ -665,7 +666,13 @@ fn operator_read_policy_grants_what_the_commands_read_and_no_more() {
         format!("[{}]", arns.join(","))
     };
     let queues = several(&["EmailQueue", "EmailDeadLetterQueue", "EmailFeedbackDeadLetterQueue"]);
-    let tables = several(&["EmailsTable", "EnrollmentsTable", "HoldsTable", "SuppressionsTable"]);
+    let tables = several(&[
+        "CoursesTable",
+        "EmailsTable",
+        "EnrollmentsTable",
+        "HoldsTable",
+        "SuppressionsTable",
+    ]);
     let here = "arn:${AWS::Partition}:SERVICE:${AWS::Region}:${AWS::AccountId}";
     let stack = here.replace("SERVICE", "cloudformation") + ":stack/${AWS::StackName}/*";
     let set = here.replace("SERVICE", "ses") + ":configuration-set/${EmailConfigurationSet}";
@@ -681,6 +688,7 @@ fn operator_read_policy_grants_what_the_commands_read_and_no_more() {
         ("cloudwatch:GetMetricData", any()),
         ("cloudwatch:GetMetricStatistics", any()),
         ("dynamodb:GetItem", tables),
+        ("dynamodb:Query", arn("PriceChangesTable")),
         ("dynamodb:Query", r#"{"Fn::Sub":"${EnrollmentsTable.Arn}/index/resume"}"#.to_owned()),
         ("dynamodb:Scan", arn("EmailsTable")),
         ("lambda:GetAccountSettings", any()),

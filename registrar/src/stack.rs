@@ -7,8 +7,8 @@ use adapters::{
     clients,
     event_source::WorkerEventSource,
     tables::{
-        CoursesTable, EmailsTable, EnrollmentsTable, HoldsTable, ProgressTable, ResumeIndex,
-        SuppressionsTable,
+        CoursesTable, EmailsTable, EnrollmentsTable, HoldsTable, PriceChangesTable, ProgressTable,
+        ResumeIndex, SuppressionsTable,
     },
 };
 use aws_config::SdkConfig;
@@ -134,6 +134,11 @@ impl Stack {
 
     pub(crate) fn courses(&self) -> Result<CoursesTable, StackError> {
         Ok(CoursesTable::new(clients::dynamodb(&self.sdk), self.output("CoursesTableName")?))
+    }
+
+    pub(crate) fn price_changes(&self) -> Result<PriceChangesTable, StackError> {
+        let table = self.output("PriceChangesTableName")?;
+        Ok(PriceChangesTable::new(clients::dynamodb(&self.sdk), table))
     }
 
     /// The ARN of the policy of those who act on enrollments.

@@ -79,6 +79,9 @@ pub struct Course {
     /// Takes no new students from then on. After `opens_at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closes_at: Option<Moment>,
+    /// The number of changes so far. An item of an earlier release has none.
+    #[serde(default)]
+    pub version: u32,
 }
 
 /// Why a course takes no new students at a time.
@@ -94,6 +97,7 @@ pub enum NotOpen {
 
 impl Course {
     /// Reads a course from the fields of a request's body; the id comes from its path.
+    /// It has no version yet.
     ///
     /// # Errors
     ///
@@ -113,7 +117,7 @@ impl Course {
         }
         let course = (|| {
             let (title, price, state) = (title?, price?, state?);
-            Some(Self { id, title, price, state, opens_at, closes_at })
+            Some(Self { id, title, price, state, opens_at, closes_at, version: 0 })
         })();
         fields.finish(course)
     }
@@ -154,7 +158,7 @@ mod tests {
         assert!(!course.price.is_free());
         assert_eq!(
             serde_json::to_value(&course).unwrap(),
-            json!({"course_id": "rust-101", "title": "Rust 101", "price": 4900, "currency": "USD", "state": "open"})
+            json!({"course_id": "rust-101", "title": "Rust 101", "price": 4900, "currency": "USD", "state": "open", "version": 0})
         );
     }
 

@@ -13,6 +13,7 @@ use email::{
 use unavailable::Unavailable;
 
 use crate::{
+    catalogue::PriceChange,
     course::{Course, CourseId},
     enrollment::Enrollment,
     payment::{Charge, Created, Intent, IntentId, PaymentError, Refund, RefundId},
@@ -58,10 +59,22 @@ pub trait FindCourse {
     ) -> impl Future<Output = Result<Option<Course>, Unavailable>> + Send;
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replaced {
+    Done,
+    /// Another change came first.
+    Conflict,
+}
+
 pub trait PutCourse {
-    /// Creates or replaces a course; returns whether it was created.
-    fn put_course(&self, course: &Course)
-    -> impl Future<Output = Result<bool, Unavailable>> + Send;
+    /// Replaces this course, or creates one, and writes the entry of the history in the same step. If the table has
+    /// this very course already, by a write whose response was lost, the result is [`Replaced::Done`].
+    fn put_course(
+        &self,
+        current: Option<&Course>,
+        next: &Course,
+        change: Option<&PriceChange>,
+    ) -> impl Future<Output = Result<Replaced, Unavailable>> + Send;
 }
 
 pub trait FindEnrollment {

@@ -10,7 +10,7 @@ use enrollment::{
     enroll::CONFIRM_RESERVE,
     enrollment::{EnrollmentState, StuckReason},
     payment::{Intent, IntentStatus, PaymentError, REFUND_TIMEOUT},
-    ports::{InsertEnrollment, PutCourse},
+    ports::InsertEnrollment,
     resume,
     resume::Resumed,
     settle_intent,
@@ -295,7 +295,7 @@ async fn price_that_was_agreed_is_compared_with_the_course() {
     let world = world(Bank::Accepts);
     let enrolled = ask_at(&world, agreed(4900, "USD"), START).await;
     assert_enrolled_with_one_charge(&world, &enrolled);
-    world.put_course(&course(5900)).await.unwrap();
+    world.offer(course(5900));
     let again = ask_at(&world, agreed(4900, "USD"), START).await;
     assert!(matches!(again, Ok(Enrolled::Already(_))), "enrolled is enrolled: {again:?}");
 }
@@ -317,14 +317,14 @@ async fn payment_in_progress_keeps_the_price_that_was_agreed() {
     });
     let world = world(Bank::AsksTheStudent);
     let _ = ask_at(&world, agreed.clone(), START).await;
-    world.put_course(&course(5900)).await.unwrap();
+    world.offer(course(5900));
     world.student_acts();
     let enrolled = ask_at(&world, agreed.clone(), START).await;
     assert_enrolled_with_one_charge(&world, &enrolled);
 
     let world = self::world(Bank::Declines);
     let _ = ask_at(&world, agreed.clone(), START).await;
-    world.put_course(&course(5900)).await.unwrap();
+    world.offer(course(5900));
     let differs = ask_at(&world, agreed, START).await;
     assert!(matches!(differs, Err(EnrollError::Differs(_))), "a new attempt does not: {differs:?}");
 }
@@ -420,7 +420,7 @@ async fn repeated_event_of_a_granted_or_refunded_charge_is_not_news() {
     resume_at(&world, START + MINUTE).await;
     assert_eq!(the_one(&world).state, EnrollmentState::Refunded);
     assert_eq!(event().await.unwrap(), Settled::NotYet, "refunded");
-    world.put_course(&course(4900)).await.unwrap();
+    world.offer(course(4900));
     world.set_bank(Bank::Accepts);
     assert!(ask(&world, "pm_2").await.is_ok());
     assert_eq!(event().await.unwrap(), Settled::NotYet, "refunded before");
@@ -446,7 +446,7 @@ async fn refunded_is_written_only_after_a_refund_that_succeeded() {
         assert_eq!(the_one(&world).state, EnrollmentState::Refunding);
         let asked = ask_at(&world, with_card("pm_2"), at).await;
         assert!(matches!(asked, Err(EnrollError::NoSuchCourse(_))), "{asked:?}");
-        world.put_course(&course(4900)).await.unwrap();
+        world.offer(course(4900));
         let asked = ask_at(&world, with_card("pm_2"), at).await;
         assert!(matches!(asked, Err(EnrollError::Refunding)), "{asked:?}");
         while the_one(&world).state == EnrollmentState::Refunding {

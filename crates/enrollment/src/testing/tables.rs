@@ -5,11 +5,12 @@ use unavailable::Unavailable;
 
 use super::world::{Dependency, Missing, World, unavailable};
 use crate::{
+    catalogue::PriceChange,
     course::{Course, CourseId},
     enrollment::{Enrollment, EnrollmentState},
     ports::{
         FindCourse, FindEnrollment, FinishEnrollment, InsertEnrollment, Inserted, PutCourse,
-        SaveEnrollment, Saved,
+        Replaced, SaveEnrollment, Saved,
     },
     student::StudentId,
 };
@@ -17,6 +18,16 @@ use crate::{
 impl World {
     pub fn delete_courses(&self) {
         self.state().courses.clear();
+    }
+
+    /// An operator's course, at once.
+    pub fn offer(&self, course: Course) {
+        self.state().courses.insert(course.id.clone(), course);
+    }
+
+    /// The history of all prices, the oldest first.
+    pub fn price_changes(&self) -> Vec<PriceChange> {
+        self.state().price_changes.clone()
     }
 
     pub fn enrollments(&self) -> Vec<Enrollment> {
@@ -59,9 +70,21 @@ impl FindCourse for World {
 }
 
 impl PutCourse for World {
-    async fn put_course(&self, course: &Course) -> Result<bool, Unavailable> {
+    async fn put_course(
+        &self,
+        current: Option<&Course>,
+        next: &Course,
+        change: Option<&PriceChange>,
+    ) -> Result<Replaced, Unavailable> {
         self.call(Dependency::Tables, |state| {
-            state.courses.insert(course.id.clone(), course.clone()).is_none()
+            let found = state.courses.get(&next.id);
+            if found.map(|found| found.version) != current.map(|current| current.version) {
+                let is_repeated = found == Some(next);
+                return if is_repeated { Replaced::Done } else { Replaced::Conflict };
+            }
+            state.courses.insert(next.id.clone(), next.clone());
+            state.price_changes.extend(change.cloned());
+            Replaced::Done
         })
         .await
     }

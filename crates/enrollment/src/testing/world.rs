@@ -21,6 +21,7 @@ use super::{
     rows::{Failures, JobFault, Unreadable},
 };
 use crate::{
+    catalogue::PriceChange,
     course::{Course, CourseId},
     enrollment::{Enrollment, StuckReason},
     enrollment_id::EnrollmentId,
@@ -91,6 +92,7 @@ pub(super) struct State {
     delay: Option<Delay>,
     down: BTreeSet<Dependency>,
     pub(super) courses: BTreeMap<CourseId, Course>,
+    pub(super) price_changes: Vec<PriceChange>,
     pub(super) enrollments: BTreeMap<(StudentId, CourseId), Enrollment>,
     /// Every id that was ever inserted.
     pub(super) inserted: BTreeSet<[u8; 16]>,
@@ -156,6 +158,7 @@ impl World {
                 delay: None,
                 down: BTreeSet::new(),
                 courses: courses.collect(),
+                price_changes: Vec::new(),
                 enrollments: BTreeMap::new(),
                 inserted: BTreeSet::new(),
                 now: OffsetDateTime::UNIX_EPOCH,

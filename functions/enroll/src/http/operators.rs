@@ -31,10 +31,7 @@ pub(super) async fn act<A: ApiAdapters>(
     JsonObject(object): JsonObject,
 ) -> Result<ApiResponse, ApiResponse> {
     span::record_course(&course_id);
-    let Some(Extension(Caller(Some(by)))) = caller else {
-        let why = "the request has no AWS principal, so the history could not say who acted";
-        return Err(ApiResponse::fail(StatusCode::FORBIDDEN, "authorization", why));
-    };
+    let Some(Extension(Caller(Some(by)))) = caller else { return Err(ApiResponse::no_caller()) };
     let request = OperatorRequest::from_fields(&object)
         .map_err(|fields| ApiResponse::fields(StatusCode::UNPROCESSABLE_ENTITY, fields))?;
     let OperatorRequest { student_id, reason, deed } = request;
