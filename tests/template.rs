@@ -299,6 +299,8 @@ fn enrollment_roles_grant_what_their_functions_call_and_no_more() {
         ("dynamodb:GetItem", "CoursesTable"),
         ("dynamodb:PutItem", "CoursesTable"),
         ("dynamodb:PutItem", "PriceChangesTable"),
+        ("dynamodb:GetItem", "SeatsTable"),
+        ("dynamodb:UpdateItem", "SeatsTable"),
         ("dynamodb:GetItem", "EnrollmentsTable"),
         ("dynamodb:PutItem", "EnrollmentsTable"),
         ("dynamodb:Query", "EnrollmentsTable"),
@@ -314,6 +316,7 @@ fn enrollment_roles_grant_what_their_functions_call_and_no_more() {
     assert_eq!(role_actions(&template, "EnrollRole"), enroll);
 
     let mut resumer = expected_of_function(&[
+        ("dynamodb:UpdateItem", "SeatsTable"),
         ("dynamodb:GetItem", "CoursesTable"),
         ("dynamodb:GetItem", "EnrollmentsTable"),
         ("dynamodb:PutItem", "EnrollmentsTable"),
@@ -647,6 +650,7 @@ fn payments_operator_policy_grants_what_the_commands_call_and_no_more() {
     let mut expected = vec![
         ("cloudformation:DescribeStacks", format!(r#"{{"Fn::Sub":"{stack}"}}"#)),
         ("dynamodb:GetItem", arn("CoursesTable")),
+        ("dynamodb:UpdateItem", arn("SeatsTable")),
         ("dynamodb:GetItem", arn("EmailsTable")),
         ("dynamodb:GetItem", arn("EnrollmentsTable")),
         ("dynamodb:PutItem", arn("EnrollmentsTable")),
@@ -671,6 +675,7 @@ fn operator_read_policy_grants_what_the_commands_read_and_no_more() {
         "EmailsTable",
         "EnrollmentsTable",
         "HoldsTable",
+        "SeatsTable",
         "SuppressionsTable",
     ]);
     let here = "arn:${AWS::Partition}:SERVICE:${AWS::Region}:${AWS::AccountId}";

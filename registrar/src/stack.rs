@@ -129,7 +129,8 @@ impl Stack {
 
     pub(crate) fn enrollments(&self) -> Result<EnrollmentsTable, StackError> {
         let table = self.output("EnrollmentsTableName")?;
-        Ok(EnrollmentsTable::new(clients::dynamodb(&self.sdk), table))
+        let seats = self.output("SeatsTableName")?;
+        Ok(EnrollmentsTable::new(clients::dynamodb(&self.sdk), table, seats))
     }
 
     pub(crate) fn courses(&self) -> Result<CoursesTable, StackError> {

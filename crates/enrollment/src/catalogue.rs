@@ -1,34 +1,17 @@
 //! Writing the catalogue: one version of a course after the other, with the history of its price.
 
-use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use unavailable::Unavailable;
 
 use crate::{
-    course::{Course, CourseId},
+    course::Course,
     history::Actor,
-    money::Money,
     ports::{FindCourse, PutCourse, Replaced},
+    price_change::PriceChange,
 };
 
 /// Rounds of one write, each after a lost race.
 const MAX_ROUNDS: usize = 8;
-
-/// An entry of the history of a course's price. It is written with the version that has the new price, and never
-/// changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PriceChange {
-    pub course_id: CourseId,
-    /// The first version with the new price.
-    pub version: u32,
-    #[serde(with = "time::serde::rfc3339")]
-    pub at: OffsetDateTime,
-    pub by: Actor,
-    /// `None` if the course was created.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub old: Option<Money>,
-    pub new: Money,
-}
 
 /// What a writer requires of the course that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,7 +162,7 @@ mod tests {
             .iter()
             .map(|change| (change.version, change.old, change.new, change.by.as_str()))
             .collect();
-        let (cheap, dear) = (course(4900, "").price, course(5900, "").price);
+        let (cheap, dear) = (course(4900, "T").price, course(5900, "T").price);
         let by = "arn:aws:iam::1:user/ada";
         assert_eq!(prices, [(1, None, cheap, by), (3, Some(cheap), dear, by)]);
     }

@@ -9,6 +9,7 @@ use crate::{
     fields::{FieldErrors, Fields},
     moment::Moment,
     money::Money,
+    seats::Seats,
     text::{self, InvalidLine, checked_text},
 };
 
@@ -79,6 +80,9 @@ pub struct Course {
     /// Takes no new students from then on. After `opens_at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closes_at: Option<Moment>,
+    /// How many may hold a seat at the same time; `None`: any number, and nobody holds one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seats: Option<Seats>,
     /// The number of changes so far. An item of an earlier release has none.
     #[serde(default)]
     pub version: u32,
@@ -115,11 +119,17 @@ impl Course {
         if opens_at.is_some_and(|opens_at| closes_at.is_some_and(|at| at <= opens_at)) {
             fields.add_error("closes_at", "is not after opens_at");
         }
+        let seats = fields.optional_whole_number("seats");
         let course = (|| {
             let (title, price, state) = (title?, price?, state?);
-            Some(Self { id, title, price, state, opens_at, closes_at, version: 0 })
+            Some(Self { id, title, price, state, opens_at, closes_at, seats, version: 0 })
         })();
         fields.finish(course)
+    }
+
+    /// Whether who begins an enrollment takes a seat.
+    pub fn has_seats(&self) -> bool {
+        self.seats.is_some()
     }
 
     /// Whether it takes new students at this time.

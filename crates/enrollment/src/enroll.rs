@@ -25,8 +25,8 @@ use crate::{
         PaymentError, ProviderRefusal,
     },
     ports::{
-        Adapters, FindCourse, FindEnrollment, InsertEnrollment, Inserted, PaymentProvider, Ports,
-        SaveEnrollment, Saved,
+        Adapters, CountSeats, FindCourse, FindEnrollment, InsertEnrollment, Inserted,
+        PaymentProvider, Ports, SaveEnrollment, Saved,
     },
     request::EnrollRequest,
     settle::{self, Orphan, Settled},
@@ -49,6 +49,8 @@ pub enum EnrollError {
     NoSuchCourse(CourseId),
     #[error(transparent)]
     NotOpen(#[from] NotOpen),
+    #[error("no seat of this course is free")]
+    Full,
     /// The student is enrolled by an earlier request with other details, or the price that the request
     /// names is not the course's.
     #[error("there is a request with other details")]
@@ -146,7 +148,15 @@ pub async fn enroll<A: Adapters>(
         return Err(EnrollError::NoSuchCourse(request.course_id));
     };
     let round = Round { ports, course: &course, request: &request, now, deadline };
-    if let Some(obstacle) = obstacle(ports, &course, &request, now) {
+    let obstacle = match obstacle(ports, &course, &request, now) {
+        // Once all seats are taken, a request is refused by a read, and does not burden the count by a write.
+        None if course.has_seats() => {
+            let count = ports.enrollments.count_seats(id).await?;
+            count.filter(|count| !count.has_free()).map(|_| EnrollError::Full)
+        }
+        other => other,
+    };
+    if let Some(obstacle) = obstacle {
         // An existing enrollment stays, whatever has become of the course.
         let (student_id, course_id) = (&request.student.id, &request.course_id);
         return match ports.enrollments.find_enrollment(student_id, course_id).await? {
@@ -157,9 +167,9 @@ pub async fn enroll<A: Adapters>(
             Some(existing) if matches!(obstacle, EnrollError::Differs(_)) => {
                 round.continue_with(existing).await
             }
-            // So it began while the course took new students.
+            // It began while the course took new students, and has its seat.
             Some(existing)
-                if matches!(obstacle, EnrollError::NotOpen(_))
+                if matches!(obstacle, EnrollError::NotOpen(_) | EnrollError::Full)
                     && existing.state == EnrollmentState::PaymentPending =>
             {
                 round.continue_with(existing).await
@@ -177,6 +187,7 @@ pub async fn enroll<A: Adapters>(
             round.continue_with(existing).await
         }
         Inserted::New | Inserted::Exists(_) => round.first(enrollment).await,
+        Inserted::Full => Err(EnrollError::Full),
     }
 }
 
@@ -274,9 +285,10 @@ impl<A: Adapters> Round<'_, A> {
         let next = existing
             .next_attempt(student.clone(), self.course, method, self.now)
             .traced(self.request.trace.clone());
-        match self.ports.enrollments.save_enrollment(&next).await? {
+        match self.ports.enrollments.save_enrollment(&existing, &next).await? {
             Saved::Done => self.run(next).await,
             Saved::Conflict(current) => Ok(Step::Next(current)),
+            Saved::Full => Err(EnrollError::Full),
         }
     }
 
@@ -370,9 +382,10 @@ impl<A: Adapters> Round<'_, A> {
         let student = &self.request.student;
         if existing.student != *student {
             let corrected = existing.with_student(student.clone());
-            return match self.ports.enrollments.save_enrollment(&corrected).await? {
+            return match self.ports.enrollments.save_enrollment(&existing, &corrected).await? {
                 Saved::Done => self.confirm(corrected, intent).await,
                 Saved::Conflict(current) => Ok(Step::Next(current)),
+                Saved::Full => Err(EnrollError::Full),
             };
         }
         self.confirm(existing, intent).await

@@ -19,10 +19,12 @@ pub mod outside;
 pub mod page;
 pub mod payment;
 pub mod ports;
+pub mod price_change;
 pub mod request;
 pub mod resolution;
 mod resolve;
 pub mod resume;
+pub mod seats;
 mod settle;
 pub mod student;
 #[cfg(any(test, feature = "testing"))]

@@ -8,11 +8,11 @@ use std::{
 
 use enrollment::{
     Course, CourseId,
-    catalogue::PriceChange,
     course::CourseState,
     listing::ListCourses,
     page::{Page, PageRequest},
     ports::{FindCourse, PutCourse, Replaced},
+    price_change::PriceChange,
 };
 use tokio::time::Instant;
 use unavailable::Unavailable;

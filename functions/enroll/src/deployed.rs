@@ -35,10 +35,14 @@ pub fn ports(sdk: &SdkConfig, config: Config) -> Ports<Deployed> {
     });
     Ports {
         courses: CachedCourses::new(
-            CatalogueTables::new(courses, config.price_changes_table),
+            CatalogueTables::new(courses, config.seats_table.clone(), config.price_changes_table),
             clock::instant,
         ),
-        enrollments: EnrollmentsTable::new(dynamodb.clone(), config.enrollments_table),
+        enrollments: EnrollmentsTable::new(
+            dynamodb.clone(),
+            config.enrollments_table,
+            config.seats_table,
+        ),
         payments,
         email_queue: EmailQueue::new(clients::sqs(sdk), config.email_queue_url),
         ledger: EmailsTable::new(dynamodb, config.emails_table),

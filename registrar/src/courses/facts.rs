@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use enrollment::{Course, catalogue::PriceChange, money::Money};
+use enrollment::{Course, money::Money, price_change::PriceChange};
 use serde::Serialize;
 
 use crate::text::{on_one_line, to_the_second};
@@ -11,6 +11,8 @@ use crate::text::{on_one_line, to_the_second};
 pub(super) struct Facts {
     #[serde(flatten)]
     pub(super) course: Course,
+    /// `None` if it has no seats.
+    pub(super) seats_taken: Option<u32>,
     /// The newest first.
     pub(super) price_changes: Vec<PriceChange>,
 }
@@ -33,6 +35,9 @@ impl fmt::Display for Facts {
             if let Some(at) = at {
                 line(f, label, &at.to_string())?;
             }
+        }
+        if let (Some(seats), Some(taken)) = (course.seats, self.seats_taken) {
+            line(f, "seats", &format!("{taken} of {} are taken", u32::from(seats)))?;
         }
         line(f, "version", &course.version.to_string())?;
         for change in &self.price_changes {
@@ -59,7 +64,7 @@ mod tests {
     fn text_and_json_have_the_course_and_who_changed_its_price() {
         let course = json!({
             "course_id": "rust-101", "title": "Rust 101", "price": 5900, "currency": "USD",
-            "state": "open", "opens_at": "2027-01-31T09:00:00Z", "version": 3,
+            "state": "open", "opens_at": "2027-01-31T09:00:00Z", "seats": 20, "version": 3,
         });
         let change = json!({
             "course_id": "rust-101", "version": 3, "at": "2027-01-01T00:00:00Z",
@@ -68,12 +73,14 @@ mod tests {
         });
         let facts = Facts {
             course: serde_json::from_value(course).unwrap(),
+            seats_taken: Some(19),
             price_changes: vec![serde_json::from_value(change.clone()).unwrap()],
         };
         let text = facts.to_string();
         for part in [
             "rust-101, Rust 101",
             "5900 USD in minor units",
+            "19 of 20 are taken",
             "opens at       2027-01-31T09:00:00Z",
             "2027-01-01T00:00:00Z from 4900 USD in minor units to 5900 USD in minor units (version 3) by arn:aws:iam::1:user/ada",
         ] {

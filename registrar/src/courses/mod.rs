@@ -4,7 +4,10 @@ mod facts;
 
 use std::io::Write;
 
-use enrollment::{CourseId, ports::FindCourse};
+use enrollment::{
+    CourseId,
+    ports::{CountSeats, FindCourse},
+};
 use futures_util::future::try_join;
 use unavailable::Unavailable;
 
@@ -58,7 +61,14 @@ pub(crate) async fn run(
         try_join(courses.find_course_now(&show.course), prices.newest(&show.course, MAX_CHANGES));
     let (course, changes) = read.await.map_err(|error| failed(&error))?;
     let course = course.ok_or_else(|| Failure::NoSuchCourse(show.course.clone()))?;
-    let facts = Facts { course, price_changes: changes };
+    let count = if course.has_seats() {
+        let count = stack.enrollments()?.count_seats(&show.course).await;
+        count.map_err(|error| failed(&error))?
+    } else {
+        None
+    };
+    let facts =
+        Facts { course, seats_taken: count.map(|count| count.taken), price_changes: changes };
     if show.json {
         let line = serde_json::to_string(&facts).map_err(std::io::Error::from)?;
         writeln!(out, "{line}")?;

@@ -1,4 +1,4 @@
-//! The tables of courses and of the changes of their prices, as one catalogue.
+//! The tables of courses, of their seats and of the changes of their prices, as one catalogue.
 
 use aws_sdk_dynamodb::{
     Client,
@@ -8,11 +8,11 @@ use aws_sdk_dynamodb::{
 };
 use enrollment::{
     Course, CourseId,
-    catalogue::PriceChange,
     course::CourseState,
     listing::ListCourses,
     page::{Page, PageRequest},
     ports::{FindCourse, PutCourse, Replaced},
+    price_change::PriceChange,
 };
 use unavailable::Unavailable;
 
@@ -20,21 +20,24 @@ use super::{
     courses::CoursesTable,
     item::{Item, number, read, write},
     price_changes,
+    seats::number_of_seats,
     transaction::write_together,
 };
 
 const WRITE: &str = "writing a course";
 
-/// The catalogue for its operators. Needs `dynamodb:PutItem` on both tables, and what [`CoursesTable`] needs.
+/// The catalogue for its operators. Needs `dynamodb:PutItem` on the tables of courses and of price changes,
+/// `dynamodb:UpdateItem` on that of seats, and what [`CoursesTable`] needs.
 #[derive(Debug, Clone)]
 pub struct CatalogueTables {
     courses: CoursesTable,
+    seats: String,
     price_changes: String,
 }
 
 impl CatalogueTables {
-    pub fn new(courses: CoursesTable, price_changes: String) -> Self {
-        Self { courses, price_changes }
+    pub fn new(courses: CoursesTable, seats: String, price_changes: String) -> Self {
+        Self { courses, seats, price_changes }
     }
 
     fn client(&self) -> &Client {
@@ -128,6 +131,7 @@ impl PutCourse for CatalogueTables {
     ) -> Result<Replaced, Unavailable> {
         let (condition, item) = (Condition::is(current), write(WRITE, next)?);
         let mut more = Vec::new();
+        more.extend(number_of_seats(&self.seats, current, next, WRITE)?);
         if let Some(change) = change {
             more.push(self.entry(change)?);
         }
@@ -187,6 +191,7 @@ mod tests {
         let client = mock_client!(aws_sdk_dynamodb, [rule]);
         CatalogueTables::new(
             CoursesTable::new(client, "courses".to_owned()),
+            "seats".to_owned(),
             "price-changes".to_owned(),
         )
     }

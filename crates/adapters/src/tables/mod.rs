@@ -6,6 +6,8 @@ mod catalogue;
 mod courses;
 #[cfg(feature = "enrollment")]
 mod enrollments;
+#[cfg(feature = "enrollment")]
+mod held_seats;
 mod holds;
 mod item;
 mod job_search;
@@ -17,6 +19,8 @@ mod price_changes;
 mod progress;
 mod recipient;
 mod resume_index;
+#[cfg(feature = "enrollment")]
+mod seats;
 mod suppressions;
 #[cfg(feature = "enrollment")]
 mod transaction;

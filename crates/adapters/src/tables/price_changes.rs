@@ -5,7 +5,7 @@
 //! again, or that an earlier release has replaced, begins at 1.
 
 use aws_sdk_dynamodb::Client;
-use enrollment::{CourseId, catalogue::PriceChange};
+use enrollment::{CourseId, price_change::PriceChange};
 use unavailable::Unavailable;
 
 use super::item::{Item, read, text, write};

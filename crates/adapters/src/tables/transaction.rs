@@ -113,7 +113,7 @@ pub(super) mod tests {
         operation::transact_write_items::TransactWriteItemsOutput,
         types::error::TransactionCanceledException,
     };
-    use aws_smithy_mocks::{mock, mock_client};
+    use aws_smithy_mocks::{RuleMode, mock, mock_client};
 
     use super::*;
     use crate::tables::item::text;
@@ -167,8 +167,9 @@ pub(super) mod tests {
         assert_eq!(write_together(&client, "a test", Vec::new()).await.unwrap(), None);
         assert_eq!(rule.num_calls(), 4);
 
-        let rule = mock!(Client::transact_write_items).then_error(conflict);
-        let client = mock_client!(aws_sdk_dynamodb, [&rule]);
+        let rule =
+            mock!(Client::transact_write_items).sequence().error(conflict).repeatedly().build();
+        let client = mock_client!(aws_sdk_dynamodb, RuleMode::MatchAny, [&rule]);
         let busy = write_together(&client, "a test", Vec::new()).await.unwrap_err();
         assert!(busy.to_string().contains("a test"), "{busy}");
         assert!(rule.num_calls() <= MAX_ATTEMPTS as usize);

@@ -6,7 +6,7 @@ use axum::{Extension, extract::State, http::StatusCode};
 use enrollment::{
     Course, Ports,
     catalogue::{Author, Precondition, Put, PutError, put_course},
-    ports::FindCourse,
+    ports::{CountSeats, FindCourse},
 };
 use lambda::clock;
 use serde_json::json;
@@ -24,6 +24,12 @@ pub(super) async fn show<A: ApiAdapters>(
     CourseInPath(id): CourseInPath,
 ) -> Result<ApiResponse, ApiResponse> {
     match ports.courses.find_course_now(&id).await? {
+        Some(course) if course.has_seats() => {
+            let count = ports.enrollments.count_seats(&id).await?;
+            let taken = count.map_or(0, |count| count.taken);
+            let data = json!({"course": course, "seats_taken": taken});
+            Ok(ApiResponse::success(StatusCode::OK, data).tagged(course.version))
+        }
         Some(course) => Ok(course_response(StatusCode::OK, &course)),
         None => Ok(ApiResponse::no_such_course(&id)),
     }

@@ -68,6 +68,7 @@ fn outcome(error: &EnrollError) -> &'static str {
         // The caller must change the request, or wait for a refund.
         EnrollError::NoSuchCourse(_)
         | EnrollError::NotOpen(_)
+        | EnrollError::Full
         | EnrollError::Differs(_)
         | EnrollError::NoPaymentMethod
         | EnrollError::Refunding => "refused",
@@ -166,6 +167,9 @@ impl From<EnrollError> for ApiResponse {
                     NotOpen::Since(_) => "closes_at",
                 };
                 Self::fail(StatusCode::CONFLICT, field, why.to_string())
+            }
+            EnrollError::Full => {
+                Self::fail(StatusCode::CONFLICT, "seats", "no seat of this course is free")
             }
             EnrollError::Differs(fields) => Self::fields(StatusCode::CONFLICT, fields),
             EnrollError::PaymentsNotConfigured => Self::error(

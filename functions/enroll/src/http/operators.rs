@@ -66,6 +66,7 @@ impl From<OperateError> for ApiResponse {
                 Self::fields(StatusCode::UNPROCESSABLE_ENTITY, fields.into())
             }
             OperateError::Refused(_) => Self::fail(StatusCode::CONFLICT, "action", why),
+            OperateError::Full => Self::fail(StatusCode::CONFLICT, "seats", why),
             OperateError::Busy => Self::retry("others change this enrollment; retry"),
             OperateError::Unavailable(error) => error.into(),
         }

@@ -445,6 +445,40 @@ async fn price_change_is_in_the_history_with_its_author_and_not_in_the_course() 
 }
 
 #[tokio::test]
+async fn full_course_is_409_and_shows_its_seats() {
+    let api = free();
+    let course = json!({
+        "title": "T", "price": 0, "currency": "USD", "state": "open", "seats": 1,
+    });
+    assert_eq!(api.call("PUT", "/courses/small", course.clone()).await.0, 201);
+    let ask = async |student: &str| {
+        let mut body = ada();
+        body["course_id"] = json!("small");
+        body["student_id"] = json!(student);
+        api.call("POST", "/enrollments", body).await
+    };
+    assert_eq!(ask("s-1").await.0, 201);
+    let (status, body) = ask("s-2").await;
+    assert_eq!((status, &body["data"]["seats"]), (409, &json!("no seat of this course is free")));
+    assert_eq!(ask("s-1").await.0, 200);
+    let (_, shown) = api.call("GET", "/courses/small", "").await;
+    assert_eq!(
+        (&shown["data"]["course"]["seats"], &shown["data"]["seats_taken"]),
+        (&json!(1), &json!(1))
+    );
+    let (_, plain) = api.call("GET", "/courses/open", "").await;
+    assert_eq!(plain["data"]["seats_taken"], Value::Null);
+    for (seats, why) in
+        [(json!(1_000_001), "is more than 1000000"), (json!(1.5), "is not a whole number from 0")]
+    {
+        let mut wrong = course.clone();
+        wrong["seats"] = seats;
+        let (status, body) = api.call("PUT", "/courses/small", wrong).await;
+        assert_eq!((status, &body["data"]["seats"]), (422, &json!(why)));
+    }
+}
+
+#[tokio::test]
 async fn unknown_path_or_method_returns_a_jsend_fail() {
     let api = free();
     assert_eq!(api.call("GET", "/nowhere", "").await.0, 404);
