@@ -165,14 +165,14 @@ pub async fn enroll<A: Adapters>(
             }
             // The payment in progress has the price that was agreed, though the course has another now.
             Some(existing) if matches!(obstacle, EnrollError::Differs(_)) => {
-                round.continue_with(existing).await
+                Box::pin(round.continue_with(existing)).await
             }
             // It began while the course took new students, and has its seat.
             Some(existing)
                 if matches!(obstacle, EnrollError::NotOpen(_) | EnrollError::Full)
                     && existing.state == EnrollmentState::PaymentPending =>
             {
-                round.continue_with(existing).await
+                Box::pin(round.continue_with(existing)).await
             }
             _ => Err(obstacle),
         };
@@ -184,9 +184,9 @@ pub async fn enroll<A: Adapters>(
     match ports.enrollments.insert_enrollment(&enrollment).await? {
         // If the client repeats a write whose response was lost, the write finds its own id.
         Inserted::Exists(existing) if existing.id != enrollment.id => {
-            round.continue_with(existing).await
+            Box::pin(round.continue_with(existing)).await
         }
-        Inserted::New | Inserted::Exists(_) => round.first(enrollment).await,
+        Inserted::New | Inserted::Exists(_) => Box::pin(round.first(enrollment)).await,
         Inserted::Full => Err(EnrollError::Full),
     }
 }

@@ -42,7 +42,8 @@ fn request(student: usize, card: usize) -> EnrollRequest {
 
 async fn ask(world: &World, student: usize, card: usize) -> Result<Enrolled, EnrollError> {
     let left = || Duration::from_secs(29);
-    enroll(&world.ports(), request(student, card), START, Deadline::new(&left)).await
+    let ports = world.ports();
+    Box::pin(enroll(&ports, request(student, card), START, Deadline::new(&left))).await
 }
 
 fn count(world: &World) -> SeatCount {
