@@ -308,6 +308,9 @@ fn enrollment_roles_grant_what_their_functions_call_and_no_more() {
     let mut enroll = expected_of_function(&[
         ("dynamodb:GetItem", "CoursesTable"),
         ("dynamodb:PutItem", "CoursesTable"),
+        ("dynamodb:PutItem", "PriceChangesTable"),
+        ("dynamodb:GetItem", "SeatsTable"),
+        ("dynamodb:UpdateItem", "SeatsTable"),
         ("dynamodb:GetItem", "EnrollmentsTable"),
         ("dynamodb:PutItem", "EnrollmentsTable"),
         ("dynamodb:Query", "EnrollmentsTable"),
@@ -325,6 +328,7 @@ fn enrollment_roles_grant_what_their_functions_call_and_no_more() {
     assert_eq!(role_actions(&template, "EnrollRole"), enroll);
 
     let mut resumer = expected_of_function(&[
+        ("dynamodb:UpdateItem", "SeatsTable"),
         ("dynamodb:GetItem", "CoursesTable"),
         ("dynamodb:GetItem", "EnrollmentsTable"),
         ("dynamodb:PutItem", "EnrollmentsTable"),
@@ -672,6 +676,7 @@ fn payments_operator_policy_grants_what_the_commands_call_and_no_more() {
     let mut expected = vec![
         ("cloudformation:DescribeStacks", format!(r#"{{"Fn::Sub":"{stack}"}}"#)),
         ("dynamodb:GetItem", arn("CoursesTable")),
+        ("dynamodb:UpdateItem", arn("SeatsTable")),
         ("dynamodb:GetItem", arn("EmailsTable")),
         ("dynamodb:GetItem", arn("EnrollmentsTable")),
         ("dynamodb:PutItem", arn("EnrollmentsTable")),
@@ -692,7 +697,14 @@ fn operator_read_policy_grants_what_the_commands_read_and_no_more() {
         format!("[{}]", arns.join(","))
     };
     let queues = several(&["EmailQueue", "EmailDeadLetterQueue", "EmailFeedbackDeadLetterQueue"]);
-    let tables = several(&["EmailsTable", "EnrollmentsTable", "HoldsTable", "SuppressionsTable"]);
+    let tables = several(&[
+        "CoursesTable",
+        "EmailsTable",
+        "EnrollmentsTable",
+        "HoldsTable",
+        "SeatsTable",
+        "SuppressionsTable",
+    ]);
     let here = "arn:${AWS::Partition}:SERVICE:${AWS::Region}:${AWS::AccountId}";
     let stack = here.replace("SERVICE", "cloudformation") + ":stack/${AWS::StackName}/*";
     let set = here.replace("SERVICE", "ses") + ":configuration-set/${EmailConfigurationSet}";
@@ -708,6 +720,7 @@ fn operator_read_policy_grants_what_the_commands_read_and_no_more() {
         ("cloudwatch:GetMetricData", any()),
         ("cloudwatch:GetMetricStatistics", any()),
         ("dynamodb:GetItem", tables),
+        ("dynamodb:Query", arn("PriceChangesTable")),
         ("dynamodb:Query", r#"{"Fn::Sub":"${EnrollmentsTable.Arn}/index/resume"}"#.to_owned()),
         ("dynamodb:Scan", arn("EmailsTable")),
         ("lambda:GetAccountSettings", any()),

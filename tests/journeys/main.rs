@@ -4,6 +4,7 @@ mod access;
 mod alarms;
 mod browser;
 mod console;
+mod courses;
 mod email_jobs;
 mod enrolling;
 mod faults;

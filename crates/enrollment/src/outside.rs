@@ -168,9 +168,11 @@ pub async fn record_outside(
             return Err(Unavailable::new(RECORD, "the payment is not settled yet"));
         }
         let Some(next) = found.after(payment, outside, access, now) else { return Ok(found) };
-        match enrollments.save_enrollment(&next).await? {
+        match enrollments.save_enrollment(&found, &next).await? {
             Saved::Done => return Ok(next),
             Saved::Conflict(current) => found = current,
+            // No seat is taken here.
+            Saved::Full => break,
         }
     }
     Err(Unavailable::new(RECORD, "lost a race"))

@@ -8,10 +8,12 @@ use std::{
 };
 
 use enrollment::{
-    Deadline, EnrollError, EnrollRequest, Settled, enroll,
+    Deadline, EnrollError, EnrollRequest, Settled,
+    catalogue::{Author, Precondition, put_course},
+    enroll,
     outside::{Outside, PaymentOf, record_outside},
     payment::PaymentError,
-    ports::{FindEnrollment, PutCourse},
+    ports::FindEnrollment,
     resume,
     resume::Resumed,
     settle_intent,
@@ -150,7 +152,9 @@ impl World {
     /// An operator offers the course at this price.
     pub fn offers(&self, price: u32) -> Task<'_> {
         Box::pin(async move {
-            let _ = self.tables.put_course(&course(price)).await;
+            let by = "arn:aws:iam::1:user/ada".parse().unwrap();
+            let author = Author { by, at: self.start };
+            let _ = put_course(&self.tables, course(price), &Precondition::None, &author).await;
         })
     }
 

@@ -116,7 +116,11 @@ mod tests {
     }
 
     fn enrollments(rule: &Rule) -> EnrollmentsTable {
-        EnrollmentsTable::new(mock_client!(aws_sdk_dynamodb, [rule]), "enrollments".to_owned())
+        EnrollmentsTable::new(
+            mock_client!(aws_sdk_dynamodb, [rule]),
+            "enrollments".to_owned(),
+            "seats".to_owned(),
+        )
     }
 
     fn request(size: &str, after: Option<&str>) -> PageRequest {
