@@ -13,6 +13,7 @@ mod notices;
 mod operators;
 mod report;
 mod request;
+mod responses;
 mod span;
 #[cfg(test)]
 mod tests;

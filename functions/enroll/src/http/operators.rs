@@ -9,13 +9,12 @@ use enrollment::{
     operator::{self, OperateError, Operated, OperatorRequest, Place, RequestedDeed, Signature},
 };
 use lambda::clock;
-use serde_json::json;
 
 use super::{
     api::ApiAdapters,
-    enrollments::enrollment_json,
     jsend::ApiResponse,
     request::{CourseInPath, JsonObject},
+    responses::OperatedOn,
     span,
 };
 
@@ -51,7 +50,7 @@ pub(super) async fn act<A: ApiAdapters>(
         Operated::Unchanged(enrollment) => (false, enrollment),
     };
     span::record_enrollment(enrollment.id);
-    let data = json!({"changed": changed, "enrollment": enrollment_json(&enrollment)});
+    let data = OperatedOn { changed, enrollment: (&enrollment).into() };
     Ok(ApiResponse::success(StatusCode::OK, data))
 }
 
