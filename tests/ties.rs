@@ -70,9 +70,8 @@ fn names<'a>(template: &'a str, section: &str, of_type: Option<&str>) -> Vec<&'a
 #[test]
 fn every_route_of_the_template_is_in_the_router_the_samples_the_docs_and_the_journeys() {
     let template = read("template.yaml");
-    let (router, webhook) =
-        ("functions/enroll/src/http/mod.rs", "functions/enroll/src/http/webhook.rs");
-    let router = read(router) + &read(webhook);
+    let files = ["mod.rs", "students.rs", "webhook.rs"];
+    let router = files.map(|file| read(&format!("functions/enroll/src/http/{file}"))).concat();
     let docs = read("docs/api.md");
     let journeys = read("tests/journeys/access.rs");
     let samples: BTreeSet<_> = fs::read_dir(format!("{ROOT}/events"))

@@ -1,4 +1,4 @@
-//! The routes of lists, for trusted callers.
+//! The routes of lists, for trusted callers, and for students themselves.
 
 use std::sync::Arc;
 
@@ -13,7 +13,11 @@ use enrollment::{
 use serde_json::{Value, json};
 
 use super::{
-    api::ApiAdapters, enrollments::enrollment_json, jsend::ApiResponse, request::QueryParameters,
+    api::ApiAdapters,
+    caller::{StudentOfToken, own_id},
+    enrollments::enrollment_json,
+    jsend::ApiResponse,
+    request::QueryParameters,
 };
 
 /// `GET /enrollments?student_id=`
@@ -25,8 +29,32 @@ pub(super) async fn enrollments<A: ApiAdapters>(
     let student_id: Option<StudentId> = fields.text("student_id");
     let page = PageRequest::from_fields(&mut fields, student_id.as_ref().map(List::EnrollmentsOf));
     let student_id = finish(fields, student_id)?;
-    let found = ports.enrollments.list_enrollments(&student_id, &page).await?;
-    Ok(list_response(List::EnrollmentsOf(&student_id), "enrollments", found, enrollment_json))
+    list_of(&ports, &student_id, &page).await
+}
+
+/// `GET /student/enrollments`
+pub(super) async fn own_enrollments<A: ApiAdapters>(
+    State(ports): State<Arc<Ports<A>>>,
+    StudentOfToken(claims): StudentOfToken,
+    query: QueryParameters,
+) -> Result<ApiResponse, ApiResponse> {
+    let student_id = own_id(&claims)?;
+    let mut fields = query.fields(["student_id", "limit", "after"]);
+    if query.has("student_id") {
+        fields.add_error("student_id", "is not accepted here: it comes from the token");
+    }
+    let page = PageRequest::from_fields(&mut fields, Some(List::EnrollmentsOf(&student_id)));
+    let page = finish(fields, Some(page))?;
+    list_of(&ports, &student_id, &page).await
+}
+
+async fn list_of<A: ApiAdapters>(
+    ports: &Ports<A>,
+    student_id: &StudentId,
+    page: &PageRequest,
+) -> Result<ApiResponse, ApiResponse> {
+    let found = ports.enrollments.list_enrollments(student_id, page).await?;
+    Ok(list_response(List::EnrollmentsOf(student_id), "enrollments", found, enrollment_json))
 }
 
 /// `GET /courses`

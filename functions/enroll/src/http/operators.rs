@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::{Extension, extract::State, http::StatusCode};
 use enrollment::{
     Ports,
-    history::Actor,
     operator::{self, OperateError, Operated, OperatorRequest, Place, RequestedDeed, Signature},
 };
 use lambda::clock;
@@ -13,15 +12,12 @@ use serde_json::json;
 
 use super::{
     api::ApiAdapters,
+    caller::Caller,
     enrollments::enrollment_json,
     jsend::ApiResponse,
     request::{CourseInPath, JsonObject},
     span,
 };
-
-/// The IAM principal that API Gateway authorised. `None` if the event has none.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Caller(pub(super) Option<Actor>);
 
 /// `POST /operator/enrollments/{course_id}`
 pub(super) async fn act<A: ApiAdapters>(
@@ -31,7 +27,7 @@ pub(super) async fn act<A: ApiAdapters>(
     JsonObject(object): JsonObject,
 ) -> Result<ApiResponse, ApiResponse> {
     span::record_course(&course_id);
-    let Some(Extension(Caller(Some(by)))) = caller else {
+    let Some(Extension(Caller::Signed(Some(by)))) = caller else {
         let why = "the request has no AWS principal, so the history could not say who acted";
         return Err(ApiResponse::fail(StatusCode::FORBIDDEN, "authorization", why));
     };
