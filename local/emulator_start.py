@@ -9,7 +9,10 @@ import sys
 import time
 from typing import Any
 
+from ministack import app
 from ministack.services import apigateway, cloudwatch, lambda_svc
+
+from local import token_rules
 
 
 def alarm_evaluation() -> None:
@@ -54,11 +57,33 @@ def api_metrics() -> None:
     apigateway._handle_execute_in_scope = counted
 
 
+def jwt_authorizers() -> None:
+    validate = apigateway._validate_jwt_authorizer
+    find = apigateway._extract_token_from_identity_source
+
+    async def strict(route: Any, authorizer: Any, headers: Any, query: Any) -> Any:
+        token = find(authorizer.get("identitySource", []), headers, query)
+        if token and token_rules.problem(token, time.time()):
+            return None, None, apigateway._jwt_unauthorized()
+        claims, scopes, refusal = await validate(route, authorizer, headers, query)
+        return token_rules.as_passed(claims or {}), scopes, refusal
+
+    apigateway._validate_jwt_authorizer = strict
+
+
+def preflight() -> None:
+    enforce = app._enforce_execute_api
+
+    def unless_preflight(api_id: str, stage: str, method: str, *args: Any, **kwargs: Any) -> Any:
+        return None if method == "OPTIONS" else enforce(api_id, stage, method, *args, **kwargs)
+
+    app._enforce_execute_api = unless_preflight
+
+
 if __name__ == "__main__":
-    replacements = {each.__name__: each for each in (alarm_evaluation, lambda_metrics, api_metrics)}
+    every = (alarm_evaluation, lambda_metrics, api_metrics, jwt_authorizers, preflight)
+    replacements = {each.__name__: each for each in every}
     for argument in sys.argv[1:]:
         replacements[argument]()
-    from ministack.app import main
-
     sys.argv[1:] = []
-    main()
+    app.main()
