@@ -71,17 +71,33 @@ def jwt_authorizers() -> None:
     apigateway._validate_jwt_authorizer = strict
 
 
-def preflight() -> None:
+def signed_routes() -> None:
     enforce = app._enforce_execute_api
 
-    def unless_preflight(api_id: str, stage: str, method: str, *args: Any, **kwargs: Any) -> Any:
-        return None if method == "OPTIONS" else enforce(api_id, stage, method, *args, **kwargs)
+    def signed(api_id: str, stage: str, method: str, path: str, headers: Any, *args: Any, **kwargs: Any) -> Any:
+        given = headers.get("authorization", "")
+        is_foreign = given and not given.startswith("AWS4-HMAC-SHA256")
+        if is_foreign and app._execute_api_authorization_type(api_id, stage, method, path) == "AWS_IAM":
+            return apigateway._jwt_forbidden()
+        return enforce(api_id, stage, method, path, headers, *args, **kwargs)
 
-    app._enforce_execute_api = unless_preflight
+    app._enforce_execute_api = signed
+
+
+def cors_configuration() -> None:
+    def with_api_names(respond: Any) -> Any:
+        def renamed(configuration: Any, origin: str) -> Any:
+            return respond({name[:1].lower() + name[1:]: value for name, value in configuration.items()}, origin)
+
+        return renamed
+
+    apigateway._cors_response_headers = with_api_names(apigateway._cors_response_headers)
+    apigateway._cors_preflight_response = with_api_names(apigateway._cors_preflight_response)
 
 
 if __name__ == "__main__":
-    every = (alarm_evaluation, lambda_metrics, api_metrics, jwt_authorizers, preflight)
+    every = (alarm_evaluation, lambda_metrics, api_metrics, jwt_authorizers, signed_routes)
+    every += (cors_configuration,)
     replacements = {each.__name__: each for each in every}
     for argument in sys.argv[1:]:
         replacements[argument]()

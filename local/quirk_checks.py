@@ -108,6 +108,11 @@ def _token_without_an_end_is_accepted(_emulator: Emulator, stack: Stack) -> bool
     return _status(call) == HTTPStatus.OK
 
 
+def _token_opens_a_signed_route(_emulator: Emulator, stack: Stack) -> bool:
+    call = urllib.request.Request(f"{stack.api_url}/courses", headers={"authorization": "Bearer of-anybody"})
+    return _status(call) != HTTPStatus.FORBIDDEN
+
+
 def _preflight_is_refused(_emulator: Emulator, stack: Stack) -> bool:
     headers = {"origin": stack.page.rstrip("/"), "access-control-request-method": "POST"}
     call = urllib.request.Request(f"{stack.api_url}/student/enrollments", headers=headers, method="OPTIONS")
@@ -156,7 +161,8 @@ _SYMPTOMS: dict[str, Callable[[Emulator, Stack], bool]] = {
     "lambda_metrics": _request_has_no_invocation,
     "api_metrics": _request_has_no_status,
     "jwt_authorizers": _token_without_an_end_is_accepted,
-    "preflight": _preflight_is_refused,
+    "signed_routes": _token_opens_a_signed_route,
+    "cors_configuration": _preflight_is_refused,
     "metric_filters": _email_is_not_counted,
     "plain_http": _no_email,
     "no_composite_alarms": _cannot_be_deployed,
