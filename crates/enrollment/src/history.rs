@@ -19,9 +19,6 @@ pub const MAX_ENTRIES: usize = 100;
 /// report of the provider is logged, whether it is added or not.
 pub const MAX_ENTRIES_WITH_PROVIDER: usize = 2 * MAX_ENTRIES;
 
-/// Of a reason, in characters.
-const MAX_REASON_LENGTH: usize = 500;
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not 1 to 700 visible ASCII characters")]
 pub struct InvalidActor;
@@ -53,8 +50,13 @@ impl Actor {
 
 checked_text! {
     /// Why an operator acted: one line of 1 to 500 characters.
-    Reason, InvalidLine, |text| text::line(text, MAX_REASON_LENGTH),
-    stored: |text| text::stored_line(text, MAX_REASON_LENGTH)
+    Reason, InvalidLine, |text| text::line(text, Reason::MAX_LENGTH),
+    stored: |text| text::stored_line(text, Reason::MAX_LENGTH)
+}
+
+impl Reason {
+    /// In characters.
+    pub const MAX_LENGTH: usize = 500;
 }
 
 /// What was done.

@@ -11,6 +11,8 @@ mod jsend;
 mod lists;
 mod measure;
 mod notices;
+#[cfg(test)]
+mod openapi;
 mod operators;
 mod report;
 mod request;

@@ -130,10 +130,13 @@ impl Api {
     }
 
     async fn send(&self, request: Request<Body>) -> (u16, HeaderMap, Value) {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap();
-        (parts.status.as_u16(), parts.headers, serde_json::from_slice(&bytes).unwrap())
+        let (status, body) = (parts.status.as_u16(), serde_json::from_slice(&bytes).unwrap());
+        openapi::conformance::check(method.as_str(), &path, status, &parts.headers, &body);
+        (status, parts.headers, body)
     }
 
     async fn webhook(&self, body: &Value, signed: bool) -> u16 {

@@ -9,19 +9,32 @@ use enrollment::{
 };
 use serde::Serialize;
 
+#[cfg(test)]
+use crate::http::openapi::schema;
+
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = Course))]
 pub(in crate::http) struct CourseView<'a> {
+    #[cfg_attr(test, schema(value_type = schema::CourseId))]
     course_id: &'a CourseId,
+    #[cfg_attr(test, schema(value_type = schema::Title))]
     title: &'a Title,
     /// In minor units.
+    #[cfg_attr(test, schema(value_type = schema::Amount))]
     price: Amount,
+    #[cfg_attr(test, schema(value_type = schema::Currency))]
     currency: Currency,
+    #[cfg_attr(test, schema(value_type = schema::CourseState))]
     state: CourseState,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(value_type = schema::Moment, required = false))]
     opens_at: Option<Moment>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(value_type = schema::Moment, required = false))]
     closes_at: Option<Moment>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(value_type = schema::Seats, required = false))]
     seats: Option<Seats>,
     version: u32,
 }
@@ -46,9 +59,11 @@ impl<'a> From<&'a Course> for CourseView<'a> {
 
 /// Of `GET` and `PUT /courses/{course_id}`
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(in crate::http) struct CourseShown<'a> {
     pub(in crate::http) course: CourseView<'a>,
     /// Of a course with seats.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(value_type = u32, required = false))]
     pub(in crate::http) seats_taken: Option<u32>,
 }

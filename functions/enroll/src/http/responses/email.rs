@@ -4,41 +4,56 @@ use email::ledger::{Entry, State};
 use serde::Serialize;
 
 use super::rfc3339;
+#[cfg(test)]
+use crate::http::openapi::schema;
 
 #[derive(Serialize, Default)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = Email))]
 pub(in crate::http) struct EmailView {
     state: EmailState,
     /// Including the attempt in progress.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(value_type = u32, required = false))]
     attempts: Option<u32>,
     /// Of these, the ones without a known outcome, including the attempt in progress.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(value_type = u32, required = false))]
     unanswered: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(value_type = schema::Moment, required = false))]
     first_attempt_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(value_type = schema::Moment, required = false))]
     last_attempt_at: Option<String>,
     /// When SES accepted it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(value_type = schema::Moment, required = false))]
     sent_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(value_type = String, required = false))]
     ses_message_id: Option<String>,
     /// When it became `failed`, `unknown` or `suppressed`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(value_type = schema::Moment, required = false))]
     failed_at: Option<String>,
     /// Why it became `failed`, `unknown` or `suppressed`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(value_type = String, required = false))]
     reason: Option<String>,
     /// When the last recorded delivery event happened.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(value_type = schema::Moment, required = false))]
     feedback_at: Option<String>,
     /// The last delivery event in SES's words.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(value_type = String, required = false))]
     feedback: Option<String>,
 }
 
 /// The ledger's states, and those of a job that the ledger does not have.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub(in crate::http) enum EmailState {
     /// No worker has claimed the job.

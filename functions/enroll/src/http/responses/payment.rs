@@ -7,19 +7,29 @@ use enrollment::{
 use serde::Serialize;
 
 use super::rfc3339;
+#[cfg(test)]
+use crate::http::openapi::schema;
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = Payment))]
 pub(in crate::http) struct PaymentView<'a> {
     /// From 1.
     attempt: u32,
     /// In minor units.
+    #[cfg_attr(test, schema(value_type = schema::Amount))]
     price: Amount,
+    #[cfg_attr(test, schema(value_type = schema::Currency))]
     currency: Currency,
+    #[cfg_attr(test, schema(value_type = schema::Moment))]
     started_at: String,
+    #[cfg_attr(test, schema(required = true))]
     failure: Option<DeclineView<'a>>,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = Decline))]
 struct DeclineView<'a> {
     /// Stripe's code, or one of docs/api.md.
     code: &'a str,
@@ -42,6 +52,7 @@ impl<'a> From<&'a Payment> for PaymentView<'a> {
 
 /// The `data` of a 402: the reason, or the next step.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(tag = "payment", rename_all = "snake_case")]
 pub(in crate::http) enum PaymentNotMade {
     /// Nothing is charged; the student may retry with another payment method.
