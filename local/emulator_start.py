@@ -96,8 +96,7 @@ def cors_configuration() -> None:
 
 
 if __name__ == "__main__":
-    every = (alarm_evaluation, lambda_metrics, api_metrics, jwt_authorizers, signed_routes)
-    every += (cors_configuration,)
+    every = [alarm_evaluation, lambda_metrics, api_metrics, jwt_authorizers, signed_routes, cors_configuration]
     replacements = {each.__name__: each for each in every}
     for argument in sys.argv[1:]:
         replacements[argument]()
