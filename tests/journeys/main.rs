@@ -21,4 +21,6 @@ mod payments;
 mod payments_operator;
 mod refusals;
 mod rosters;
+mod student_page;
+mod students;
 mod uncertain_emails;

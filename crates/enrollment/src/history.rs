@@ -15,8 +15,8 @@ use crate::{
 /// DynamoDB's maximum of 400 KB (Developer Guide, "Constraints in Amazon DynamoDB"). Nothing is dropped.
 pub const MAX_ENTRIES: usize = 100;
 
-/// Maximum entries before one of the payment provider is no longer added: these have at most 500 bytes. What it
-/// reports is logged all the same.
+/// Maximum entries before entries of the payment provider are no longer added. These have at most 500 bytes. Each
+/// report of the provider is logged, whether it is added or not.
 pub const MAX_ENTRIES_WITH_PROVIDER: usize = 2 * MAX_ENTRIES;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -12,8 +12,8 @@ use lambda::clock;
 
 use super::{
     api::ApiAdapters,
+    caller::Caller,
     jsend::ApiResponse,
-    operators::Caller,
     request::{CourseInPath, JsonObject, Required},
     responses::CourseShown,
 };
@@ -42,7 +42,9 @@ pub(super) async fn put<A: ApiAdapters>(
     Required(precondition): Required,
     JsonObject(object): JsonObject,
 ) -> Result<ApiResponse, ApiResponse> {
-    let Some(Extension(Caller(Some(by)))) = caller else { return Err(ApiResponse::no_caller()) };
+    let Some(Extension(Caller::Signed(Some(by)))) = caller else {
+        return Err(ApiResponse::no_caller());
+    };
     let wanted = Course::from_fields(id, &object)
         .map_err(|fields| ApiResponse::fields(StatusCode::UNPROCESSABLE_ENTITY, fields))?;
     let author = Author { by, at: clock::now() };

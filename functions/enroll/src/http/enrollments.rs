@@ -8,8 +8,8 @@ use email::{
     ledger::{Entry, LEDGER_RETENTION, Timeline},
 };
 use enrollment::{
-    Deadline, EnrollError, EnrollRequest, Enrolled, Enrollment, Ports, course::NotOpen,
-    enrollment::EnrollmentState, ports::FindEnrollment,
+    CourseId, Deadline, EnrollError, EnrollRequest, Enrolled, Enrollment, Ports, StudentId,
+    course::NotOpen, enrollment::EnrollmentState, ports::FindEnrollment,
 };
 use invocation::trace;
 use lambda::clock;
@@ -32,13 +32,21 @@ pub(super) async fn enroll<A: ApiAdapters>(
     Extension(ends_at): Extension<EndsAt>,
     JsonObject(object): JsonObject,
 ) -> Result<ApiResponse, ApiResponse> {
-    let mut request = EnrollRequest::from_fields(&object)
+    let request = EnrollRequest::from_fields(&object)
         .map_err(|fields| ApiResponse::fields(StatusCode::UNPROCESSABLE_ENTITY, fields))?;
+    enroll_as(&ports, ends_at, request).await
+}
+
+pub(super) async fn enroll_as<A: ApiAdapters>(
+    ports: &Ports<A>,
+    ends_at: EndsAt,
+    mut request: EnrollRequest,
+) -> Result<ApiResponse, ApiResponse> {
     request.trace = trace::current().map(|trace| trace.as_str().to_owned());
     span::record_course(&request.course_id);
     let left = || ends_at.left();
     let deadline = Deadline::new(&left);
-    let enrolled = enrollment::enroll(&ports, request, clock::now(), deadline).await;
+    let enrolled = enrollment::enroll(ports, request, clock::now(), deadline).await;
     let (status, enrollment, outcome) = match enrolled {
         Ok(Enrolled::New(enrollment)) => (StatusCode::CREATED, enrollment, "enrolled"),
         Ok(Enrolled::Already(enrollment)) => (StatusCode::OK, enrollment, "already_enrolled"),
@@ -78,8 +86,16 @@ pub(super) async fn show<A: ApiAdapters>(
     CourseInPath(course_id): CourseInPath,
     StudentInQuery(student_id): StudentInQuery,
 ) -> Result<ApiResponse, ApiResponse> {
-    span::record_course(&course_id);
-    let Some(enrollment) = ports.enrollments.find_enrollment(&student_id, &course_id).await? else {
+    show_to(&ports, &student_id, &course_id).await
+}
+
+pub(super) async fn show_to<A: ApiAdapters>(
+    ports: &Ports<A>,
+    student_id: &StudentId,
+    course_id: &CourseId,
+) -> Result<ApiResponse, ApiResponse> {
+    span::record_course(course_id);
+    let Some(enrollment) = ports.enrollments.find_enrollment(student_id, course_id).await? else {
         let why = "this student has no enrollment in this course";
         return Ok(ApiResponse::fail(StatusCode::NOT_FOUND, "course_id", why));
     };

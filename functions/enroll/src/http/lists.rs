@@ -1,4 +1,4 @@
-//! The routes of lists, for trusted callers; a roster is for operators.
+//! The routes of lists, for trusted callers, and for students themselves; a roster is for operators.
 
 use std::{fmt::Display, sync::Arc};
 
@@ -14,6 +14,7 @@ use enrollment::{
 
 use super::{
     api::ApiAdapters,
+    caller::{StudentOfToken, own_id},
     jsend::ApiResponse,
     request::{CourseInPath, QueryParameters},
     responses::{CourseView, CoursesPage, EnrollmentView, EnrollmentsPage},
@@ -29,8 +30,32 @@ pub(super) async fn enrollments<A: ApiAdapters>(
     let student_id: Option<StudentId> = fields.text("student_id");
     let page = PageRequest::from_fields(&mut fields, student_id.as_ref().map(List::EnrollmentsOf));
     let student_id = finish(fields, student_id)?;
-    let found = ports.enrollments.list_enrollments(&student_id, &page).await?;
-    Ok(enrollments_page(List::EnrollmentsOf(&student_id), &found))
+    list_of(&ports, &student_id, &page).await
+}
+
+/// `GET /student/enrollments`
+pub(super) async fn own_enrollments<A: ApiAdapters>(
+    State(ports): State<Arc<Ports<A>>>,
+    StudentOfToken(claims): StudentOfToken,
+    query: QueryParameters,
+) -> Result<ApiResponse, ApiResponse> {
+    let student_id = own_id(&claims)?;
+    let mut fields = query.fields(["student_id", "limit", "after"]);
+    if query.has("student_id") {
+        fields.add_error("student_id", "is not accepted here: it comes from the token");
+    }
+    let page = PageRequest::from_fields(&mut fields, Some(List::EnrollmentsOf(&student_id)));
+    let page = finish(fields, Some(page))?;
+    list_of(&ports, &student_id, &page).await
+}
+
+async fn list_of<A: ApiAdapters>(
+    ports: &Ports<A>,
+    student_id: &StudentId,
+    page: &PageRequest,
+) -> Result<ApiResponse, ApiResponse> {
+    let found = ports.enrollments.list_enrollments(student_id, page).await?;
+    Ok(enrollments_page(List::EnrollmentsOf(student_id), &found))
 }
 
 /// `GET /courses`
