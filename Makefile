@@ -36,7 +36,7 @@ test: tools format lint unit validate journeys ## Run all tests: format, lints, 
 
 fmt: tools ## Format the code
 	cargo fmt --all
-	.venv/lint/bin/ruff format --quiet local
+	.venv/lint/bin/ruff format --quiet --config local/pyproject.toml local examples
 
 format: ## Check the format
 	cargo fmt --all --check

@@ -92,8 +92,9 @@ def _lint(_arguments: argparse.Namespace) -> int:
     types: list[str | Path] = ["--config-file", HERE / "pyproject.toml", "--cache-dir", SCRATCH / "mypy"]
     # The packages, and the types, that the tool runs with.
     types += ["--python-executable", SAM_BIN / "python"]
-    run([LINT_BIN / "ruff", "check", "--quiet", HERE], env, "ruff check")
-    run([LINT_BIN / "ruff", "format", "--check", "--quiet", HERE], env, "ruff format")
+    python: list[str | Path] = ["--quiet", "--config", HERE / "pyproject.toml", HERE, ROOT / "examples"]
+    run([LINT_BIN / "ruff", "check", *python], env, "ruff check")
+    run([LINT_BIN / "ruff", "format", "--check", *python], env, "ruff format")
     run([LINT_BIN / "mypy", "--no-error-summary", *types, HERE], env, "mypy")
     tests: list[str | Path] = ["-m", "unittest", "discover", "--quiet", "--start-directory", HERE / "tests"]
     run([SAM_BIN / "python", *tests, "--top-level-directory", ROOT], env, "the tests of local/")

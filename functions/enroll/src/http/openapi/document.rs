@@ -10,7 +10,7 @@ use utoipa::{
         ServerBuilder, ServerVariableBuilder,
         extensions::ExtensionsBuilder,
         schema::Schema,
-        security::{ApiKey, ApiKeyValue, SecurityScheme},
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 
@@ -20,9 +20,10 @@ use super::{
         PaymentNotMade,
     },
     operations::{self, SIGV4, STRIPE},
-    requests::{CourseBody, EnrollBody, OperatorBody},
+    requests::{CourseBody, EnrollBody, OperatorBody, StudentEnrollBody},
     responses::{Error, Fail, GatewayMessage, Message},
     schema::{Cursor, EntityTag, PageSize},
+    students::{self, TOKEN},
 };
 
 const DESCRIPTION: &str = "The HTTP API of Registrar. docs/api.md explains it. Responses are JSend; texts are for people \
@@ -32,7 +33,7 @@ const DESCRIPTION: &str = "The HTTP API of Registrar. docs/api.md explains it. R
 /// The document, as it is committed.
 pub(super) fn document() -> Value {
     let mut paths = Paths::new();
-    for route in operations::all() {
+    for route in operations::all().into_iter().chain(students::all()) {
         paths.add_path_operation(route.path, vec![route.method], route.operation);
     }
     let components = schemas()
@@ -41,7 +42,8 @@ pub(super) fn document() -> Value {
             components.schema(name, schema)
         })
         .security_scheme(SIGV4, sigv4())
-        .security_scheme(STRIPE, stripe_signature());
+        .security_scheme(STRIPE, stripe_signature())
+        .security_scheme(TOKEN, student_token());
     let license = LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0"));
     let info = InfoBuilder::new()
         .title("Registrar")
@@ -63,6 +65,7 @@ pub(super) fn document() -> Value {
         .components(Some(components.build()));
     let mut document = json!(document.build());
     forbid_fields_of_other_actions(&mut document);
+    forbid_fields_of_the_token(&mut document);
     document
 }
 
@@ -70,6 +73,7 @@ pub(super) fn document() -> Value {
 fn schemas() -> BTreeMap<String, RefOr<Schema>> {
     let mut found = Vec::new();
     add::<EnrollBody>(&mut found);
+    add::<StudentEnrollBody>(&mut found);
     add::<CourseBody>(&mut found);
     add::<OperatorBody>(&mut found);
     add::<Enrolled>(&mut found);
@@ -107,6 +111,22 @@ fn sigv4() -> SecurityScheme {
 fn stripe_signature() -> SecurityScheme {
     let why = "Stripe's signature of the body, at most 5 minutes old or ahead.";
     SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description("Stripe-Signature", why)))
+}
+
+fn student_token() -> SecurityScheme {
+    let why = "A token of the issuer `JwtIssuer`; only with `AuthMode=JWT`.";
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("JWT")
+        .description(Some(why));
+    SecurityScheme::Http(bearer.build())
+}
+
+fn forbid_fields_of_the_token(document: &mut Value) {
+    for field in ["student_id", "email", "name"] {
+        document["components"]["schemas"]["StudentEnrollRequest"]["properties"][field] =
+            json!(false);
+    }
 }
 
 /// `false` as the schema of each field that belongs to other actions only, which the types cannot say.

@@ -7,4 +7,5 @@ mod operations;
 mod requests;
 mod responses;
 pub(super) mod schema;
+mod students;
 mod tests;

@@ -40,9 +40,18 @@ pub(super) fn all() -> Vec<Route> {
 }
 
 fn enrolling() -> Vec<Route> {
-    let enroll = || {
-        signed("A trusted caller enrolls a student in a course, and charges the student if the course has a price.")
-            .request_body(Some(body::<EnrollBody>("enroll")))
+    let summary = "A trusted caller enrolls a student in a course, and charges the student if the course has a price.";
+    let enroll = || enrolls(signed(summary)).request_body(Some(body::<EnrollBody>("enroll")));
+    vec![
+        route(HttpMethod::Post, "/enrollments", "enroll", enroll()),
+        // The route name of the Express prototype.
+        route(HttpMethod::Post, "/add-user-to-course", "addUserToCourse", enroll()),
+    ]
+}
+
+/// The responses to a request to enroll.
+pub(super) fn enrolls(operation: OperationBuilder) -> OperationBuilder {
+    operation
             .response("201", done::<Enrolled>("Enrolled."))
             .response("200", done::<Enrolled>("Enrolled already: the same body."))
             .response("402", not_paid::<PaymentNotMade>("The payment is not made."))
@@ -54,12 +63,6 @@ fn enrolling() -> Vec<Route> {
             ))
             .response("413", too_large())
             .response("422", invalid())
-    };
-    vec![
-        route(HttpMethod::Post, "/enrollments", "enroll", enroll()),
-        // The route name of the Express prototype.
-        route(HttpMethod::Post, "/add-user-to-course", "addUserToCourse", enroll()),
-    ]
 }
 
 fn reading() -> Vec<Route> {
@@ -89,8 +92,8 @@ fn courses() -> Vec<Route> {
         .response("422", invalid());
     let put = signed("An operator creates or replaces a course.")
         .parameter(course_in_path())
-        .parameter(precondition("If-Match", r#"^(\*|("[^"]*"(, *)?)+)$"#, "Only if the course has this version; `*`: any."))
-        .parameter(precondition("If-None-Match", r"^\*$", "`*`: only if there is no such course. Not with `If-Match`."))
+        .parameter(precondition("If-Match", r#"^\s*(\*|((W/)?"[^,]*")?(\s*,\s*((W/)?"[^,]*")?)*)\s*$"#, "Only if the course has this version; `*`: any."))
+        .parameter(precondition("If-None-Match", r"^\s*\*\s*$", "`*`: only if there is no such course. Not with `If-Match`."))
         .request_body(Some(body::<CourseBody>("put-course")))
         .response("201", tagged(success::<CourseShown>("Created.")))
         .response("200", tagged(success::<CourseShown>("Replaced, or as it was.")))
@@ -160,12 +163,17 @@ fn unsigned() -> Vec<Route> {
     ]
 }
 
-fn route(method: HttpMethod, path: &'static str, id: &str, operation: OperationBuilder) -> Route {
+pub(super) fn route(
+    method: HttpMethod,
+    path: &'static str,
+    id: &str,
+    operation: OperationBuilder,
+) -> Route {
     Route { method, path, operation: operation.operation_id(Some(id)).build() }
 }
 
 /// What API Gateway, and any request, can bring about.
-fn common(summary: &str) -> OperationBuilder {
+pub(super) fn common(summary: &str) -> OperationBuilder {
     OperationBuilder::new()
         .summary(Some(summary))
         .response(
@@ -190,11 +198,11 @@ fn signed(summary: &str) -> OperationBuilder {
     common(summary).security(SecurityRequirement::new(SIGV4, Vec::<String>::new()))
 }
 
-fn done<T: ToSchema>(description: &str) -> Response {
+pub(super) fn done<T: ToSchema>(description: &str) -> Response {
     success::<T>(description).build()
 }
 
-fn invalid() -> ResponseBuilder {
+pub(super) fn invalid() -> ResponseBuilder {
     fail("Fields or parameters are missing or invalid; every one is named.")
 }
 
@@ -202,7 +210,7 @@ fn too_large() -> ResponseBuilder {
     fail_or_gateway("The body is too large.")
 }
 
-fn body<T: ToSchema>(sample_event: &str) -> RequestBody {
+pub(super) fn body<T: ToSchema>(sample_event: &str) -> RequestBody {
     let content =
         ContentBuilder::new().schema(Some(reference::<T>())).example(Some(sample(sample_event)));
     RequestBodyBuilder::new()
@@ -218,7 +226,7 @@ fn sample(name: &str) -> Value {
     serde_json::from_str(event["body"].as_str().unwrap()).unwrap()
 }
 
-fn course_in_path() -> Parameter {
+pub(super) fn course_in_path() -> Parameter {
     ParameterBuilder::new()
         .name("course_id")
         .parameter_in(ParameterIn::Path)
@@ -228,7 +236,7 @@ fn course_in_path() -> Parameter {
         .build()
 }
 
-fn query<T: ToSchema>(name: &str) -> ParameterBuilder {
+pub(super) fn query<T: ToSchema>(name: &str) -> ParameterBuilder {
     let schema: RefOr<Schema> = reference::<T>();
     ParameterBuilder::new()
         .name(name)

@@ -27,6 +27,19 @@ pub(super) struct EnrollBody {
     currency: Option<Currency>,
 }
 
+/// The student, the name and the address come from the token; these fields are refused here.
+#[derive(Serialize, ToSchema)]
+#[schema(as = StudentEnrollRequest)]
+pub(super) struct StudentEnrollBody {
+    course_id: CourseId,
+    /// Required if the course has a price.
+    payment_method: Option<PaymentMethod>,
+    locale: Option<Locale>,
+    /// The price that the student agreed to. With `currency`, or neither.
+    price: Option<Amount>,
+    currency: Option<Currency>,
+}
+
 /// The whole course: an optional field that is left out is removed.
 #[derive(Serialize, ToSchema)]
 #[schema(as = CourseRequest)]
