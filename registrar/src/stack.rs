@@ -7,8 +7,8 @@ use adapters::{
     clients,
     event_source::WorkerEventSource,
     tables::{
-        CoursesTable, EmailsTable, EnrollmentsTable, HoldsTable, PriceChangesTable, ProgressTable,
-        ResumeIndex, SuppressionsTable,
+        CoursesTable, EmailsTable, EnrollmentsTable, HoldsTable, PersonalData, PriceChangesTable,
+        ProgressTable, ResumeIndex, SuppressionsTable,
     },
 };
 use aws_config::SdkConfig;
@@ -131,6 +131,12 @@ impl Stack {
         let table = self.output("EnrollmentsTableName")?;
         let seats = self.output("SeatsTableName")?;
         Ok(EnrollmentsTable::new(clients::dynamodb(&self.sdk), table, seats))
+    }
+
+    pub(crate) fn personal_data(&self) -> Result<PersonalData, StackError> {
+        let enrollments = self.output("EnrollmentsTableName")?;
+        let emails = self.output("EmailsTableName")?;
+        Ok(PersonalData::new(clients::dynamodb(&self.sdk), enrollments, emails))
     }
 
     pub(crate) fn courses(&self) -> Result<CoursesTable, StackError> {

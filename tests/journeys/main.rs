@@ -17,6 +17,7 @@ mod operator;
 mod outage;
 mod payments;
 mod payments_operator;
+mod privacy;
 mod refusals;
 mod rosters;
 mod uncertain_emails;
