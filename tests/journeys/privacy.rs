@@ -1,4 +1,4 @@
-//! What is kept about a student: exported with only the permissions of the template's policy.
+//! What is kept about a student: exported with only the permissions of the template's policy, and for how long.
 
 use journeys::{
     DeployedStack, Student,
@@ -8,6 +8,7 @@ use journeys::{
     unique_id,
 };
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
 async fn act(stack: &DeployedStack, args: &[&str]) -> CommandOutput {
     registrar_as(stack, &stack.description.privacy_operator, args).await
@@ -51,7 +52,8 @@ fn rows<'a>(document: &'a Value, field: &str) -> &'a [Value] {
 async fn export_has_everything_about_a_student_and_nothing_about_another() {
     let stack = DeployedStack::exclusive().await;
     let _stripe = Stripe::of(&stack);
-    let (free, priced) = (stack.create_free_course("Exported").await, create_priced_course(&stack).await);
+    let (free, priced) =
+        (stack.create_free_course("Exported").await, create_priced_course(&stack).await);
     let (student, other) = (Student::named("Ada Lovelace"), Student::named("Grace Hopper"));
     for one in [&student, &other] {
         assert_eq!(stack.enroll(one, &free).await.status, 201);
@@ -76,8 +78,9 @@ async fn export_has_everything_about_a_student_and_nothing_about_another() {
     assert!(emails.iter().all(|each| each["state"] == "sent"), "{document}");
     let [suppression] = rows(&document, "suppressions") else { panic!("{document}") };
     assert_eq!(suppression["in_stack"]["reason"], "asked for it", "{document}");
-    let mut queues: Vec<_> = rows(&document, "messages").iter().map(|each| &each["queue"]).collect();
-    queues.sort_by_key(|queue| queue.to_string());
+    let mut queues: Vec<_> =
+        rows(&document, "messages").iter().map(|each| &each["queue"]).collect();
+    queues.sort_by_key(ToString::to_string);
     let expected =
         ["dead_delivery_events", "dead_letters", "dead_letters", "undelivered_delivery_events"];
     assert_eq!(queues, expected, "{document}");
@@ -93,6 +96,31 @@ async fn export_has_everything_about_a_student_and_nothing_about_another() {
         stack.purge(stack.output(queue)).await;
     }
     registrar(&stack, &["suppressions", "remove", &student.email]).await.expect(0, &[]);
+}
+
+#[tokio::test]
+#[ignore = "needs a deployed stack: make journeys"]
+async fn enrollment_that_is_over_expires_and_a_later_payment_keeps_it() {
+    let stack = DeployedStack::exclusive().await;
+    let _stripe = Stripe::of(&stack);
+    let (course, student) = (create_priced_course(&stack).await, Student::named("Joan Clarke"));
+    let enroll = stack.output("EnrollFunctionName");
+    stack
+        .with_environment(enroll, &[("ENROLLMENT_RETENTION_DAYS", "40")], async || {
+            let expiry = async || {
+                let item = stack.enrollment_item(&student, &course).await;
+                item.get("expires_at").map(|at| at.as_n().expect("a number").parse::<i64>())
+            };
+            let declined = stack.buy(&student, &course, payments::DECLINED).await;
+            assert_eq!(declined.status, 402, "{:?}", declined.body);
+            let at = expiry().await.expect("an expiry").expect("seconds since 1970");
+            let days = (at - OffsetDateTime::now_utc().unix_timestamp()) / (24 * 60 * 60);
+            assert!((39..=40).contains(&days), "{days}");
+            let paid = stack.buy(&student, &course, payments::PAYS).await;
+            assert_eq!(paid.status, 201, "{:?}", paid.body);
+            assert_eq!(expiry().await, None);
+        })
+        .await;
 }
 
 #[tokio::test]

@@ -34,9 +34,11 @@ use crate::{
     stack::{self, Stack},
 };
 
+#[cfg(test)]
+pub(crate) use self::letter::Receipt;
 pub(crate) use self::{
     concerned::{Concerned, Then, concerned},
-    letter::{Letter, Receipt},
+    letter::Letter,
     matching::{
         Action, Applied, DeadLetters, Handled, HandledLetters, LetterDetails, ListedLetter,
     },

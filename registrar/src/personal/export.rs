@@ -80,7 +80,8 @@ async fn gather(args: &ExportArgs, stack: &Stack, session: &Session) -> Result<D
     let data = stack.personal_data()?;
     let mut document = Document::new(stack.name(), args.student.as_str(), clock::now());
     let enrollments = data.enrollments_of::<Stored>(&args.student).await;
-    document.enrollments = enrollments.map_err(|error| failed("reading the enrollments", &error))?;
+    document.enrollments =
+        enrollments.map_err(|error| failed("reading the enrollments", &error))?;
     let known = Known::of(&document.enrollments, &args.addresses);
     document.missed.extend(known.unreadable.iter().map(|course| {
         format!("the enrollment in {course} cannot be read: emails of it are found by their address only")
@@ -99,7 +100,8 @@ async fn gather(args: &ExportArgs, stack: &Stack, session: &Session) -> Result<D
         document.messages.extend(messages);
         document.missed.extend(missed);
     }
-    document.addresses = known.addresses.into_values().map(|each| each.as_str().to_owned()).collect();
+    document.addresses =
+        known.addresses.into_values().map(|each| each.as_str().to_owned()).collect();
     Ok(document)
 }
 
@@ -119,12 +121,12 @@ impl Known {
         let addresses = addresses.map(|each| (each.as_str().to_ascii_lowercase(), each)).collect();
         let (mut jobs, mut unreadable) = (Vec::new(), Vec::new());
         for stored in enrollments {
-            match serde_json::from_value::<Enrollment>(Value::Object(stored.clone())) {
-                Ok(enrollment) => jobs.extend(enrollment.job_ids()),
-                Err(_) => {
-                    let course = stored.get("course_id").and_then(Value::as_str);
-                    unreadable.push(course.unwrap_or_default().to_owned());
-                }
+            let enrollment = serde_json::from_value::<Enrollment>(Value::Object(stored.clone()));
+            if let Ok(enrollment) = enrollment {
+                jobs.extend(enrollment.job_ids());
+            } else {
+                let course = stored.get("course_id").and_then(Value::as_str);
+                unreadable.push(course.unwrap_or_default().to_owned());
             }
         }
         Self { addresses, jobs, unreadable }

@@ -25,7 +25,11 @@ pub(super) struct Queue {
 /// The queue of delivery events is not among them: its events are handled within seconds.
 pub(super) fn all(stack: &Stack) -> Result<[Queue; 4], StackError> {
     let queue = |name, url, is_busy| {
-        Ok::<_, StackError>(Queue { name, sqs: SqsDeadLetterQueue::new(stack.sqs(), url?), is_busy })
+        Ok::<_, StackError>(Queue {
+            name,
+            sqs: SqsDeadLetterQueue::new(stack.sqs(), url?),
+            is_busy,
+        })
     };
     Ok([
         queue("email_queue", stack.email_queue_url(), true)?,
@@ -59,11 +63,17 @@ pub(super) async fn search(
     if count.visible + count.hidden == 0 {
         return Ok((Concerned::default(), missed));
     }
-    let max = if queue.is_busy { usize::try_from(MAX_SEARCHED).unwrap_or(usize::MAX) } else { usize::MAX };
+    let max = if queue.is_busy {
+        usize::try_from(MAX_SEARCHED).unwrap_or(usize::MAX)
+    } else {
+        usize::MAX
+    };
     let concerns = |letter: &_| whom.is_concerned_by(letter);
     let found = concerned(&queue.sqs, max, then, concerns, session.interrupted()).await?;
     if found.is_cut_short {
-        missed.push(format!("{name} was not searched to its end: repeat this when it has fewer messages"));
+        missed.push(format!(
+            "{name} was not searched to its end: repeat this when it has fewer messages"
+        ));
     }
     if count.hidden > 0 {
         missed.push(format!(

@@ -29,12 +29,11 @@ impl Whom {
         if letter.job_id().is_some_and(|id| self.jobs.contains(id.as_str())) {
             return true;
         }
-        match Job::parse(&letter.body) {
-            Ok(job) => self.addresses.contains(&job.to.as_str().to_ascii_lowercase()),
-            Err(_) => {
-                let body = letter.body.to_ascii_lowercase();
-                self.addresses.iter().any(|address| names(&body, address))
-            }
+        if let Ok(job) = Job::parse(&letter.body) {
+            self.addresses.contains(&job.to.as_str().to_ascii_lowercase())
+        } else {
+            let body = letter.body.to_ascii_lowercase();
+            self.addresses.iter().any(|address| names(&body, address))
         }
     }
 }
@@ -79,9 +78,12 @@ mod tests {
 
     #[test]
     fn address_is_found_alone_and_not_in_another_one() {
-        for text in
-            ["ada@example.com", "<ada@example.com>", r#"{"to":["ada@example.com"]}"#, "x ada@example.com."]
-        {
+        for text in [
+            "ada@example.com",
+            "<ada@example.com>",
+            r#"{"to":["ada@example.com"]}"#,
+            "x ada@example.com.",
+        ] {
             assert!(names(text, "ada@example.com"), "{text}");
         }
         for text in [

@@ -89,7 +89,9 @@ impl PersonalData {
         let entries = page.items.unwrap_or_default().into_iter().map(|item| read(SEARCH, item));
         let next = page.last_evaluated_key.map(|key| {
             let id = key.get("job_id").and_then(|id| id.as_s().ok()).and_then(|id| id.parse().ok());
-            id.ok_or_else(|| Unavailable::new(SEARCH, "the ledger has a key that is not a job's id"))
+            id.ok_or_else(|| {
+                Unavailable::new(SEARCH, "the ledger has a key that is not a job's id")
+            })
         });
         Ok(StoredPage { entries: entries.collect::<Result<_, _>>()?, next: next.transpose()? })
     }
