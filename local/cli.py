@@ -190,17 +190,19 @@ def _exec(arguments: argparse.Namespace) -> int:
 @contextmanager
 def _deployed(kind: str, port: int, parameters: dict[str, str]) -> Iterator[tuple[Emulator, Stack, Path]]:
     """A stack on an emulator of its own, for the duration of the block. The file describes the stack."""
-    from local import cloudwatch, emulator, quirks, stack
+    from local import browsers, cloudwatch, emulator, quirks, stack
     from local.build import build
 
     with instance.directory(kind, port) as directory:
         template = build(directory)
-        with emulator.running(port, directory) as running:
-            deployed = stack.deploy(running.endpoint, template, parameters, directory)
+        addresses = browsers.choose(port)
+        with browsers.issuer(addresses, directory), emulator.running(port, directory) as running:
+            deployed = stack.deploy(running.endpoint, template, parameters, addresses, directory)
             file = directory / "stack.json"
             deployed.write(file)
             deployed.write_env_file(directory / "functions.env")
-            with cloudwatch.running(running.endpoint, directory) if quirks.metric_filters() else nullcontext():
+            metrics = cloudwatch.running(running.endpoint, directory) if quirks.metric_filters() else nullcontext()
+            with metrics, browsers.page(addresses, deployed.api_url, directory):
                 yield running, deployed, file
 
 

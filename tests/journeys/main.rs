@@ -20,4 +20,6 @@ mod payments_operator;
 mod privacy;
 mod refusals;
 mod rosters;
+mod student_page;
+mod students;
 mod uncertain_emails;

@@ -16,6 +16,12 @@ pub struct StackDescription {
     pub region: String,
     /// The base URL of the stack's API.
     pub api_url: String,
+    /// Who signs the students' tokens.
+    pub issuer: String,
+    /// The audience of these tokens.
+    pub audience: String,
+    /// The example page. No other origin may call the API from a browser.
+    pub page: String,
     /// The template's outputs.
     pub outputs: HashMap<String, String>,
     /// The environment variables of the functions.

@@ -71,6 +71,16 @@ pub enum EnrollmentState {
 }
 
 impl EnrollmentState {
+    pub const ALL: [Self; 7] = [
+        Self::Active,
+        Self::PaymentPending,
+        Self::PaymentFailed,
+        Self::Refunding,
+        Self::Refunded,
+        Self::Stuck,
+        Self::Unenrolled,
+    ];
+
     /// Whether a seat that was taken stays taken. One that is stuck may have been paid for.
     pub fn keeps_seat(self) -> bool {
         match self {

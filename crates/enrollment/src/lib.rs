@@ -4,6 +4,7 @@
 //! [`ports`], and time is an argument.
 
 pub mod catalogue;
+pub mod claims;
 pub mod confirm;
 pub mod course;
 pub mod enroll;
