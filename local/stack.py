@@ -42,12 +42,13 @@ class Stack:
     page: str
     outputs: dict[str, str]
     root: Credentials
-    # Users with CallerPolicy, with OperatorPolicy, with EmailOperatorPolicy, with PaymentsOperatorPolicy, and with
-    # OperatorReadPolicy.
+    # Users with CallerPolicy, with OperatorPolicy, with EmailOperatorPolicy, with PaymentsOperatorPolicy, with
+    # PrivacyOperatorPolicy, and with OperatorReadPolicy.
     caller: Credentials
     operator: Credentials
     email_operator: Credentials
     payments_operator: Credentials
+    privacy_operator: Credentials
     reader: Credentials
     # The environment variables of all functions together.
     function_environment: dict[str, str]
@@ -56,7 +57,8 @@ class Stack:
     def read(cls, file: Path) -> Stack:
         """What `write` wrote."""
         fields = json.loads(file.read_text())
-        names = ("root", "caller", "operator", "email_operator", "payments_operator", "reader")
+        operators = ("operator", "email_operator", "payments_operator", "privacy_operator", "reader")
+        names = ("root", "caller", *operators)
         users = {name: Credentials(**fields[name]) for name in names}
         return cls(**{**fields, **users})
 
@@ -111,6 +113,7 @@ def deploy(
             operator=aws.create_user("operator", outputs["OperatorPolicyArn"]),
             email_operator=aws.create_user("email-operator", outputs["EmailOperatorPolicyArn"]),
             payments_operator=aws.create_user("payments-operator", outputs["PaymentsOperatorPolicyArn"]),
+            privacy_operator=aws.create_user("privacy-operator", outputs["PrivacyOperatorPolicyArn"]),
             reader=aws.create_user("reader", outputs["OperatorReadPolicyArn"]),
             function_environment={name: value for each in functions.values() for name, value in each.items()},
         )

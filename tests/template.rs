@@ -739,6 +739,32 @@ fn payments_operator_policy_grants_what_the_commands_call_and_no_more() {
 }
 
 #[test]
+fn privacy_operator_policy_grants_what_the_commands_call_and_no_more() {
+    let template = template();
+    let stack = "arn:${AWS::Partition}:cloudformation:${AWS::Region}:${AWS::AccountId}:stack/${AWS::StackName}/*";
+    let queues = [
+        "EmailQueue",
+        "EmailDeadLetterQueue",
+        "EmailFeedbackDeadLetterQueue",
+        "EmailFeedbackRuleDeadLetterQueue",
+    ];
+    let queues = format!("[{}]", queues.map(arn).join(","));
+    let mut expected = vec![
+        ("cloudformation:DescribeStacks", format!(r#"{{"Fn::Sub":"{stack}"}}"#)),
+        ("dynamodb:Query", arn("EnrollmentsTable")),
+        ("dynamodb:GetItem", arn("EmailsTable")),
+        ("dynamodb:Scan", arn("EmailsTable")),
+        ("dynamodb:GetItem", arn("SuppressionsTable")),
+        ("ses:GetSuppressedDestination", r#""*""#.to_owned()),
+        ("sqs:ChangeMessageVisibility", queues.clone()),
+        ("sqs:GetQueueAttributes", queues.clone()),
+        ("sqs:ReceiveMessage", queues),
+    ];
+    expected.sort();
+    assert_eq!(policy_actions(&template, "PrivacyOperatorPolicy"), expected);
+}
+
+#[test]
 fn operator_read_policy_grants_what_the_commands_read_and_no_more() {
     let template = template();
     let several = |resources: &[&str]| {

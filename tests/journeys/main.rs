@@ -19,6 +19,7 @@ mod operator;
 mod outage;
 mod payments;
 mod payments_operator;
+mod privacy;
 mod refusals;
 mod rosters;
 mod student_page;

@@ -36,6 +36,8 @@ pub struct StackDescription {
     pub email_operator: Credentials,
     /// Has the policy `PaymentsOperatorPolicyArn` and no other.
     pub payments_operator: Credentials,
+    /// Has the policy `PrivacyOperatorPolicyArn` and no other.
+    pub privacy_operator: Credentials,
     /// Has the policy `OperatorReadPolicyArn` and no other.
     pub reader: Credentials,
 }

@@ -267,6 +267,15 @@ impl Enrollment {
         (0..=self.earlier_confirmations).map(move |earlier| id.confirmation_job_id(earlier + 1))
     }
 
+    /// The job ids of all emails that it may have sent.
+    pub fn job_ids(&self) -> impl Iterator<Item = JobId> {
+        let attempts = self.attempt().unwrap_or(self.earlier_attempts);
+        let id = self.id;
+        // An enrollment without a payment that is paid back has the notice of a first attempt.
+        let notices = (1..=attempts.max(1)).map(move |attempt| id.refund_job_id(attempt));
+        self.confirmation_job_ids().chain(notices)
+    }
+
     /// The job id of the current confirmation email.
     pub fn confirmation_job_id(&self) -> JobId {
         self.id.confirmation_job_id(self.earlier_confirmations + 1)

@@ -26,6 +26,7 @@ pub mod request;
 pub mod resolution;
 mod resolve;
 pub mod resume;
+pub mod retention;
 pub mod roster;
 pub mod seats;
 mod settle;
