@@ -1,6 +1,8 @@
 //! Enrolls a student: `example-enroll STUDENT COURSE EMAIL NAME [PAYMENT_METHOD]`. Needs the address of the API in `API`, and
 //! AWS credentials. `tests/Cargo.toml` has the dependencies.
 
+#![expect(clippy::print_stdout, reason = "it is a program of the command line")]
+
 use std::{env, error::Error, process::ExitCode, time::Duration};
 
 use aws_config::BehaviorVersion;
