@@ -1,12 +1,13 @@
-"""Signs the requests of schemathesis, each with the key of the role that may call its route.
+"""Authorizes the requests of schemathesis, each as the role that may call its route, or as a student.
 
-The journey tests/journeys/contract.rs passes the keys.
+The journey tests/journeys/contract.rs passes the keys and the token.
 """
 
 from __future__ import annotations
 
 import os
 
+import requests
 import schemathesis  # type: ignore[import-not-found]
 from requests_aws4auth import AWS4Auth  # type: ignore[import-not-found]
 
@@ -20,7 +21,14 @@ def _key_of(role: str) -> AWS4Auth:
     )
 
 
-_sign = schemathesis.auth.set_from_requests
-_sign(_key_of("CALLER")).apply_to(method=["GET", "POST"], path_regex="^/(enrollments|add-user-to-course|courses)")
-_sign(_key_of("OPERATOR")).apply_to(method="PUT", path_regex="^/courses/")
-_sign(_key_of("PAYMENTS_OPERATOR")).apply_to(path_regex="^/operator/")
+class _Token(requests.auth.AuthBase):
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {os.environ['STUDENT_TOKEN']}"
+        return request
+
+
+_as = schemathesis.auth.set_from_requests
+_as(_key_of("CALLER")).apply_to(method=["GET", "POST"], path_regex="^/(enrollments|add-user-to-course|courses)")
+_as(_key_of("OPERATOR")).apply_to(method="PUT", path_regex="^/courses/")
+_as(_key_of("PAYMENTS_OPERATOR")).apply_to(path_regex="^/operator/")
+_as(_Token()).apply_to(path_regex="^/student/")
