@@ -751,12 +751,20 @@ fn privacy_operator_policy_grants_what_the_commands_call_and_no_more() {
     let queues = format!("[{}]", queues.map(arn).join(","));
     let mut expected = vec![
         ("cloudformation:DescribeStacks", format!(r#"{{"Fn::Sub":"{stack}"}}"#)),
+        ("dynamodb:DeleteItem", arn("EnrollmentsTable")),
+        ("dynamodb:GetItem", arn("EnrollmentsTable")),
+        ("dynamodb:PutItem", arn("EnrollmentsTable")),
         ("dynamodb:Query", arn("EnrollmentsTable")),
+        ("dynamodb:UpdateItem", arn("SeatsTable")),
         ("dynamodb:GetItem", arn("EmailsTable")),
         ("dynamodb:Scan", arn("EmailsTable")),
+        ("dynamodb:UpdateItem", arn("EmailsTable")),
+        ("dynamodb:DeleteItem", arn("SuppressionsTable")),
         ("dynamodb:GetItem", arn("SuppressionsTable")),
+        ("ses:DeleteSuppressedDestination", r#""*""#.to_owned()),
         ("ses:GetSuppressedDestination", r#""*""#.to_owned()),
         ("sqs:ChangeMessageVisibility", queues.clone()),
+        ("sqs:DeleteMessage", queues.clone()),
         ("sqs:GetQueueAttributes", queues.clone()),
         ("sqs:ReceiveMessage", queues),
     ];

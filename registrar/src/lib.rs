@@ -2,7 +2,7 @@
 //! its sends kept the limit (`audit`), see how the stack is (`status`, `top`, `doctor`) and why an email or an
 //! enrollment waits (`why`, `timeline`), handle the emails that could not be sent (`dead-letters`) and the
 //! recipients who get none (`suppressions`), see courses (`course`) and see and change enrollments (`enrollment`), stop and resume
-//! sending (`hold`, `release`, `holds`) or slow it down (`limit`), and export what is kept about a student (`export`).
+//! sending (`hold`, `release`, `holds`) or slow it down (`limit`), and export or forget what is kept about a student (`export`, `forget`).
 //!
 //! `plan`, `audit` and `completion` do not use AWS, and `doctor --before-deploy` needs no stack. The other
 //! commands work on a deployed stack, which they find by its name. The AWS SDK finds region, credentials and
@@ -61,7 +61,7 @@ pub use crate::{
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done; nobody has to act
-  1  the limit was not kept (audit), dead letters were left (dead-letters), or something needs a person (status, why, enrollment show, doctor), or an export is not complete
+  1  the limit was not kept (audit), dead letters were left (dead-letters), or something needs a person (status, why, enrollment show, doctor), an export is not complete, or something has to be finished before a student is forgotten
   2  the input is invalid, an action was refused, or a call to AWS failed
 
 Region, credentials and endpoints come from where every AWS tool takes them: AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL, ...";
@@ -82,6 +82,7 @@ enum Command {
     Course(courses::Args),
     Enrollment(enrollments::Args),
     Export(personal::ExportArgs),
+    Forget(personal::ForgetArgs),
     Suppressions(suppressions::Args),
     Hold(holds::HoldArgs),
     Release(holds::ReleaseArgs),
@@ -125,6 +126,7 @@ pub fn run_in(
         Command::Course(args) => block_on(courses::run(args, session, out)),
         Command::Enrollment(args) => block_on(enrollments::run(args, session, out, err)),
         Command::Export(args) => block_on(personal::export(args, session, out, err)),
+        Command::Forget(args) => block_on(Box::pin(personal::forget(args, session, out))),
         Command::Suppressions(args) => block_on(suppressions::run(args, session, out)),
         Command::Hold(args) => block_on(holds::hold(args, session, out, err)),
         Command::Release(args) => block_on(holds::release(args, session, out)),

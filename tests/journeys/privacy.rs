@@ -102,6 +102,44 @@ async fn export_has_everything_about_a_student_and_nothing_about_another() {
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
+async fn forgotten_student_leaves_no_trace_and_may_enroll_anew() {
+    let stack = DeployedStack::exclusive().await;
+    let stripe = Stripe::of(&stack);
+    let course =
+        json!({"title": "Seated", "price": 0, "currency": "USD", "state": "open", "seats": 1});
+    let (free, priced) = (stack.create_course(course).await, create_priced_course(&stack).await);
+    let student = Student::named(&unique_id("Ada"));
+    assert_eq!(stack.enroll(&student, &free).await.status, 201);
+    assert_eq!(stack.buy(&student, &priced, payments::PAYS).await.status, 201);
+    for course in [&free, &priced] {
+        stack.wait_for_email_state(&student, course, "sent").await;
+    }
+    stack.wait_until_not_queued(&student.email).await;
+    leave_traces(&stack, &student).await;
+    assert!(!stack.traces_of(&student).await.is_empty());
+
+    let asked = ["forget", &student.id, "--reason", "asked by letter", "--suppressions"];
+    let planned = act(&stack, &asked).await;
+    planned.expect(0, &["deleted", "kept under a pseudonym", "nothing was changed"]);
+    planned.expect_without("@");
+    assert_eq!(rows(&exported(&stack, &student).await, "enrollments").len(), 2);
+    let done = [&asked[..], &["--yes"]].concat();
+    act(&stack, &done).await.expect(0, &["erased", "suppressions lifted"]).expect_without("@");
+    assert_eq!(stack.traces_of(&student).await, [] as [String; 0]);
+    act(&stack, &done).await.expect(0, &[]);
+
+    // Late news of the payment finds it under the pseudonym.
+    let event = stripe.event(&student, "payment_intent.succeeded");
+    assert_eq!(stack.deliver(&event).await.status, 200);
+    assert_eq!(stripe.counts(&student).refunds, 0, "the charge is accounted for");
+    assert_eq!(stack.enroll(&student, &free).await.status, 201, "its seat is free");
+    assert_eq!(stack.buy(&student, &priced, payments::PAYS).await.status, 201);
+    stack.wait_until_not_queued(&student.email).await;
+    assert_eq!(stack.emails_to(&student.email).await.len(), 4, "two before and two now");
+}
+
+#[tokio::test]
+#[ignore = "needs a deployed stack: make journeys"]
 async fn enrollment_that_is_over_expires_and_a_later_payment_keeps_it() {
     let stack = DeployedStack::exclusive().await;
     let _stripe = Stripe::of(&stack);
@@ -127,7 +165,7 @@ async fn enrollment_that_is_over_expires_and_a_later_payment_keeps_it() {
 
 #[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
-async fn other_operators_export_nothing() {
+async fn other_operators_export_and_forget_nothing() {
     let stack = DeployedStack::shared().await;
     let student = Student::named("Annie Easley");
     let description = &stack.description;
@@ -138,10 +176,13 @@ async fn other_operators_export_nothing() {
         &description.payments_operator,
         &description.reader,
     ] {
-        let output = registrar_as(&stack, credentials, &["export", &student.id]).await;
-        output.expect(AWS_FAILED, &[]);
-        assert_eq!(output.out, "", "{output:?}");
-        let err = output.err.to_lowercase().replace(' ', "");
-        assert!(err.contains("accessdenied"), "{output:?}");
+        for command in [&["export"][..], &["forget", "--yes", "--reason", "not allowed"]] {
+            let output =
+                registrar_as(&stack, credentials, &[command, &[&student.id]].concat()).await;
+            output.expect(AWS_FAILED, &[]);
+            assert_eq!(output.out, "", "{output:?}");
+            let err = output.err.to_lowercase().replace(' ', "");
+            assert!(err.contains("accessdenied"), "{output:?}");
+        }
     }
 }

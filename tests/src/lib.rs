@@ -29,6 +29,7 @@ pub mod queues;
 pub mod refusing_provider;
 pub mod schedules;
 pub mod tokens;
+pub mod traces;
 pub mod verdict;
 pub mod wait;
 

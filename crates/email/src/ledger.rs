@@ -49,6 +49,8 @@ pub enum State {
     Unknown,
     /// Nothing was sent, because the recipient is suppressed. There is no dead letter.
     Suppressed,
+    /// Nothing is sent, because the student is forgotten. There is no dead letter.
+    Forgotten,
     /// The provider has accepted the email.
     Sent,
     /// The recipient's server has accepted it.
@@ -62,11 +64,12 @@ pub enum State {
 }
 
 impl State {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Sending,
         Self::Failed,
         Self::Unknown,
         Self::Suppressed,
+        Self::Forgotten,
         Self::Sent,
         Self::Delivered,
         Self::Bounced,
@@ -81,6 +84,7 @@ impl State {
             Self::Failed => "failed",
             Self::Unknown => "unknown",
             Self::Suppressed => "suppressed",
+            Self::Forgotten => "forgotten",
             Self::Sent => "sent",
             Self::Delivered => "delivered",
             Self::Bounced => "bounced",
@@ -97,7 +101,7 @@ impl State {
     /// An answer or an event moves a job to a higher rank only, so their order does not matter.
     fn rank(self) -> u8 {
         match self {
-            Self::Sending | Self::Failed | Self::Unknown | Self::Suppressed => 0,
+            Self::Sending | Self::Failed | Self::Unknown | Self::Suppressed | Self::Forgotten => 0,
             Self::Sent => 1,
             Self::Delivered => 2,
             // A server can accept an email and refuse it later.
@@ -202,7 +206,7 @@ pub enum Used<'a> {
 pub enum Claimed {
     /// The worker may send the job.
     Granted(Grant),
-    /// The provider has accepted the email; there is nothing to do.
+    /// The provider has accepted the email, or its student is forgotten; there is nothing to do.
     AlreadySent,
     /// It became a dead letter.
     AlreadyFailed(Finished),
@@ -326,6 +330,29 @@ pub trait Reopen {
     ) -> impl Future<Output = Result<Reopened, Unavailable>> + Send;
 }
 
+/// The result of forgetting an email job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Forgot {
+    Done,
+    /// A claim is in force: the job is being sent or settled. Retry later.
+    InProgress {
+        /// When that claim ends by itself.
+        until: OffsetDateTime,
+    },
+}
+
+/// Forgets whom jobs were for.
+pub trait ForgetEmail {
+    /// Takes everything out of a job's entry that says whom it was for. A job that was not sent ends as
+    /// [`State::Forgotten`], also one that no worker has seen: then a message of it that is still on the queue is not sent.
+    /// Repeating it is harmless.
+    fn forget_email(
+        &self,
+        job_id: &JobId,
+        now: OffsetDateTime,
+    ) -> impl Future<Output = Result<Forgot, Unavailable>> + Send;
+}
+
 /// Reads a job's timeline.
 pub trait Timeline {
     /// `None` until a worker claims the job.
@@ -355,7 +382,8 @@ mod tests {
     #[test]
     fn an_event_moves_a_job_forward_and_never_back() {
         let outranked = |state: State| state.outranks().collect::<Vec<_>>();
-        let unsettled = [State::Sending, State::Failed, State::Unknown, State::Suppressed];
+        let unsettled =
+            [State::Sending, State::Failed, State::Unknown, State::Suppressed, State::Forgotten];
         assert_eq!(outranked(State::Sent), unsettled);
         assert_eq!(outranked(State::Delivered), [&unsettled[..], &[State::Sent]].concat());
         assert!(outranked(State::Bounced).contains(&State::Delivered));

@@ -94,6 +94,8 @@ pub enum What {
     DisputeLostInPart,
     /// Over without a decision about the charge.
     DisputeClosed,
+    /// What said who the student was is gone.
+    Forgotten,
     /// Of a later version, which is kept as it is.
     #[serde(untagged)]
     Other(String),
@@ -123,6 +125,7 @@ impl What {
             Self::DisputeLost => "dispute_lost",
             Self::DisputeLostInPart => "dispute_lost_in_part",
             Self::DisputeClosed => "dispute_closed",
+            Self::Forgotten => "forgotten",
             Self::Other(other) => other,
         }
     }
@@ -191,6 +194,7 @@ mod tests {
             What::DisputeLost,
             What::DisputeLostInPart,
             What::DisputeClosed,
+            What::Forgotten,
         ] {
             assert_eq!(serde_json::to_value(&what).unwrap(), what.as_str());
             assert_eq!(serde_json::from_value::<What>(what.as_str().into()).unwrap(), what);

@@ -11,6 +11,7 @@ pub mod enroll;
 pub mod enrollment;
 pub mod enrollment_id;
 pub mod fields;
+pub mod forget;
 pub mod history;
 pub mod listing;
 pub mod moment;

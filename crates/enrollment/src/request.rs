@@ -37,6 +37,9 @@ impl EnrollRequest {
     pub fn from_fields(object: &Map<String, Value>) -> Result<Self, FieldErrors> {
         let mut fields = Fields::new(object);
         let id: Option<StudentId> = fields.text("student_id");
+        if id.as_ref().is_some_and(StudentId::is_pseudonym) {
+            fields.add_error("student_id", "is reserved");
+        }
         let email = fields.text("email");
         let name = fields.text("name");
         let student = (|| Some(Student { id: id?, email: email?, name: name? }))();

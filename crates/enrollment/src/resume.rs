@@ -212,7 +212,9 @@ async fn resume_refund<A: Adapters>(
     let next = match refund {
         Some(refund) if refund.status == RefundStatus::Succeeded => {
             // Before the state: an email that is enqueued twice is sent once.
-            ports.email_queue.enqueue_email(&refunding.refund_notice()).await?;
+            if !refunding.is_forgotten() {
+                ports.email_queue.enqueue_email(&refunding.refund_notice()).await?;
+            }
             let progress = RefundProgress { last: Some(refund), ..due };
             let refunded = refunding.refund_at(progress, now);
             let state = match refunding.state {

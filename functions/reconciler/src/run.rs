@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use enrollment::{
     Enrollment,
+    forget::find_forgotten,
     payment::{ACTION_TIMEOUT, IntentId, PaymentError},
     ports::FindEnrollment,
     reconcile::{Compared, Difference, ListPayments, MadePayment, PaymentPage, Window, compare},
@@ -218,7 +219,13 @@ impl<P: ListPayments + Sync, E: FindEnrollment + Sync> Books<P, E> {
 
     async fn find(&self, made: &MadePayment) -> Result<Option<Enrollment>, Stop> {
         let found = self.enrollments.find_enrollment(&made.student_id, &made.course_id).await;
-        found.map_err(Stop::Table)
+        let found = found.map_err(Stop::Table)?;
+        if found.as_ref().is_some_and(|found| found.id.to_string() == made.enrollment_id) {
+            return Ok(found);
+        }
+        let forgotten =
+            find_forgotten(&self.enrollments, &made.course_id, &made.enrollment_id).await;
+        Ok(forgotten.map_err(Stop::Table)?.or(found))
     }
 }
 

@@ -327,6 +327,7 @@ fn done(enrollment: &Enrollment) -> String {
         | What::DisputeLost
         | What::DisputeLostInPart
         | What::DisputeClosed
+        | What::Forgotten
         | What::Other(_) => "",
     };
     let attempt = entry.attempt.map_or(String::new(), |attempt| format!(" (attempt {attempt})"));

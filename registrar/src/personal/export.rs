@@ -1,16 +1,13 @@
 //! `registrar export`: one document with everything that the deployment keeps about a student.
 
 use std::{
-    collections::BTreeMap,
     fs::{File, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
 };
 
-use adapters::tables::PersonalData;
-use email::{EmailAddress, JobId};
-use enrollment::{Enrollment, StudentId};
-use serde_json::Value;
+use email::EmailAddress;
+use enrollment::StudentId;
 use unavailable::Unavailable;
 
 use crate::{
@@ -25,6 +22,7 @@ use crate::{
 
 use super::{
     document::{Document, Message, Stored, Suppression},
+    known::{Known, emails},
     queues,
     whom::Whom,
 };
@@ -98,76 +96,11 @@ async fn gather(args: &ExportArgs, stack: &Stack, session: &Session) -> Result<D
         let (found, missed) = queues::search(&queue, &whom, Then::GiveBack, session).await?;
         let messages = found.messages.into_iter().map(|letter| Message::new(queue.name, letter));
         document.messages.extend(messages);
-        document.missed.extend(missed);
+        document.missed.extend(missed.iter().map(ToString::to_string));
     }
     document.addresses =
         known.addresses.into_values().map(|each| each.as_str().to_owned()).collect();
     Ok(document)
-}
-
-/// What the enrollments say about where else to look.
-struct Known {
-    /// By their form in lower case, as SES compares them.
-    addresses: BTreeMap<String, EmailAddress>,
-    jobs: Vec<JobId>,
-    /// The courses of enrollments that no version of the code can read.
-    unreadable: Vec<String>,
-}
-
-impl Known {
-    fn of(enrollments: &[Stored], more: &[EmailAddress]) -> Self {
-        let address = |stored: &Stored| stored.get("email")?.as_str()?.parse::<EmailAddress>().ok();
-        let addresses = enrollments.iter().filter_map(address).chain(more.iter().cloned());
-        let addresses = addresses.map(|each| (each.as_str().to_ascii_lowercase(), each)).collect();
-        let (mut jobs, mut unreadable) = (Vec::new(), Vec::new());
-        for stored in enrollments {
-            let enrollment = serde_json::from_value::<Enrollment>(Value::Object(stored.clone()));
-            if let Ok(enrollment) = enrollment {
-                jobs.extend(enrollment.job_ids());
-            } else {
-                let course = stored.get("course_id").and_then(Value::as_str);
-                unreadable.push(course.unwrap_or_default().to_owned());
-            }
-        }
-        Self { addresses, jobs, unreadable }
-    }
-}
-
-/// The entries of the enrollments' own emails, and of all others to the student's addresses, each once.
-async fn emails(
-    data: &PersonalData,
-    known: &Known,
-    session: &Session,
-) -> Result<Vec<Stored>, Failure> {
-    const READ: &str = "reading the ledger";
-    let mut entries: BTreeMap<String, Stored> = BTreeMap::new();
-    let mut add = |entry: Stored| {
-        let id = entry.get("job_id").and_then(Value::as_str).unwrap_or_default().to_owned();
-        entries.insert(id, entry);
-    };
-    for id in &known.jobs {
-        let entry = data.ledger_entry::<Stored>(id).await.map_err(|error| failed(READ, &error))?;
-        entry.into_iter().for_each(&mut add);
-    }
-    let bar = session.progress_bar(0, "reading the ledger");
-    for address in known.addresses.values() {
-        let mut after = None;
-        loop {
-            let page = data.ledger_entries_to::<Stored>(address, after.as_ref());
-            let page = tokio::select! {
-                page = page => page.map_err(|error| failed(READ, &error))?,
-                () = session.interrupted() => return Err(Failure::Interrupted),
-            };
-            bar.inc(1);
-            page.entries.into_iter().for_each(&mut add);
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
-    }
-    bar.finish_and_clear();
-    Ok(entries.into_values().collect())
 }
 
 fn write(document: &Document, out: &mut impl Write) -> io::Result<()> {
@@ -190,33 +123,7 @@ fn failed(operation: &'static str, error: &Unavailable) -> CallFailed {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-
-    fn stored(value: Value) -> Stored {
-        serde_json::from_value(value).unwrap()
-    }
-
-    #[test]
-    fn addresses_and_jobs_come_from_the_enrollments_and_an_unreadable_one_is_named() {
-        let enrollment = |course: &str, state: &str, email: &str| {
-            stored(json!({
-                "id": "01a21304-1630-7215-83f8-bf1567ec447e", "student_id": "s-1", "email": email,
-                "name": "Ada", "course_id": course, "course_title": "T", "state": state,
-                "created_at": "1970-01-01T00:00:00Z", "earlier_confirmations": 1, "version": 3,
-            }))
-        };
-        let all = [
-            enrollment("a", "active", "ada@example.com"),
-            enrollment("b", "of a later version", "Ada@example.com"),
-        ];
-        let known = Known::of(&all, &["old@example.com".parse().unwrap()]);
-        assert_eq!(known.addresses.len(), 2, "{:?}", known.addresses.keys());
-        assert_eq!(known.unreadable, ["b"]);
-        // Two confirmations, and the refund notice that it may have.
-        assert_eq!(known.jobs.len(), 3);
-    }
 
     #[cfg(unix)]
     #[test]

@@ -1,8 +1,13 @@
-//! `registrar export`: everything that a deployment keeps about one student.
+//! `registrar export` and `forget`: everything that a deployment keeps about one student.
 
 mod document;
 mod export;
+mod forget;
+mod known;
 mod queues;
 mod whom;
 
-pub(crate) use self::export::{ExportArgs, export};
+pub(crate) use self::{
+    export::{ExportArgs, export},
+    forget::{ForgetArgs, forget},
+};

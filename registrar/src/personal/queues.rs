@@ -1,5 +1,7 @@
 //! The queues whose messages may have a student's address.
 
+use std::fmt;
+
 use crate::{
     dead_letters::{Concerned, DeadLetterQueue, SqsDeadLetterQueue, Then, concerned},
     outcome::Failure,
@@ -43,25 +45,57 @@ pub(super) fn all(stack: &Stack) -> Result<[Queue; 4], StackError> {
     ])
 }
 
-/// The messages of a queue that concern a student, and what could not be searched.
+/// What a search of a queue could not see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missed {
+    /// It has too many messages to search.
+    Backlog { queue: &'static str, messages: u64 },
+    /// The search ended before the queue did.
+    Rest { queue: &'static str },
+    /// Messages that are hidden.
+    Hidden { queue: &'static str, messages: u64 },
+}
+
+impl Missed {
+    pub(super) fn is_hidden(self) -> bool {
+        matches!(self, Self::Hidden { .. })
+    }
+}
+
+impl fmt::Display for Missed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Backlog { queue, messages } => write!(
+                f,
+                "{queue} has about {messages} messages, and at most {MAX_SEARCHED} are searched: repeat this when it has fewer"
+            ),
+            Self::Rest { queue } => write!(
+                f,
+                "{queue} was not searched to its end: repeat this when it has fewer messages"
+            ),
+            Self::Hidden { queue, messages } => write!(
+                f,
+                "about {messages} messages of {queue} are with a worker, or wait for a retry, and cannot be seen"
+            ),
+        }
+    }
+}
+
+/// The messages of a queue that concern a student, and what could not be seen.
 pub(super) async fn search(
     queue: &Queue,
     whom: &Whom,
     then: Then,
     session: &Session,
-) -> Result<(Concerned, Vec<String>), Failure> {
+) -> Result<(Concerned, Vec<Missed>), Failure> {
     let name = queue.name;
-    let mut missed = Vec::new();
     let count = queue.sqs.count().await?;
     if queue.is_busy && count.visible > MAX_SEARCHED {
-        missed.push(format!(
-            "{name} has about {} messages, and at most {MAX_SEARCHED} are searched: repeat this when it has fewer",
-            count.visible
-        ));
-        return Ok((Concerned::default(), missed));
+        let missed = Missed::Backlog { queue: name, messages: count.visible };
+        return Ok((Concerned::default(), vec![missed]));
     }
     if count.visible + count.hidden == 0 {
-        return Ok((Concerned::default(), missed));
+        return Ok((Concerned::default(), Vec::new()));
     }
     let max = if queue.is_busy {
         usize::try_from(MAX_SEARCHED).unwrap_or(usize::MAX)
@@ -70,16 +104,8 @@ pub(super) async fn search(
     };
     let concerns = |letter: &_| whom.is_concerned_by(letter);
     let found = concerned(&queue.sqs, max, then, concerns, session.interrupted()).await?;
-    if found.is_cut_short {
-        missed.push(format!(
-            "{name} was not searched to its end: repeat this when it has fewer messages"
-        ));
-    }
-    if count.hidden > 0 {
-        missed.push(format!(
-            "about {} messages of {name} are with a worker, or wait for a retry, and cannot be seen",
-            count.hidden
-        ));
-    }
-    Ok((found, missed))
+    let rest = found.is_cut_short.then_some(Missed::Rest { queue: name });
+    let hidden =
+        (count.hidden > 0).then_some(Missed::Hidden { queue: name, messages: count.hidden });
+    Ok((found, rest.into_iter().chain(hidden).collect()))
 }

@@ -325,7 +325,7 @@ fn settled(job: &JobFacts, now: OffsetDateTime) -> Option<Answer> {
             reason: plain(entry.reason.as_deref().unwrap_or("the ledger has no reason")),
             since: entry.failed_at,
         }),
-        State::Suppressed => Some(Answer::EndedSuppressed {
+        State::Suppressed | State::Forgotten => Some(Answer::EndedSuppressed {
             job_id,
             since: entry.failed_at,
             reason: plain(entry.reason.as_deref().unwrap_or("the recipient is suppressed")),

@@ -75,7 +75,9 @@ fn job_events(job: &JobFacts) -> Vec<(OffsetDateTime, String)> {
         let code = plain(error_code.as_deref().unwrap_or(entry.state.name()));
         let reason = plain(entry.reason.as_deref().unwrap_or_default());
         let what = match entry.state {
-            State::Suppressed => format!("it ended without being sent: {reason}"),
+            State::Suppressed | State::Forgotten => {
+                format!("it ended without being sent: {reason}")
+            }
             _ => format!("it became a dead letter, {code}: {reason}"),
         };
         events.push((at, what));

@@ -76,7 +76,7 @@ impl EnrollmentsTable {
     ) -> Result<Option<ConditionFailed>, Unavailable> {
         let put = put
             .table_name(&self.name)
-            .set_item(Some(item(operation, enrollment, self.retention)?))
+            .set_item(Some(self.item(operation, enrollment)?))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .map_err(|error| Unavailable::new(operation, error))?;
@@ -125,7 +125,7 @@ impl EnrollmentsTable {
             .client
             .put_item()
             .table_name(&self.name)
-            .set_item(Some(item(WRITE, next, self.retention)?))
+            .set_item(Some(self.item(WRITE, next)?))
             .condition_expression(IS_PREVIOUS)
             .expression_attribute_values(":id", text(next.id))
             .expression_attribute_values(":previous", number(before.version))
@@ -139,6 +139,14 @@ impl EnrollmentsTable {
             }
             Err(error) => Err(Unavailable::new(WRITE, error)),
         }
+    }
+
+    pub(super) fn item(
+        &self,
+        operation: &'static str,
+        enrollment: &Enrollment,
+    ) -> Result<Item, Unavailable> {
+        item(operation, enrollment, self.retention)
     }
 
     pub(super) fn index(&self) -> ResumeIndex {
@@ -170,7 +178,7 @@ impl InsertEnrollment for EnrollmentsTable {
         if enrollment.seat {
             return self.insert_with_seat(enrollment).await;
         }
-        let item = item(WRITE, enrollment, self.retention)?;
+        let item = self.item(WRITE, enrollment)?;
         let inserted = self
             .client
             .put_item()

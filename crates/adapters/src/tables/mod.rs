@@ -9,6 +9,8 @@ mod enrollment_reads;
 #[cfg(feature = "enrollment")]
 mod enrollments;
 #[cfg(feature = "enrollment")]
+mod erase;
+#[cfg(feature = "enrollment")]
 mod held_seats;
 mod holds;
 mod item;

@@ -81,6 +81,8 @@ pub enum Refusal {
     RefundInProgress,
     #[error("the confirmation email is not on the queue yet; repeat this when it is")]
     EmailNotQueued,
+    #[error("the student is forgotten")]
+    Forgotten,
     #[error("neither a name nor an address is given")]
     NoDetails,
     #[error(
@@ -101,6 +103,10 @@ impl Action {
         signature: &Signature,
     ) -> Result<Option<Enrollment>, Refusal> {
         let now = signature.at;
+        let needs_student = matches!(self, Self::Grant { .. } | Self::Correct(_) | Self::Resend);
+        if needs_student && found.is_forgotten() {
+            return Err(Refusal::Forgotten);
+        }
         let changed = match self {
             Self::Grant { course, details } => grant(found, course, details, now)?,
             Self::Unenroll { attempt, refund } => {

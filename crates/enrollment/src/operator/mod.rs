@@ -106,6 +106,9 @@ pub async fn grant(
     details: Details,
     signature: &Signature,
 ) -> Result<Operated, OperateError> {
+    if place.student_id.is_pseudonym() {
+        return Err(Refusal::Forgotten.into());
+    }
     let Some(course) = courses.find_course_now(&place.course_id).await? else {
         return Err(OperateError::NoSuchCourse(place.course_id.clone()));
     };

@@ -7,6 +7,7 @@ use super::world::{Dependency, Missing, World, unavailable};
 use crate::{
     course::{Course, CourseId},
     enrollment::{Enrollment, EnrollmentState},
+    forget::{EraseEnrollment, Erased},
     ports::{
         FindCourse, FindEnrollment, FinishEnrollment, InsertEnrollment, Inserted, PutCourse,
         Replaced, SaveEnrollment, Saved,
@@ -179,6 +180,29 @@ impl FinishEnrollment for World {
                 }
                 None => false,
             }
+        })
+        .await
+    }
+}
+
+impl EraseEnrollment for World {
+    async fn erase_enrollment(
+        &self,
+        found: &Enrollment,
+        instead: Option<&Enrollment>,
+    ) -> Result<Erased, Unavailable> {
+        self.call(Dependency::Tables, |state| {
+            let Some(existing) = state.enrollments.get(&key(found)) else { return Erased::Done };
+            let fits = existing.id == found.id && existing.version == found.version;
+            let is_taken = instead.is_some_and(|new| state.enrollments.contains_key(&key(new)));
+            if !fits || is_taken {
+                return Erased::Conflict;
+            }
+            state.enrollments.remove(&key(found));
+            if let Some(new) = instead {
+                state.enrollments.insert(key(new), new.clone());
+            }
+            Erased::Done
         })
         .await
     }

@@ -1,6 +1,6 @@
 //! The enrollment that an event of Stripe is about.
 
-use enrollment::{Enrollment, ports::FindEnrollment};
+use enrollment::{Enrollment, forget::find_forgotten, ports::FindEnrollment};
 use lambda::log_events::PAYMENT_WITHOUT_ENROLLMENT;
 use stripe::webhook::Event;
 use unavailable::Unavailable;
@@ -11,7 +11,10 @@ pub(super) async fn find(
     event: &Event,
 ) -> Result<Option<Enrollment>, Unavailable> {
     let found = enrollments.find_enrollment(&event.student_id, &event.course_id).await?;
-    let found = found.filter(|found| found.id.to_string() == event.enrollment_id);
+    let found = match found.filter(|found| found.id.to_string() == event.enrollment_id) {
+        Some(found) => Some(found),
+        None => find_forgotten(enrollments, &event.course_id, &event.enrollment_id).await?,
+    };
     if found.is_none() {
         tracing::error!(
             event = PAYMENT_WITHOUT_ENROLLMENT,

@@ -86,7 +86,7 @@ pub(crate) fn search(
 pub(crate) struct Jobs {
     frame: Frame,
     search: Search,
-    states: [State; 9],
+    states: [State; State::ALL.len()],
     templates: &'static [&'static str],
     counts: Vec<Count>,
     max_entries: String,

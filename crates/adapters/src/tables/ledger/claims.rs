@@ -246,8 +246,11 @@ fn refused(claim: &Claim, found: Found) -> Result<Claimed, Unavailable> {
         State::Sending | State::Suppressed => {
             Ok(Claimed::InProgress { until: end_of_claim(&found)? })
         }
-        State::Sent | State::Delivered | State::Bounced | State::Rejected | State::Complained => {
-            Ok(Claimed::AlreadySent)
-        }
+        State::Forgotten
+        | State::Sent
+        | State::Delivered
+        | State::Bounced
+        | State::Rejected
+        | State::Complained => Ok(Claimed::AlreadySent),
     }
 }

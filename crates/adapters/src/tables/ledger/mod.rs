@@ -2,6 +2,7 @@
 
 mod claims;
 mod feedback;
+mod forgetting;
 mod reads;
 mod reopening;
 #[cfg(test)]

@@ -65,6 +65,8 @@ pub(in crate::http) enum EmailState {
     Failed,
     Unknown,
     Suppressed,
+    /// Not sent, because the student is forgotten.
+    Forgotten,
     Sent,
     Delivered,
     Bounced,
@@ -79,6 +81,7 @@ impl From<State> for EmailState {
             State::Failed => Self::Failed,
             State::Unknown => Self::Unknown,
             State::Suppressed => Self::Suppressed,
+            State::Forgotten => Self::Forgotten,
             State::Sent => Self::Sent,
             State::Delivered => Self::Delivered,
             State::Bounced => Self::Bounced,
