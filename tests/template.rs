@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeSet, fs};
 
+use email_templates::Language;
 use serde_yaml_ng::Value;
 
 /// The routes without an AWS signature: the health check, and the webhook that Stripe signs.
@@ -104,6 +105,15 @@ fn granted(statements: Vec<&Value>) -> Vec<(&str, String)> {
         .collect();
     granted.sort();
     granted
+}
+
+#[test]
+fn default_language_is_one_that_the_templates_are_written_in() {
+    let template = template();
+    let parameter = &template["Parameters"]["DefaultLanguage"];
+    let allowed: Vec<_> = parameter["AllowedValues"].as_sequence().unwrap().iter().collect();
+    assert_eq!(allowed, Language::ALL.map(Language::tag));
+    assert_eq!(parameter["Default"], "en");
 }
 
 #[test]

@@ -163,7 +163,8 @@ pub async fn enroll<A: Adapters>(
 
     let method = request.payment_method.as_ref();
     let enrollment = Enrollment::new(request.student.clone(), &course, method, now)
-        .traced(request.trace.clone());
+        .traced(request.trace.clone())
+        .read_in(request.locale.clone());
     match ports.enrollments.insert_enrollment(&enrollment).await? {
         // If the client repeats a write whose response was lost, the write finds its own id.
         Inserted::Exists(existing) if existing.id != enrollment.id => {
@@ -223,7 +224,8 @@ impl<A: Adapters> Round<'_, A> {
     /// With an enrollment that exists already.
     async fn continue_with(&self, mut existing: Enrollment) -> Result<Enrolled, EnrollError> {
         for _ in 0..MAX_ROUNDS {
-            match self.step(existing).await? {
+            // Boxed because it is large, and most requests have nothing to continue with.
+            match Box::pin(self.step(existing)).await? {
                 Step::Done(enrolled) => return Ok(enrolled),
                 Step::Next(current) => existing = current,
             }
@@ -264,7 +266,8 @@ impl<A: Adapters> Round<'_, A> {
         let (student, method) = (&self.request.student, self.request.payment_method.as_ref());
         let next = existing
             .next_attempt(student.clone(), self.course, method, self.now)
-            .traced(self.request.trace.clone());
+            .traced(self.request.trace.clone())
+            .read_in(self.request.locale.clone());
         match self.ports.enrollments.save_enrollment(&next).await? {
             Saved::Done => self.run(next).await,
             Saved::Conflict(current) => Ok(Step::Next(current)),

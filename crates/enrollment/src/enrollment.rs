@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use email::{
-    Job, JobId,
+    Job, JobId, Locale,
     job::{Content, Headers},
 };
 use serde::{Deserialize, Serialize};
@@ -170,6 +170,9 @@ pub struct Enrollment {
     /// to its trace, whoever enqueues them. It may be any text: nothing depends on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
+    /// The student's language, for the emails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<Locale>,
     /// The number of changes so far: the token of every conditional write.
     pub version: u32,
 }
@@ -204,6 +207,7 @@ impl Enrollment {
             stuck_reason: None,
             resume_at: Some(now + RESUME_AFTER),
             trace: None,
+            locale: None,
             version: 0,
         };
         enrollment.start_payment(course, method, now);
@@ -268,6 +272,7 @@ impl Enrollment {
                     ("course_id".to_owned(), text(self.course_id.as_str())),
                     ("course_title".to_owned(), text(self.course_title.as_str())),
                 ]),
+                locale: self.locale.clone(),
             },
             headers: Headers::default(),
             deadline: None,

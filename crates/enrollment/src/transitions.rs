@@ -1,5 +1,6 @@
 //! From one version of an enrollment to the next: the changes that a state machine consists of.
 
+use email::Locale;
 use time::OffsetDateTime;
 
 use crate::{
@@ -69,6 +70,12 @@ impl Enrollment {
     /// The same version with the trace of its request.
     pub(crate) fn traced(self, trace: Option<String>) -> Self {
         Self { trace, ..self }
+    }
+
+    /// The same version for a reader of this language. `None` leaves the one that is known.
+    pub(crate) fn read_in(mut self, locale: Option<Locale>) -> Self {
+        self.locale = locale.or(self.locale);
+        self
     }
 
     pub(crate) fn next(&self, state: EnrollmentState, resume_at: Option<OffsetDateTime>) -> Self {

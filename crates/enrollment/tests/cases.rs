@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use email::{Job, job::Content};
 use enrollment::{
     Course, Deadline, EnrollError, EnrollRequest, Enrolled, Enrollment, Orphan, Settled, enroll,
     enroll::CONFIRM_RESERVE,
@@ -502,4 +503,24 @@ async fn payment_that_was_pending_without_a_payment_is_stuck() {
     ports.enrollments.insert_enrollment(&broken).await.unwrap();
     let resumed = resume_at(&world, START + MINUTE).await;
     assert_eq!(resumed, Resumed::Stuck(StuckReason::PaymentMissing));
+}
+
+fn locale_of(job: &Job) -> Option<String> {
+    let Content::Template { locale, .. } = &job.content else { unreachable!("it has a template") };
+    locale.as_ref().map(ToString::to_string)
+}
+
+#[tokio::test]
+async fn emails_are_in_the_students_language_and_a_retry_without_one_keeps_it() {
+    let world = world(Bank::Declines);
+    let in_german = request_with(|body| body["locale"] = "de_at".into());
+    assert!(ask_at(&world, in_german, START).await.is_err());
+    world.set_bank(Bank::Accepts);
+    let Ok(Enrolled::New(enrolled)) = ask(&world, "pm_2").await else { panic!() };
+    assert_eq!(locale_of(&enrolled.confirmation()).as_deref(), Some("de-AT"));
+    assert_eq!(locale_of(&enrolled.refund_notice()).as_deref(), Some("de-AT"));
+    // Another language is not another enrollment.
+    let in_spanish = request_with(|body| body["locale"] = "es".into());
+    let Ok(Enrolled::Already(same)) = ask_at(&world, in_spanish, START).await else { panic!() };
+    assert_eq!((same.id, same.locale), (enrolled.id, enrolled.locale));
 }

@@ -42,7 +42,7 @@ async fn waits(
         enqueued = confirmations => enqueued,
     };
     let accepted = simulation.accepted.lock().unwrap();
-    let wait = |(n, at)| accepted.get(&id(n)).map(|times| times[0] - at);
+    let wait = |(n, at)| accepted.get(&id(n)).map(|times| times[0].saturating_sub(at));
     enqueued.into_iter().enumerate().map(wait).collect()
 }
 
