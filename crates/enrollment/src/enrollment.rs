@@ -71,6 +71,14 @@ pub enum EnrollmentState {
 }
 
 impl EnrollmentState {
+    /// Whether a seat that was taken stays taken. One that is stuck may have been paid for.
+    pub fn keeps_seat(self) -> bool {
+        match self {
+            Self::Active | Self::PaymentPending | Self::Stuck => true,
+            Self::PaymentFailed | Self::Refunding | Self::Refunded | Self::Unenrolled => false,
+        }
+    }
+
     /// As stored and shown.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -150,6 +158,9 @@ pub struct Enrollment {
     /// The number of confirmation emails before the current one: of earlier grants, and before one is resent.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub earlier_confirmations: u32,
+    /// Whether it holds a seat of the course. One that began when the course had no seats does not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub seat: bool,
     /// What an operator decided about a stuck payment, until the resumer has carried it out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolution: Option<Resolution>,
@@ -202,6 +213,7 @@ impl Enrollment {
             kept_intents: Vec::new(),
             earlier_attempts: 0,
             earlier_confirmations: 0,
+            seat: course.has_seats(),
             resolution: None,
             history: Vec::new(),
             stuck_reason: None,

@@ -3,6 +3,7 @@
 //! Nothing here knows AWS, Lambda or HTTP. The rules reach the outside through the traits of
 //! [`ports`], and time is an argument.
 
+pub mod catalogue;
 pub mod confirm;
 pub mod course;
 pub mod enroll;
@@ -11,16 +12,21 @@ pub mod enrollment_id;
 pub mod fields;
 pub mod history;
 pub mod listing;
+pub mod moment;
 pub mod money;
 pub mod operator;
 pub mod outside;
 pub mod page;
 pub mod payment;
 pub mod ports;
+pub mod price_change;
+pub mod reconcile;
 pub mod request;
 pub mod resolution;
 mod resolve;
 pub mod resume;
+pub mod roster;
+pub mod seats;
 mod settle;
 pub mod student;
 #[cfg(any(test, feature = "testing"))]
