@@ -185,7 +185,7 @@ proptest! {
 #[tokio::test(start_paused = true)]
 async fn run_over_unreliable_tables_ends_as_over_reliable_ones() {
     let world = world();
-    world.unreliable(Some(enrollment::testing::Dice::new(7)));
+    world.unreliable(Some(enrollment::testing::Dice(7)));
     let otherwise: Reason = FREE_COURSE_REASON.parse().unwrap();
     let enroll = async |line: &Enrolling, run: &Run| {
         enroll_line(&world, &world, line, Granting::Allowed, &otherwise, run).await

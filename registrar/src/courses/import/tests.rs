@@ -49,7 +49,9 @@ async fn difference_is_shown_and_written_only_if_it_is_applied() {
     let expected = "change  old: title from \"Old\" to \"Old, again\"; state from \"open\" to \"closed\"\n\
         new     new: title \"New\"; price 0; currency \"EUR\"; state \"open\"\n";
     assert!(dry.starts_with(expected), "{dry}");
-    assert!(dry.ends_with("1 new, 1 changed, 0 the same; nothing was changed, --apply makes the changes\n"));
+    assert!(dry.ends_with(
+        "1 new, 1 changed, 0 the same; nothing was changed, --apply makes the changes\n"
+    ));
     assert_eq!((found(&world, "old").await, found(&world, "new").await), (before, None));
 
     let applied = imported(&world, &text, false, true).await.unwrap();
@@ -67,7 +69,8 @@ async fn price_is_changed_only_if_that_is_allowed_and_has_a_history() {
     let world = world();
     let text = format!("{HEADER}\nnew,New,0,EUR,open\nold,Old,5900,USD,open\n");
     let refused = imported(&world, &text, false, true).await.unwrap_err().to_string();
-    let why = "courses.csv: line 3, column price: differs from the course's; --change-prices allows it";
+    let why =
+        "courses.csv: line 3, column price: differs from the course's; --change-prices allows it";
     assert!(refused.starts_with(why), "{refused}");
     assert_eq!(found(&world, "new").await, None, "nothing is written");
     let currency = format!("{HEADER}\nold,Old,4900,EUR,open\n");
@@ -76,7 +79,8 @@ async fn price_is_changed_only_if_that_is_allowed_and_has_a_history() {
 
     imported(&world, &text, true, true).await.unwrap();
     let changes = world.price_changes();
-    let of_old: Vec<_> = changes.iter().filter(|change| change.course_id.as_str() == "old").collect();
+    let of_old: Vec<_> =
+        changes.iter().filter(|change| change.course_id.as_str() == "old").collect();
     assert_eq!((of_old.len(), of_old[0].by.as_str()), (1, "arn:aws:iam::1:user/ada"));
 }
 
