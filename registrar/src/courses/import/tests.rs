@@ -147,7 +147,7 @@ async fn course_that_others_have_changed_since_is_not_overwritten() {
 #[test]
 fn columns_are_the_fields_of_a_course() {
     let course = json!({
-        "title": "T", "price": 1, "currency": "USD", "state": "open", "seats": 1,
+        "title": "T", "price": 100, "currency": "USD", "state": "open", "seats": 1,
         "opens_at": "2027-01-01T00:00:00Z", "closes_at": "2027-01-02T00:00:00Z",
     });
     let course = Course::from_fields("c".parse().unwrap(), course.as_object().unwrap()).unwrap();
