@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run watch crowd stop test fmt format lint unit validate journeys pictures quirks bench build deploy clean tools python
+.PHONY: help run watch crowd stop test fmt format lint unit openapi validate journeys pictures quirks bench build deploy clean tools python
 
 help: ## Show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -36,7 +36,7 @@ test: tools format lint unit validate journeys ## Run all tests: format, lints, 
 
 fmt: tools ## Format the code
 	cargo fmt --all
-	.venv/lint/bin/ruff format --quiet local
+	.venv/lint/bin/ruff format --quiet --config local/pyproject.toml local examples
 
 format: ## Check the format
 	cargo fmt --all --check
@@ -49,6 +49,9 @@ lint: python ## Run clippy, cargo-deny, and for local/ ruff and mypy
 
 unit: ## Run the tests that need no local AWS
 	cargo test --workspace
+
+openapi: ## Write docs/openapi.json from the types of the API
+	WRITE_OPENAPI=1 cargo test --workspace --lib openapi::tests::committed_document
 
 validate: python ## Lint template.yaml
 	@$(LOCAL) validate

@@ -92,8 +92,9 @@ def _lint(_arguments: argparse.Namespace) -> int:
     types: list[str | Path] = ["--config-file", HERE / "pyproject.toml", "--cache-dir", SCRATCH / "mypy"]
     # The packages, and the types, that the tool runs with.
     types += ["--python-executable", SAM_BIN / "python"]
-    run([LINT_BIN / "ruff", "check", "--quiet", HERE], env, "ruff check")
-    run([LINT_BIN / "ruff", "format", "--check", "--quiet", HERE], env, "ruff format")
+    python: list[str | Path] = ["--quiet", "--config", HERE / "pyproject.toml", HERE, ROOT / "examples"]
+    run([LINT_BIN / "ruff", "check", *python], env, "ruff check")
+    run([LINT_BIN / "ruff", "format", "--check", *python], env, "ruff format")
     run([LINT_BIN / "mypy", "--no-error-summary", *types, HERE], env, "mypy")
     tests: list[str | Path] = ["-m", "unittest", "discover", "--quiet", "--start-directory", HERE / "tests"]
     run([SAM_BIN / "python", *tests, "--top-level-directory", ROOT], env, "the tests of local/")
@@ -190,17 +191,19 @@ def _exec(arguments: argparse.Namespace) -> int:
 @contextmanager
 def _deployed(kind: str, port: int, parameters: dict[str, str]) -> Iterator[tuple[Emulator, Stack, Path]]:
     """A stack on an emulator of its own, for the duration of the block. The file describes the stack."""
-    from local import cloudwatch, emulator, quirks, stack
+    from local import browsers, cloudwatch, emulator, quirks, stack
     from local.build import build
 
     with instance.directory(kind, port) as directory:
         template = build(directory)
-        with emulator.running(port, directory) as running:
-            deployed = stack.deploy(running.endpoint, template, parameters, directory)
+        addresses = browsers.choose(port)
+        with browsers.issuer(addresses, directory), emulator.running(port, directory) as running:
+            deployed = stack.deploy(running.endpoint, template, parameters, addresses, directory)
             file = directory / "stack.json"
             deployed.write(file)
             deployed.write_env_file(directory / "functions.env")
-            with cloudwatch.running(running.endpoint, directory) if quirks.metric_filters() else nullcontext():
+            metrics = cloudwatch.running(running.endpoint, directory) if quirks.metric_filters() else nullcontext()
+            with metrics, browsers.page(addresses, deployed.api_url, directory):
                 yield running, deployed, file
 
 

@@ -9,7 +9,10 @@ import sys
 import time
 from typing import Any
 
+from ministack import app
 from ministack.services import apigateway, cloudwatch, lambda_svc
+
+from local import token_rules
 
 
 def alarm_evaluation() -> None:
@@ -54,11 +57,48 @@ def api_metrics() -> None:
     apigateway._handle_execute_in_scope = counted
 
 
+def jwt_authorizers() -> None:
+    validate = apigateway._validate_jwt_authorizer
+    find = apigateway._extract_token_from_identity_source
+
+    async def strict(route: Any, authorizer: Any, headers: Any, query: Any) -> Any:
+        token = find(authorizer.get("identitySource", []), headers, query)
+        if token and token_rules.problem(token, time.time()):
+            return None, None, apigateway._jwt_unauthorized()
+        claims, scopes, refusal = await validate(route, authorizer, headers, query)
+        return token_rules.as_passed(claims or {}), scopes, refusal
+
+    apigateway._validate_jwt_authorizer = strict
+
+
+def signed_routes() -> None:
+    enforce = app._enforce_execute_api
+
+    def signed(api_id: str, stage: str, method: str, path: str, headers: Any, *args: Any, **kwargs: Any) -> Any:
+        given = headers.get("authorization", "")
+        is_foreign = given and not given.startswith("AWS4-HMAC-SHA256")
+        if is_foreign and app._execute_api_authorization_type(api_id, stage, method, path) == "AWS_IAM":
+            return apigateway._jwt_forbidden()
+        return enforce(api_id, stage, method, path, headers, *args, **kwargs)
+
+    app._enforce_execute_api = signed
+
+
+def cors_configuration() -> None:
+    def with_api_names(respond: Any) -> Any:
+        def renamed(configuration: Any, origin: str) -> Any:
+            return respond({name[:1].lower() + name[1:]: value for name, value in configuration.items()}, origin)
+
+        return renamed
+
+    apigateway._cors_response_headers = with_api_names(apigateway._cors_response_headers)
+    apigateway._cors_preflight_response = with_api_names(apigateway._cors_preflight_response)
+
+
 if __name__ == "__main__":
-    replacements = {each.__name__: each for each in (alarm_evaluation, lambda_metrics, api_metrics)}
+    every = [alarm_evaluation, lambda_metrics, api_metrics, jwt_authorizers, signed_routes, cors_configuration]
+    replacements = {each.__name__: each for each in every}
     for argument in sys.argv[1:]:
         replacements[argument]()
-    from ministack.app import main
-
     sys.argv[1:] = []
-    main()
+    app.main()

@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HERE = ROOT / "local"
 TEMPLATE = ROOT / "template.yaml"
 SAM_CONFIG = HERE / "samconfig.toml"
+EXAMPLE_PAGE = ROOT / "examples" / "browser"
 SCRATCH = ROOT / ".local"
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target")
 ENVIRONMENTS = ROOT / ".venv"

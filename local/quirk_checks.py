@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from http import HTTPStatus
 
 from botocore.exceptions import ClientError
 
@@ -19,6 +21,7 @@ EMAIL_SECONDS = 20
 LOG_SECONDS = 10
 METRIC_SECONDS = 20
 MQTT_PORT = 8883
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def symptom_appears(quirk: str, emulator: Emulator, stack: Stack) -> bool:
@@ -96,6 +99,34 @@ def _email_is_not_counted(emulator: Emulator, stack: Stack) -> bool:
     return _no_email(emulator, stack) or _has_no_metric(stack, f"Registrar/{NAME}", "EmailsSent")
 
 
+def _token_without_an_end_is_accepted(_emulator: Emulator, stack: Stack) -> bool:
+    claims = {"iss": stack.issuer, "aud": stack.audience, "sub": "student-1"}
+    wanted = urllib.request.Request(f"{stack.issuer}/_test/tokens", json.dumps({"claims": claims}).encode())
+    with _DIRECT.open(wanted, timeout=5) as response:
+        token = json.load(response)["token"]
+    call = urllib.request.Request(f"{stack.api_url}/student/courses", headers={"authorization": f"Bearer {token}"})
+    return _status(call) == HTTPStatus.OK
+
+
+def _token_opens_a_signed_route(_emulator: Emulator, stack: Stack) -> bool:
+    call = urllib.request.Request(f"{stack.api_url}/courses", headers={"authorization": "Bearer of-anybody"})
+    return _status(call) != HTTPStatus.FORBIDDEN
+
+
+def _preflight_is_refused(_emulator: Emulator, stack: Stack) -> bool:
+    headers = {"origin": stack.page.rstrip("/"), "access-control-request-method": "POST"}
+    call = urllib.request.Request(f"{stack.api_url}/student/enrollments", headers=headers, method="OPTIONS")
+    return _status(call) != HTTPStatus.NO_CONTENT
+
+
+def _status(call: urllib.request.Request) -> int:
+    try:
+        with _DIRECT.open(call, timeout=20) as response:
+            return int(response.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
 def _batch_is_denied(_emulator: Emulator, stack: Stack) -> bool:
     entry = {"Id": "0", "ReceiptHandle": "of no message", "VisibilityTimeout": 0}
     try:
@@ -108,9 +139,8 @@ def _batch_is_denied(_emulator: Emulator, stack: Stack) -> bool:
 
 
 def _api_is_unreachable(_emulator: Emulator, stack: Stack) -> bool:
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        direct.open(f"{stack.api_url}/", timeout=5).close()
+        _DIRECT.open(f"{stack.api_url}/", timeout=5).close()
     except urllib.error.URLError:
         return True
     return False
@@ -130,6 +160,9 @@ _SYMPTOMS: dict[str, Callable[[Emulator, Stack], bool]] = {
     "alarm_evaluation": _other_alarm_is_set,
     "lambda_metrics": _request_has_no_invocation,
     "api_metrics": _request_has_no_status,
+    "jwt_authorizers": _token_without_an_end_is_accepted,
+    "signed_routes": _token_opens_a_signed_route,
+    "cors_configuration": _preflight_is_refused,
     "metric_filters": _email_is_not_counted,
     "plain_http": _no_email,
     "no_composite_alarms": _cannot_be_deployed,

@@ -110,6 +110,10 @@ Buy a course with a test card (pm_card_chargeDeclined is declined; docs/api.md h
 
 curl {signed} -H 'content-type: application/json' -d '{json.dumps(_BUYER)}' {stack.api_url}/enrollments
 
+Buy it as a student, in a browser on this machine:
+
+{stack.page}
+
 Enroll a thousand students, in another terminal:
 
 make crowd{"" if port == DEFAULT_PORT else f" PORT={port}"}

@@ -11,6 +11,7 @@ from typing import Any
 import boto3
 
 from local import environment, quirks, stripe, tools
+from local.browsers import CLIENT_ID, Addresses
 from local.console import step
 from local.paths import SAM_BIN, SAM_CONFIG
 from local.processes import run
@@ -35,14 +36,19 @@ class Stack:
     endpoint: str
     region: str
     api_url: str
+    # Of the students' tokens: who signs them, and for whom. Then the only page of another origin that may call the API.
+    issuer: str
+    audience: str
+    page: str
     outputs: dict[str, str]
     root: Credentials
-    # Users with CallerPolicy, with OperatorPolicy, with EmailOperatorPolicy, with PaymentsOperatorPolicy, and with
-    # OperatorReadPolicy.
+    # Users with CallerPolicy, with OperatorPolicy, with EmailOperatorPolicy, with PaymentsOperatorPolicy, with
+    # PrivacyOperatorPolicy, and with OperatorReadPolicy.
     caller: Credentials
     operator: Credentials
     email_operator: Credentials
     payments_operator: Credentials
+    privacy_operator: Credentials
     reader: Credentials
     # The environment variables of all functions together.
     function_environment: dict[str, str]
@@ -51,7 +57,8 @@ class Stack:
     def read(cls, file: Path) -> Stack:
         """What `write` wrote."""
         fields = json.loads(file.read_text())
-        names = ("root", "caller", "operator", "email_operator", "payments_operator", "reader")
+        operators = ("operator", "email_operator", "payments_operator", "privacy_operator", "reader")
+        names = ("root", "caller", *operators)
         users = {name: Credentials(**fields[name]) for name in names}
         return cls(**{**fields, **users})
 
@@ -70,8 +77,10 @@ class Stack:
         file.write_text("".join(f"{name}={value}\n" for name, value in variables.items()))
 
 
-def deploy(endpoint: str, template: Path, parameters: Mapping[str, str], directory: Path) -> Stack:
-    """Deploys a built template."""
+def deploy(
+    endpoint: str, template: Path, parameters: Mapping[str, str], addresses: Addresses, directory: Path
+) -> Stack:
+    """Deploys a built template. Students may use it too, unless `parameters` has another AuthMode."""
     aws = _Aws(endpoint)
     overrides = {
         "SenderAddress": SENDER,
@@ -79,6 +88,7 @@ def deploy(endpoint: str, template: Path, parameters: Mapping[str, str], directo
         "StripeSecretArn": aws.create_secret("stripe", stripe.secret()),
         **quirks.plain_http(),
         **quirks.no_composite_alarms(),
+        **addresses.parameters(),
         **parameters,
     }
     command: list[str | Path] = [SAM_BIN / "sam", "deploy", "--template-file", template, "--config-file", SAM_CONFIG]
@@ -94,12 +104,16 @@ def deploy(endpoint: str, template: Path, parameters: Mapping[str, str], directo
             endpoint=endpoint,
             region=environment.REGION,
             api_url=quirks.reachable_url(outputs["ApiUrl"], endpoint),
+            issuer=addresses.issuer,
+            audience=CLIENT_ID,
+            page=addresses.page,
             outputs=outputs,
             root=ROOT,
             caller=aws.create_user("caller", outputs["CallerPolicyArn"]),
             operator=aws.create_user("operator", outputs["OperatorPolicyArn"]),
             email_operator=aws.create_user("email-operator", outputs["EmailOperatorPolicyArn"]),
             payments_operator=aws.create_user("payments-operator", outputs["PaymentsOperatorPolicyArn"]),
+            privacy_operator=aws.create_user("privacy-operator", outputs["PrivacyOperatorPolicyArn"]),
             reader=aws.create_user("reader", outputs["OperatorReadPolicyArn"]),
             function_environment={name: value for each in functions.values() for name, value in each.items()},
         )

@@ -54,7 +54,7 @@ def host_target() -> str:
 
 def install() -> None:
     """Creates the environments of .venv/ that are missing or out of date."""
-    missing = [name for name in ("emulator", "lint", "sam") if not _stamp(name).is_current()]
+    missing = [name for name in ("contract", "emulator", "lint", "sam") if not _stamp(name).is_current()]
     if not missing:
         return
     with step(f"installing pinned tools into {ENVIRONMENTS.name}/"):

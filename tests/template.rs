@@ -122,10 +122,59 @@ fn every_route_except_the_open_ones_requires_a_signature() {
     let routes: Vec<_> = resources(&template, "AWS::ApiGatewayV2::Route").collect();
     assert!(routes.len() > 1);
     for (name, route) in routes {
-        let expected =
-            if OPEN.iter().any(|open| route["RouteKey"] == *open) { "NONE" } else { "AWS_IAM" };
+        let key = route["RouteKey"].as_str().unwrap();
+        let expected = match key {
+            open if OPEN.contains(&open) => "NONE",
+            student if is_of_students(student) => "JWT",
+            _ => "AWS_IAM",
+        };
         assert_eq!(route["AuthorizationType"], expected, "{name}");
     }
+}
+
+fn is_of_students(route_key: &str) -> bool {
+    route_key.contains(" /student/")
+}
+
+#[test]
+fn routes_of_students_exist_only_with_tokens_and_write_no_catalogue() {
+    let template = template();
+    let routes: Vec<_> = resources(&template, "AWS::ApiGatewayV2::Route")
+        .filter(|(_, route)| is_of_students(route["RouteKey"].as_str().unwrap()))
+        .collect();
+    assert_eq!(routes.len(), 5);
+    for (name, route) in routes {
+        assert_eq!(template["Resources"][name]["Condition"], "AcceptsTokens", "{name}");
+        assert!(is_ref(&route["AuthorizerId"], "StudentAuthorizer"), "{name}");
+        let key = route["RouteKey"].as_str().unwrap();
+        assert!(key.starts_with("GET ") || key == "POST /student/enrollments", "{key}");
+    }
+    let authorizer = &template["Resources"]["StudentAuthorizer"];
+    assert_eq!(authorizer["Condition"], "AcceptsTokens");
+    let tokens = &authorizer["Properties"]["JwtConfiguration"];
+    assert!(is_ref(&tokens["Issuer"], "JwtIssuer"));
+    assert!(is_ref(&tokens["Audience"]["Fn::Split"][1], "JwtAudience"));
+    let rule = &template["Rules"]["TokensHaveAnIssuerAndAnAudience"];
+    assert_eq!(rule["RuleCondition"]["Fn::Equals"][1], "JWT");
+    let texts = rule["Assertions"].as_sequence().unwrap();
+    for (assertion, parameter) in texts.iter().zip(["JwtIssuer", "JwtAudience"]) {
+        assert!(assertion["AssertDescription"].as_str().unwrap().starts_with(parameter));
+    }
+}
+
+#[test]
+fn browsers_of_other_origins_are_answered_only_with_tokens_and_without_credentials() {
+    let template = template();
+    let condition = &template["Conditions"]["HasCorsOrigins"]["Fn::And"];
+    assert_eq!(condition[0]["Condition"], "AcceptsTokens");
+    let cors = property(&template, "HttpApi", "CorsConfiguration");
+    assert_eq!(cors["Fn::If"][0], "HasCorsOrigins");
+    assert_eq!(cors["Fn::If"][2]["Ref"], "AWS::NoValue");
+    let cors = &cors["Fn::If"][1];
+    assert!(is_ref(&cors["AllowOrigins"], "CorsOrigins"));
+    assert!(cors["AllowCredentials"].is_null());
+    assert_eq!(each(&cors["AllowHeaders"]), ["authorization", "content-type"]);
+    assert_eq!(each(&cors["AllowMethods"]), ["GET", "POST"]);
 }
 
 #[test]
@@ -155,7 +204,7 @@ fn each_signed_route_is_granted_by_one_policy_and_courses_may_be_read_by_both() 
     let mut granted: Vec<_> = granted.into_iter().map(|(_, route)| route).collect();
     let mut signed: Vec<String> = resources(&template, "AWS::ApiGatewayV2::Route")
         .map(|(_, route)| route["RouteKey"].as_str().unwrap())
-        .filter(|key| !OPEN.contains(key))
+        .filter(|key| !OPEN.contains(key) && !is_of_students(key))
         .map(|key| key.replace(' ', "").replace("{course_id}", "*"))
         .collect();
     granted.sort();
@@ -707,6 +756,32 @@ fn payments_operator_policy_grants_what_the_commands_call_and_no_more() {
     ];
     expected.sort();
     assert_eq!(policy_actions(&template, "PaymentsOperatorPolicy"), expected);
+}
+
+#[test]
+fn privacy_operator_policy_grants_what_the_commands_call_and_no_more() {
+    let template = template();
+    let stack = "arn:${AWS::Partition}:cloudformation:${AWS::Region}:${AWS::AccountId}:stack/${AWS::StackName}/*";
+    let queues = [
+        "EmailQueue",
+        "EmailDeadLetterQueue",
+        "EmailFeedbackDeadLetterQueue",
+        "EmailFeedbackRuleDeadLetterQueue",
+    ];
+    let queues = format!("[{}]", queues.map(arn).join(","));
+    let mut expected = vec![
+        ("cloudformation:DescribeStacks", format!(r#"{{"Fn::Sub":"{stack}"}}"#)),
+        ("dynamodb:Query", arn("EnrollmentsTable")),
+        ("dynamodb:GetItem", arn("EmailsTable")),
+        ("dynamodb:Scan", arn("EmailsTable")),
+        ("dynamodb:GetItem", arn("SuppressionsTable")),
+        ("ses:GetSuppressedDestination", r#""*""#.to_owned()),
+        ("sqs:ChangeMessageVisibility", queues.clone()),
+        ("sqs:GetQueueAttributes", queues.clone()),
+        ("sqs:ReceiveMessage", queues),
+    ];
+    expected.sort();
+    assert_eq!(policy_actions(&template, "PrivacyOperatorPolicy"), expected);
 }
 
 #[test]

@@ -38,13 +38,13 @@ fn text_constants(text: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// The keys of all routes in template.yaml, and whether each requires an AWS signature.
+/// The keys of all routes in template.yaml, and whether each requires a signature or a token.
 fn routes(template: &str) -> Vec<(&str, bool)> {
     let mut lines = template.lines().map(str::trim).peekable();
     let mut routes = Vec::new();
     while let Some(line) = lines.next() {
         if let Some(key) = line.strip_prefix("RouteKey: ") {
-            routes.push((key, lines.peek() == Some(&"AuthorizationType: AWS_IAM")));
+            routes.push((key, lines.peek() != Some(&"AuthorizationType: NONE")));
         }
     }
     assert!(!routes.is_empty());
@@ -70,9 +70,8 @@ fn names<'a>(template: &'a str, section: &str, of_type: Option<&str>) -> Vec<&'a
 #[test]
 fn every_route_of_the_template_is_in_the_router_the_samples_the_docs_and_the_journeys() {
     let template = read("template.yaml");
-    let (router, webhook) =
-        ("functions/enroll/src/http/mod.rs", "functions/enroll/src/http/webhook.rs");
-    let router = read(router) + &read(webhook);
+    let files = ["mod.rs", "students.rs", "webhook.rs"];
+    let router = files.map(|file| read(&format!("functions/enroll/src/http/{file}"))).concat();
     let docs = read("docs/api.md");
     let journeys = read("tests/journeys/access.rs");
     let samples: BTreeSet<_> = fs::read_dir(format!("{ROOT}/events"))
@@ -82,7 +81,7 @@ fn every_route_of_the_template_is_in_the_router_the_samples_the_docs_and_the_jou
             serde_json::from_str::<Value>(&text).unwrap()["routeKey"].as_str().map(str::to_owned)
         })
         .collect();
-    for (key, is_signed) in routes(&template) {
+    for (key, is_closed) in routes(&template) {
         let (method, path) = key.split_once(' ').unwrap();
         assert!(router.contains(&format!("\"{path}\"")), "the router has no {path}");
         assert!(samples.contains(key), "events/ has no sample of {key}");
@@ -93,8 +92,29 @@ fn every_route_of_the_template_is_in_the_router_the_samples_the_docs_and_the_jou
             .map(|end| format!("(\"{method}\", \"{example}{end}"))
             .iter()
             .any(|text| journeys.contains(text));
-        assert!(in_journeys || !is_signed, "ROUTES of tests/journeys/access.rs has no {key}");
+        assert!(in_journeys || !is_closed, "tests/journeys/access.rs has no {key}");
     }
+}
+
+#[test]
+fn contract_has_every_route_of_the_template_and_no_other_with_its_authorization() {
+    let template = read("template.yaml");
+    let contract: Value = serde_json::from_str(&read("docs/openapi.json")).unwrap();
+    let mut in_contract = BTreeSet::new();
+    for (path, operations) in contract["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let security = &operation["security"][0];
+            let is_closed =
+                ["sigv4", "student_token"].iter().any(|scheme| security.get(scheme).is_some());
+            in_contract.insert((format!("{} {path}", method.to_uppercase()), is_closed));
+        }
+    }
+    let in_template: BTreeSet<_> =
+        routes(&template).into_iter().map(|(key, is_closed)| (key.to_owned(), is_closed)).collect();
+    assert_eq!(
+        in_contract, in_template,
+        "describe the route in functions/enroll/src/http/openapi/operations.rs, and run `make openapi`"
+    );
 }
 
 #[test]

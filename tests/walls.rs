@@ -127,6 +127,17 @@ fn no_package_depends_on_a_package_behind_a_wall() {
     }
 }
 
+/// docs/openapi.json is made and compared by tests alone.
+#[test]
+fn nothing_of_the_contracts_tools_is_linked() {
+    let tree =
+        cargo(&["tree", "--workspace", "--edges", "normal,build", "--prefix", "none", "--offline"]);
+    for tool in ["utoipa", "jsonschema"] {
+        let linked = tree.lines().find(|line| line.starts_with(tool));
+        assert_eq!(linked, None, "cargo tree --workspace --edges normal,build --invert {tool}");
+    }
+}
+
 #[test]
 fn no_two_files_import_each_other() {
     let mut circles = Vec::new();

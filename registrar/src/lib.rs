@@ -2,7 +2,8 @@
 //! its sends kept the limit (`audit`), see how the stack is (`status`, `top`, `doctor`) and why an email or an
 //! enrollment waits (`why`, `timeline`), handle the emails that could not be sent (`dead-letters`) and the
 //! recipients who get none (`suppressions`), see and import courses (`course`), see and change enrollments (`enrollment`),
-//! also those of a whole class (`enroll`, `unenroll`), and stop and resume sending (`hold`, `release`, `holds`) or slow it down (`limit`).
+//! also those of a whole class (`enroll`, `unenroll`), stop and resume sending (`hold`, `release`, `holds`) or slow it
+//! down (`limit`), and export what is kept about a student (`export`).
 //!
 //! `plan`, `audit` and `completion` do not use AWS, and `doctor --before-deploy` needs no stack. The other
 //! commands work on a deployed stack, which they find by its name. The AWS SDK finds region, credentials and
@@ -30,6 +31,7 @@ mod manual;
 mod moment;
 mod outcome;
 mod period;
+mod personal;
 mod plan;
 mod records;
 mod sending;
@@ -62,7 +64,7 @@ pub use crate::{
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done; nobody has to act
-  1  the limit was not kept (audit), dead letters (dead-letters) or lines (enroll, unenroll) were left, or something needs a person (status, why, enrollment show, doctor)
+  1  the limit was not kept (audit), dead letters (dead-letters) or lines (enroll, unenroll) were left, or something needs a person (status, why, enrollment show, doctor), or an export is not complete
   2  the input is invalid, an action was refused, or a call to AWS failed
 
 Region, credentials and endpoints come from where every AWS tool takes them: AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL, ...";
@@ -84,6 +86,7 @@ enum Command {
     Enrollment(enrollments::Args),
     Enroll(class::EnrollArgs),
     Unenroll(class::UnenrollArgs),
+    Export(personal::ExportArgs),
     Suppressions(suppressions::Args),
     Hold(holds::HoldArgs),
     Release(holds::ReleaseArgs),
@@ -128,6 +131,7 @@ pub fn run_in(
         Command::Enroll(args) => block_on(class::enroll(args, session, out, err)),
         Command::Unenroll(args) => block_on(class::unenroll(args, session, out, err)),
         Command::Enrollment(args) => block_on(enrollments::run(args, session, out, err)),
+        Command::Export(args) => block_on(personal::export(args, session, out, err)),
         Command::Suppressions(args) => block_on(suppressions::run(args, session, out)),
         Command::Hold(args) => block_on(holds::hold(args, session, out, err)),
         Command::Release(args) => block_on(holds::release(args, session, out)),

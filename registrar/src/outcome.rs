@@ -59,6 +59,8 @@ pub(crate) enum Failure {
     Operate(#[from] OperateError),
     #[error(transparent)]
     Terminal(#[from] TerminalError),
+    #[error("cannot write {path}: {error}; the file must not exist yet")]
+    OutputFile { path: String, error: io::Error },
     #[error("cannot write: {0}")]
     Output(#[from] io::Error),
 }

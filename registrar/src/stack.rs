@@ -7,12 +7,13 @@ use adapters::{
     clients,
     event_source::WorkerEventSource,
     tables::{
-        CatalogueTables, CoursesTable, EmailsTable, EnrollmentsTable, HoldsTable,
+        CatalogueTables, CoursesTable, EmailsTable, EnrollmentsTable, HoldsTable, PersonalData,
         PriceChangesTable, ProgressTable, ResumeIndex, SuppressionsTable,
     },
 };
 use aws_config::SdkConfig;
 use aws_sdk_cloudformation::{Client, error::ProvideErrorMetadata};
+use enrollment::retention::Retention;
 
 use crate::{aws_call::CallFailed, session::Session};
 
@@ -130,7 +131,19 @@ impl Stack {
     pub(crate) fn enrollments(&self) -> Result<EnrollmentsTable, StackError> {
         let table = self.output("EnrollmentsTableName")?;
         let seats = self.output("SeatsTableName")?;
-        Ok(EnrollmentsTable::new(clients::dynamodb(&self.sdk), table, seats))
+        // A stack of an earlier version has no retention.
+        let retention = match self.parameter("EnrollmentRetentionDays") {
+            Some(_) => self.parsed("EnrollmentRetentionDays")?,
+            None => Retention::default(),
+        };
+        let table = EnrollmentsTable::new(clients::dynamodb(&self.sdk), table, seats);
+        Ok(table.retaining(retention))
+    }
+
+    pub(crate) fn personal_data(&self) -> Result<PersonalData, StackError> {
+        let enrollments = self.output("EnrollmentsTableName")?;
+        let emails = self.output("EmailsTableName")?;
+        Ok(PersonalData::new(clients::dynamodb(&self.sdk), enrollments, emails))
     }
 
     pub(crate) fn courses(&self) -> Result<CoursesTable, StackError> {

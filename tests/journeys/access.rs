@@ -3,7 +3,7 @@
 use journeys::{DeployedStack, Signer, Student, description::Credentials};
 
 #[derive(Clone, Copy, PartialEq)]
-enum Role {
+pub(crate) enum Role {
     Caller,
     Operator,
     Both,
@@ -11,7 +11,7 @@ enum Role {
 }
 
 /// Every signed route, and who may call it.
-const ROUTES: [(&str, &str, Role); 9] = [
+pub(crate) const ROUTES: [(&str, &str, Role); 9] = [
     ("POST", "/enrollments", Role::Caller),
     ("POST", "/add-user-to-course", Role::Caller),
     ("GET", "/enrollments/some-course?student_id=somebody", Role::Caller),
@@ -21,6 +21,15 @@ const ROUTES: [(&str, &str, Role); 9] = [
     ("PUT", "/courses/some-course", Role::Operator),
     ("GET", "/courses/some-course", Role::Both),
     ("GET", "/courses", Role::Both),
+];
+
+/// Every route that needs a student's token.
+pub(crate) const STUDENT_ROUTES: [(&str, &str); 5] = [
+    ("POST", "/student/enrollments"),
+    ("GET", "/student/enrollments/some-course"),
+    ("GET", "/student/enrollments"),
+    ("GET", "/student/courses/some-course"),
+    ("GET", "/student/courses"),
 ];
 
 #[tokio::test]

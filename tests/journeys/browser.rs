@@ -1,4 +1,4 @@
-//! A headless Chromium for the journeys of the console.
+//! A headless Chromium for the journeys of the console and of the example page.
 
 use std::{
     env, fs,
@@ -70,7 +70,7 @@ impl Browser {
             assert!(!is_required, "{missing}");
             // Written once, and past the test's captured output.
             SKIPPED.call_once(|| {
-                let _ = writeln!(io::stderr(), "journeys of the console are skipped: {missing}");
+                let _ = writeln!(io::stderr(), "journeys in a browser are skipped: {missing}");
             });
             return None;
         };

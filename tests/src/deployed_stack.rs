@@ -84,17 +84,16 @@ impl DeployedStack {
         self.http.send(signer.into(), method, &url, body).await
     }
 
-    /// Calls the API with a header, and without a signature of AWS.
-    pub async fn call_with_header(
+    /// Calls the API with these headers, and without a signature of AWS.
+    pub async fn call_with_headers(
         &self,
         method: &str,
         path: &str,
-        header: (&'static str, &str),
+        headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> HttpResponse {
-        self.http
-            .send_with_header(method, &format!("{}{path}", self.description.api_url), header, body)
-            .await
+        let url = format!("{}{path}", self.description.api_url);
+        self.http.send_with_headers(method, &url, headers, body).await
     }
 
     /// Fails unless the stack is exclusive. For changes that other journeys would notice.

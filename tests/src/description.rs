@@ -16,6 +16,12 @@ pub struct StackDescription {
     pub region: String,
     /// The base URL of the stack's API.
     pub api_url: String,
+    /// Who signs the students' tokens.
+    pub issuer: String,
+    /// The audience of these tokens.
+    pub audience: String,
+    /// The example page. No other origin may call the API from a browser.
+    pub page: String,
     /// The template's outputs.
     pub outputs: HashMap<String, String>,
     /// The environment variables of the functions.
@@ -30,6 +36,8 @@ pub struct StackDescription {
     pub email_operator: Credentials,
     /// Has the policy `PaymentsOperatorPolicyArn` and no other.
     pub payments_operator: Credentials,
+    /// Has the policy `PrivacyOperatorPolicyArn` and no other.
+    pub privacy_operator: Credentials,
     /// Has the policy `OperatorReadPolicyArn` and no other.
     pub reader: Credentials,
 }

@@ -59,7 +59,7 @@ impl Http {
         url: &str,
         body: impl Into<Bytes>,
     ) -> HttpResponse {
-        self.exchange(request(signer, method, url, None, body.into())).await
+        self.exchange(request(signer, method, url, &[], body.into())).await
     }
 
     /// Calls an operation of a service of AWS whose protocol names the operation in `X-Amz-Target`.
@@ -70,19 +70,19 @@ impl Http {
         operation: &str,
         input: &Value,
     ) -> HttpResponse {
-        let target = Some(("x-amz-target", operation));
-        self.exchange(request(Some(signer), "POST", url, target, input.to_string().into())).await
+        let target = [("x-amz-target", operation)];
+        self.exchange(request(Some(signer), "POST", url, &target, input.to_string().into())).await
     }
 
-    /// Sends a request with a header, and without a signature of AWS.
-    pub async fn send_with_header(
+    /// Sends a request with these headers, and without a signature of AWS.
+    pub async fn send_with_headers(
         &self,
         method: &str,
         url: &str,
-        header: (&'static str, &str),
+        headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> HttpResponse {
-        self.exchange(request(None, method, url, Some(header), body.into())).await
+        self.exchange(request(None, method, url, headers, body.into())).await
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> HttpResponse {
@@ -110,15 +110,15 @@ fn request(
     signer: Option<&Signer>,
     method: &str,
     url: &str,
-    header: Option<(&'static str, &str)>,
+    headers: &[(&str, &str)],
     body: Bytes,
 ) -> Request<Full<Bytes>> {
     let mut request = Request::builder().method(method).uri(url);
     if !body.is_empty() {
         request = request.header(CONTENT_TYPE, "application/json");
     }
-    if let Some((name, value)) = header {
-        request = request.header(name, value);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
     }
     let mut request = request.body(body).expect("journeys write valid requests");
     if let Some(signer) = signer {

@@ -28,6 +28,7 @@ pub mod processes;
 pub mod queues;
 pub mod refusing_provider;
 pub mod schedules;
+pub mod tokens;
 pub mod verdict;
 pub mod wait;
 

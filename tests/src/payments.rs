@@ -97,7 +97,7 @@ impl DeployedStack {
         let keys = Secrets::parse(keys).expect("these are a secret");
         let now = OffsetDateTime::now_utc();
         let signature = webhook::sign(&keys.webhook_secrets[0], event.body.as_bytes(), now);
-        let header = ("stripe-signature", signature.as_str());
-        self.call_with_header("POST", "/webhooks/stripe", header, event.body.clone()).await
+        let header = [("stripe-signature", signature.as_str())];
+        self.call_with_headers("POST", "/webhooks/stripe", &header, event.body.clone()).await
     }
 }

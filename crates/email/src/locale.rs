@@ -10,15 +10,18 @@ use serde::{Deserialize, Serialize, de::Error};
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Locale(LanguageIdentifier);
 
-/// "All language tags are at most 35 characters" in the forms that are in use (RFC 5646, 4.4.1).
-const MAX_LENGTH: usize = 35;
-
 /// A text is not a [`Locale`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is not a language tag (BCP 47) of at most {MAX_LENGTH} characters, such as de or pt-BR")]
+#[error(
+    "is not a language tag (BCP 47) of at most {} characters, such as de or pt-BR",
+    Locale::MAX_LENGTH
+)]
 pub struct InvalidLocale;
 
 impl Locale {
+    /// "All language tags are at most 35 characters" in the forms that are in use (RFC 5646, 4.4.1).
+    pub const MAX_LENGTH: usize = 35;
+
     /// The language alone: `pt` of `pt-BR`. `und` if the tag names none.
     pub fn language(&self) -> &str {
         self.0.language.as_str()
@@ -30,7 +33,7 @@ impl FromStr for Locale {
 
     /// Also accepts `_` between subtags: some OpenID providers write them so (OpenID Connect Core 1.0, 5.1, `locale`).
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.len() > MAX_LENGTH {
+        if text.len() > Self::MAX_LENGTH {
             return Err(InvalidLocale);
         }
         let tag = text.replace('_', "-");

@@ -22,7 +22,7 @@ checked_text! {
     /// is one plain segment of a URL's path.
     CourseId, InvalidCourseId, |text| {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-        let fits = (1..=100).contains(&text.len())
+        let fits = (1..=CourseId::MAX_LENGTH).contains(&text.len())
             && text.bytes().all(allowed)
             && text.as_bytes()[0].is_ascii_alphanumeric();
         fits.then(|| text.to_owned()).ok_or(InvalidCourseId)
@@ -31,7 +31,17 @@ checked_text! {
 
 checked_text! {
     /// A course's title: one line of 1 to 200 characters, trimmed, in normal form C.
-    Title, InvalidLine, |text| text::line(text, 200), stored: |text| text::stored_line(text, 200)
+    Title, InvalidLine, |text| text::line(text, Title::MAX_LENGTH),
+    stored: |text| text::stored_line(text, Title::MAX_LENGTH)
+}
+
+impl CourseId {
+    pub const MAX_LENGTH: usize = 100;
+}
+
+impl Title {
+    /// In characters.
+    pub const MAX_LENGTH: usize = 200;
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

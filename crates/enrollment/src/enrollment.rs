@@ -71,6 +71,16 @@ pub enum EnrollmentState {
 }
 
 impl EnrollmentState {
+    pub const ALL: [Self; 7] = [
+        Self::Active,
+        Self::PaymentPending,
+        Self::PaymentFailed,
+        Self::Refunding,
+        Self::Refunded,
+        Self::Stuck,
+        Self::Unenrolled,
+    ];
+
     /// Whether a seat that was taken stays taken. One that is stuck may have been paid for.
     pub fn keeps_seat(self) -> bool {
         match self {
@@ -255,6 +265,15 @@ impl Enrollment {
     pub fn confirmation_job_ids(&self) -> impl Iterator<Item = JobId> {
         let id = self.id;
         (0..=self.earlier_confirmations).map(move |earlier| id.confirmation_job_id(earlier + 1))
+    }
+
+    /// The job ids of all emails that it may have sent.
+    pub fn job_ids(&self) -> impl Iterator<Item = JobId> {
+        let attempts = self.attempt().unwrap_or(self.earlier_attempts);
+        let id = self.id;
+        // An enrollment without a payment that is paid back has the notice of a first attempt.
+        let notices = (1..=attempts.max(1)).map(move |attempt| id.refund_job_id(attempt));
+        self.confirmation_job_ids().chain(notices)
     }
 
     /// The job id of the current confirmation email.

@@ -15,12 +15,9 @@ use crate::{
 /// DynamoDB's maximum of 400 KB (Developer Guide, "Constraints in Amazon DynamoDB"). Nothing is dropped.
 pub const MAX_ENTRIES: usize = 100;
 
-/// Maximum entries before one of the payment provider is no longer added: these have at most 500 bytes. What it
-/// reports is logged all the same.
+/// Maximum entries before entries of the payment provider are no longer added. These have at most 500 bytes. Each
+/// report of the provider is logged, whether it is added or not.
 pub const MAX_ENTRIES_WITH_PROVIDER: usize = 2 * MAX_ENTRIES;
-
-/// Of a reason, in characters.
-const MAX_REASON_LENGTH: usize = 500;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not 1 to 700 visible ASCII characters")]
@@ -53,8 +50,13 @@ impl Actor {
 
 checked_text! {
     /// Why an operator acted: one line of 1 to 500 characters.
-    Reason, InvalidLine, |text| text::line(text, MAX_REASON_LENGTH),
-    stored: |text| text::stored_line(text, MAX_REASON_LENGTH)
+    Reason, InvalidLine, |text| text::line(text, Reason::MAX_LENGTH),
+    stored: |text| text::stored_line(text, Reason::MAX_LENGTH)
+}
+
+impl Reason {
+    /// In characters.
+    pub const MAX_LENGTH: usize = 500;
 }
 
 /// What was done.

@@ -4,6 +4,7 @@
 //! [`ports`], and time is an argument.
 
 pub mod catalogue;
+pub mod claims;
 pub mod confirm;
 pub mod course;
 pub mod enroll;
@@ -25,6 +26,7 @@ pub mod request;
 pub mod resolution;
 mod resolve;
 pub mod resume;
+pub mod retention;
 pub mod roster;
 pub mod seats;
 mod settle;

@@ -232,33 +232,49 @@ impl Enrollment {
             return None;
         }
         match outside {
-            // The resumer's own refund finds this one.
-            Outside::Refunded { .. } if self.owes_refund() => None,
-            // An operator has refunded it and left the access.
-            Outside::Refunded { .. } if self.is_paid_back() => None,
-            Outside::Refunded { refunds, .. }
-                if self.state == EnrollmentState::Active && access == AccessAfterRefund::Revoke =>
-            {
-                let last = refunds.last()?.refund.clone();
-                Some(self.revoked_after(last, now))
-            }
+            Outside::Refunded { refunds, .. } => self.after_refund(refunds, access, now),
+            Outside::Disputed { .. } => self.after_lost_dispute(access),
+        }
+    }
+
+    /// The next version after refunds at the provider of the whole charge.
+    fn after_refund(
+        &self,
+        refunds: &[OutsideRefund],
+        access: AccessAfterRefund,
+        now: OffsetDateTime,
+    ) -> Option<Self> {
+        // If a refund is in progress, the resumer finds this one. If the charge is paid back already, an operator
+        // has left the access.
+        if self.owes_refund() || self.is_paid_back() || !self.ends_by(access) {
+            return None;
+        }
+        let last = refunds.last()?.refund.clone();
+        Some(self.revoked_after(last, now))
+    }
+
+    /// The next version after the bank paid back the whole charge.
+    fn after_lost_dispute(&self, access: AccessAfterRefund) -> Option<Self> {
+        if self.is_charged_back() {
             // It is a repetition.
-            Outside::Disputed { .. } if self.is_charged_back() => None,
-            // The bank has paid back, and the provider refuses a refund from now on.
-            Outside::Disputed { .. } if self.owes_refund() => Some(match self.state {
+            return None;
+        }
+        if self.owes_refund() {
+            // The provider refuses a refund from now on.
+            return Some(match self.state {
                 EnrollmentState::Active => self.without_refund(),
                 _ => self.next(EnrollmentState::Unenrolled, None),
-            }),
-            Outside::Disputed { .. }
-                if self.state == EnrollmentState::Active
-                    && !self.is_paid_back()
-                    && access == AccessAfterRefund::Revoke =>
-            {
-                let next = self.next(EnrollmentState::Unenrolled, None);
-                Some(next.with_new_confirmation())
-            }
-            Outside::Refunded { .. } | Outside::Disputed { .. } => None,
+            });
         }
+        if self.is_paid_back() || !self.ends_by(access) {
+            return None;
+        }
+        let next = self.next(EnrollmentState::Unenrolled, None);
+        Some(next.with_new_confirmation())
+    }
+
+    fn ends_by(&self, access: AccessAfterRefund) -> bool {
+        self.state == EnrollmentState::Active && access == AccessAfterRefund::Revoke
     }
 
     /// Without access, and with this refund, which the resumer reads: it makes no other one unless this one fails.

@@ -34,16 +34,23 @@ pub const REFUND_TIMEOUT: Duration = Duration::from_hours(1);
 #[error("is not 1 to 255 of the characters A-Z a-z 0-9 _ -")]
 pub struct InvalidProviderId;
 
+/// Of an id of the provider.
+const MAX_ID_LENGTH: usize = 255;
+
 fn provider_id(text: &str) -> Result<String, InvalidProviderId> {
     // Only these: an id becomes a segment of a URL's path.
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
-    let fits = (1..=255).contains(&text.len()) && text.bytes().all(allowed);
+    let fits = (1..=MAX_ID_LENGTH).contains(&text.len()) && text.bytes().all(allowed);
     fits.then(|| text.to_owned()).ok_or(InvalidProviderId)
 }
 
 checked_text! {
     /// The provider's id of a card or the like, made by the provider's own form on the student's screen.
     PaymentMethod, InvalidProviderId, provider_id
+}
+
+impl PaymentMethod {
+    pub const MAX_LENGTH: usize = MAX_ID_LENGTH;
 }
 
 checked_text! {

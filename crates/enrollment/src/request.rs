@@ -4,6 +4,7 @@ use email::Locale;
 use serde_json::{Map, Value};
 
 use crate::{
+    claims::Claims,
     course::{Course, CourseId},
     enrollment::Enrollment,
     fields::{FieldErrors, Fields},
@@ -36,15 +37,46 @@ impl EnrollRequest {
     pub fn from_fields(object: &Map<String, Value>) -> Result<Self, FieldErrors> {
         let mut fields = Fields::new(object);
         let id: Option<StudentId> = fields.text("student_id");
-        let course_id = fields.text("course_id");
         let email = fields.text("email");
         let name = fields.text("name");
+        let student = (|| Some(Student { id: id?, email: email?, name: name? }))();
+        Self::finish(object, fields, student)
+    }
+
+    /// Reads a student's own request: who the student is comes from the token, and the rest from the body.
+    ///
+    /// # Errors
+    ///
+    /// Every wrong claim and field, with its reason. A field that would say who the student is, is wrong: a
+    /// client that sends one expects it to have an effect.
+    pub fn from_claims(claims: &Claims, object: &Map<String, Value>) -> Result<Self, FieldErrors> {
+        let mut fields = Fields::new(object);
+        for field in ["student_id", "email", "name"] {
+            if object.contains_key(field) {
+                fields.add_error(field, "is not accepted here: it comes from the token");
+            }
+        }
+        match claims.student() {
+            Ok(student) => Self::finish(object, fields, Some(student)),
+            Err(mut errors) => {
+                errors.extend(Self::finish(object, fields, None).err().unwrap_or_default());
+                Err(errors)
+            }
+        }
+    }
+
+    /// Reads the fields that do not say who the student is.
+    fn finish(
+        object: &Map<String, Value>,
+        mut fields: Fields<'_>,
+        student: Option<Student>,
+    ) -> Result<Self, FieldErrors> {
+        let course_id = fields.text("course_id");
         let payment_method = fields.optional_text("payment_method");
         let locale = fields.optional_text("locale");
         let agreed_price = Money::from_optional_fields(object, &mut fields);
         let request = (|| {
-            let student = Student { id: id?, email: email?, name: name? };
-            let course_id = course_id?;
+            let (student, course_id) = (student?, course_id?);
             Some(Self { student, course_id, payment_method, agreed_price, locale, trace: None })
         })();
         fields.finish(request)

@@ -5,11 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The most seats that a course can have.
-const MAX_SEATS: u32 = 1_000_000;
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is more than {MAX_SEATS}")]
+#[error("is more than {}", Seats::MAX)]
 pub struct TooManySeats;
 
 /// A number of seats, up to a million.
@@ -17,11 +14,15 @@ pub struct TooManySeats;
 #[serde(try_from = "u64", into = "u32")]
 pub struct Seats(u32);
 
+impl Seats {
+    pub const MAX: u32 = 1_000_000;
+}
+
 impl TryFrom<u64> for Seats {
     type Error = TooManySeats;
 
     fn try_from(number: u64) -> Result<Self, TooManySeats> {
-        u32::try_from(number).ok().filter(|n| *n <= MAX_SEATS).map(Self).ok_or(TooManySeats)
+        u32::try_from(number).ok().filter(|n| *n <= Self::MAX).map(Self).ok_or(TooManySeats)
     }
 }
 

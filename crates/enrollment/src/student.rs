@@ -13,21 +13,27 @@ checked_text! {
     /// The platform's id of a student: 1 to 255 visible ASCII characters, like an OpenID Connect `sub`
     /// (OpenID Connect Core 1.0, section 2).
     StudentId, InvalidStudentId, |text| {
-        let fits = (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        let fits = (1..=StudentId::MAX_LENGTH).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
         fits.then(|| text.to_owned()).ok_or(InvalidStudentId)
     }
 }
 
-/// Of a name, in characters.
-const MAX_LENGTH: usize = 200;
+impl StudentId {
+    pub const MAX_LENGTH: usize = 255;
+}
 
 checked_text! {
     /// A person's name: one line of 1 to 200 characters without a link, trimmed, in normal form C.
     PersonName, InvalidLine, |text| {
-        let name = text::line(text, MAX_LENGTH)?;
+        let name = text::line(text, PersonName::MAX_LENGTH)?;
         if text::has_link(&name) { Err(InvalidLine::Link) } else { Ok(name) }
     },
-    stored: |text| text::stored_line(text, MAX_LENGTH)
+    stored: |text| text::stored_line(text, PersonName::MAX_LENGTH)
+}
+
+impl PersonName {
+    /// In characters.
+    pub const MAX_LENGTH: usize = 200;
 }
 
 /// A student, as given by the trusted caller.

@@ -1,6 +1,6 @@
 //! Configuration from environment variables, which template.yaml sets.
 
-use enrollment::outside::AccessAfterRefund;
+use enrollment::{outside::AccessAfterRefund, retention::Retention};
 use lambda::{Environment, env::InvalidVariable};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct Config {
     pub stripe_secret_arn: Option<String>,
     /// `STRIPE_API_URL`: Stripe's API, if not [`stripe::client::API_URL`].
     pub stripe_api_url: Option<String>,
+    /// `ENROLLMENT_RETENTION_DAYS`: 0 is forever.
+    pub enrollment_retention: Retention,
     /// `ACCESS_AFTER_REFUND`: `keep` or `revoke`.
     pub access_after_refund: AccessAfterRefund,
 }
@@ -41,6 +43,7 @@ impl Config {
             email_queue_url: environment.required("EMAIL_QUEUE_URL")?,
             stripe_secret_arn: environment.optional("STRIPE_SECRET_ARN")?,
             stripe_api_url: environment.optional("STRIPE_API_URL")?,
+            enrollment_retention: environment.required("ENROLLMENT_RETENTION_DAYS")?,
             access_after_refund: environment.required("ACCESS_AFTER_REFUND")?,
         })
     }
@@ -50,7 +53,7 @@ impl Config {
 mod tests {
     use super::*;
 
-    const REQUIRED: [&str; 7] = [
+    const REQUIRED: [&str; 8] = [
         "SEATS_TABLE",
         "COURSES_TABLE",
         "PRICE_CHANGES_TABLE",
@@ -58,10 +61,16 @@ mod tests {
         "EMAILS_TABLE",
         "EMAIL_QUEUE_URL",
         "ACCESS_AFTER_REFUND",
+        "ENROLLMENT_RETENTION_DAYS",
     ];
 
     fn value(name: &str) -> String {
-        if name == "ACCESS_AFTER_REFUND" { "revoke" } else { "something" }.to_owned()
+        let value = match name {
+            "ACCESS_AFTER_REFUND" => "revoke",
+            "ENROLLMENT_RETENTION_DAYS" => "365",
+            _ => "something",
+        };
+        value.to_owned()
     }
 
     #[test]
@@ -83,7 +92,10 @@ mod tests {
 
     #[test]
     fn unknown_access_after_refund_is_an_error_that_names_the_variable() {
-        let variable = |_: &str| Some("something".to_owned());
+        let variable = |name: &str| {
+            let unknown = name == "ACCESS_AFTER_REFUND";
+            Some(if unknown { "something".to_owned() } else { value(name) })
+        };
         let error = Config::read(&Environment::new(&variable)).unwrap_err();
         assert_eq!(error.name, "ACCESS_AFTER_REFUND");
         assert!(error.problem.contains("`keep` nor `revoke`"), "{error}");

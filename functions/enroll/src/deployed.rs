@@ -42,7 +42,8 @@ pub fn ports(sdk: &SdkConfig, config: Config) -> Ports<Deployed> {
             dynamodb.clone(),
             config.enrollments_table,
             config.seats_table,
-        ),
+        )
+        .retaining(config.enrollment_retention),
         payments,
         email_queue: EmailQueue::new(clients::sqs(sdk), config.email_queue_url),
         ledger: EmailsTable::new(dynamodb, config.emails_table),

@@ -1,5 +1,6 @@
 //! Configuration from environment variables, which template.yaml sets.
 
+use enrollment::retention::Retention;
 use lambda::{Environment, env::InvalidVariable};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct Config {
     pub stripe_secret_arn: Option<String>,
     /// `STRIPE_API_URL`: Stripe's API, if not [`stripe::client::API_URL`].
     pub stripe_api_url: Option<String>,
+    /// `ENROLLMENT_RETENTION_DAYS`: 0 is forever.
+    pub enrollment_retention: Retention,
 }
 
 impl Config {
@@ -35,6 +38,7 @@ impl Config {
             email_queue_url: environment.required("EMAIL_QUEUE_URL")?,
             stripe_secret_arn: environment.optional("STRIPE_SECRET_ARN")?,
             stripe_api_url: environment.optional("STRIPE_API_URL")?,
+            enrollment_retention: environment.required("ENROLLMENT_RETENTION_DAYS")?,
         })
     }
 }
@@ -43,13 +47,23 @@ impl Config {
 mod tests {
     use super::*;
 
-    const REQUIRED: [&str; 5] =
-        ["SEATS_TABLE", "COURSES_TABLE", "ENROLLMENTS_TABLE", "EMAILS_TABLE", "EMAIL_QUEUE_URL"];
+    const REQUIRED: [&str; 6] = [
+        "SEATS_TABLE",
+        "COURSES_TABLE",
+        "ENROLLMENTS_TABLE",
+        "EMAILS_TABLE",
+        "EMAIL_QUEUE_URL",
+        "ENROLLMENT_RETENTION_DAYS",
+    ];
+
+    fn value(name: &str) -> String {
+        if name == "ENROLLMENT_RETENTION_DAYS" { "365" } else { "something" }.to_owned()
+    }
 
     #[test]
     fn missing_variable_is_named() {
         for missing in REQUIRED {
-            let variable = |name: &str| (name != missing).then(|| "something".to_owned());
+            let variable = |name: &str| (name != missing).then(|| value(name));
             let error = Config::read(&Environment::new(&variable)).unwrap_err();
             assert_eq!(error.name, missing);
         }
@@ -57,8 +71,19 @@ mod tests {
 
     #[test]
     fn payments_are_optional() {
-        let variable = |name: &str| REQUIRED.contains(&name).then(|| "something".to_owned());
+        let variable = |name: &str| REQUIRED.contains(&name).then(|| value(name));
         let config = Config::read(&Environment::new(&variable)).unwrap();
         assert_eq!((config.stripe_secret_arn, config.stripe_api_url), (None, None));
+        assert_eq!(config.enrollment_retention, "365".parse().unwrap());
+    }
+
+    #[test]
+    fn retention_that_is_too_short_is_an_error_that_names_the_variable() {
+        let variable = |name: &str| {
+            let short = name == "ENROLLMENT_RETENTION_DAYS";
+            Some(if short { "30".to_owned() } else { value(name) })
+        };
+        let error = Config::read(&Environment::new(&variable)).unwrap_err();
+        assert_eq!(error.name, "ENROLLMENT_RETENTION_DAYS");
     }
 }

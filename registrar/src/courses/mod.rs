@@ -30,8 +30,8 @@ const MAX_CHANGES: u16 = 100;
 
 /// See a course of the catalogue, or import courses
 ///
-/// Courses are also written by the API (`PUT /courses/{course_id}`). Exit code: 0, or 2 if there is no such course, the
-/// input is invalid, or a call to AWS fails.
+/// Courses are also written by the API (`PUT /courses/{course_id}`). Exit code: 0, or 2 if the course does not
+/// exist, the input is invalid, or a call to AWS fails.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]

@@ -4,6 +4,7 @@
 //! a while. So every command receives the whole queue once, and gives back the letters that it does not
 //! delete, also after a failure or an interrupt.
 
+mod concerned;
 mod letter;
 mod list;
 mod matching;
@@ -33,19 +34,22 @@ use crate::{
     stack::{self, Stack},
 };
 
+#[cfg(test)]
+pub(crate) use self::letter::Receipt;
 pub(crate) use self::{
+    concerned::{Concerned, Then, concerned},
+    letter::Letter,
     matching::{
         Action, Applied, DeadLetters, Handled, HandledLetters, LetterDetails, ListedLetter,
     },
     period::EmptyPeriod,
+    queue::DeadLetterQueue,
     search::{FoundLetter, Wanted},
     selection::{Selection, Which},
     sqs::{SqsDeadLetterQueue, SqsEmailQueue},
 };
 
-use self::{
-    output::Output, period::Bounds, queue::DeadLetterQueue, selection::Selector, sweep::Sweep,
-};
+use self::{output::Output, period::Bounds, selection::Selector, sweep::Sweep};
 
 /// List, show, redrive or purge the emails that could not be sent
 ///

@@ -1,6 +1,7 @@
 //! The commands against queues and a ledger in memory.
 #![expect(clippy::disallowed_methods, reason = "tests pause the clock and wait on it")]
 
+mod concerned;
 mod filters;
 mod matching;
 mod place;

@@ -6,6 +6,7 @@ use adapters::clients;
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use enrollment::Ports;
+use enrollment::retention::Retention;
 use resumer::{Config, deployed};
 
 use crate::stand_in::{COURSES, ENROLLMENTS};
@@ -40,6 +41,7 @@ pub async fn ports(address: SocketAddr) -> Ports<deployed::Deployed> {
         email_queue_url: format!("http://{address}/queue"),
         stripe_secret_arn: None,
         stripe_api_url: None,
+        enrollment_retention: Retention::default(),
     };
     deployed::ports(&sdk, config)
 }

@@ -5,6 +5,11 @@
 //! to be finished. They are the sort key and the partition key of the sparse index `resume`. The shards
 //! distribute the writes over several partition keys, and payments in progress have shards of their own.
 //!
+//! An item of an enrollment that is over has `expires_at` (seconds since 1970), if the deployment has a retention: DynamoDB
+//! deletes it, typically within a few days of that time. Until then an expired item can be changed, and a change that
+//! removes the attribute counts; the condition of each change protects one that has been deleted (Developer Guide, "Using
+//! time to live (TTL) in DynamoDB").
+//!
 //! Every item that this release writes has `roster_shard` and `roster_at`, the keys of the index `roster`
 //! (`roster.rs`).
 
@@ -17,6 +22,7 @@ use aws_sdk_dynamodb::{
 use enrollment::{
     CourseId, Enrollment, StudentId,
     ports::{FindEnrollment, FinishEnrollment, InsertEnrollment, Inserted, SaveEnrollment, Saved},
+    retention::Retention,
 };
 use unavailable::Unavailable;
 
@@ -46,11 +52,18 @@ pub struct EnrollmentsTable {
     pub(super) name: String,
     /// The table of the courses' seats.
     pub(super) seats: String,
+    retention: Retention,
 }
 
 impl EnrollmentsTable {
     pub fn new(client: Client, name: String, seats: String) -> Self {
-        Self { client, name, seats }
+        Self { client, name, seats, retention: Retention::default() }
+    }
+
+    /// The same, whose writes let enrollments expire.
+    #[must_use]
+    pub fn retaining(self, retention: Retention) -> Self {
+        Self { retention, ..self }
     }
 
     /// An enrollment and the count of its course's seats, both or neither.
@@ -63,7 +76,7 @@ impl EnrollmentsTable {
     ) -> Result<Option<ConditionFailed>, Unavailable> {
         let put = put
             .table_name(&self.name)
-            .set_item(Some(item(operation, enrollment)?))
+            .set_item(Some(item(operation, enrollment, self.retention)?))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .map_err(|error| Unavailable::new(operation, error))?;
@@ -112,7 +125,7 @@ impl EnrollmentsTable {
             .client
             .put_item()
             .table_name(&self.name)
-            .set_item(Some(item(WRITE, next)?))
+            .set_item(Some(item(WRITE, next, self.retention)?))
             .condition_expression(IS_PREVIOUS)
             .expression_attribute_values(":id", text(next.id))
             .expression_attribute_values(":previous", number(before.version))
@@ -157,7 +170,7 @@ impl InsertEnrollment for EnrollmentsTable {
         if enrollment.seat {
             return self.insert_with_seat(enrollment).await;
         }
-        let item = item(WRITE, enrollment)?;
+        let item = item(WRITE, enrollment, self.retention)?;
         let inserted = self
             .client
             .put_item()
@@ -228,10 +241,18 @@ fn saved_or_conflict(
     Ok(if current == *next { Saved::Done } else { Saved::Conflict(current) })
 }
 
-/// Adds the keys of the index `roster`, and the shard of the other index if the enrollment has a `resume_at`.
-fn item(operation: &'static str, enrollment: &Enrollment) -> Result<Item, Unavailable> {
+/// Adds the keys of the index `roster`, the shard of the other index if the enrollment has a `resume_at`, and the expiry if
+/// it has one.
+fn item(
+    operation: &'static str,
+    enrollment: &Enrollment,
+    retention: Retention,
+) -> Result<Item, Unavailable> {
     let mut item = write(operation, enrollment)?;
     item.extend(roster::keys(enrollment));
+    if let Some(at) = retention.expiry(enrollment) {
+        item.insert("expires_at".to_owned(), number(at.unix_timestamp()));
+    }
     if enrollment.resume_at.is_some() {
         item.insert("resume_shard".to_owned(), number(resume_shard(enrollment)));
     }
@@ -245,7 +266,7 @@ mod tests {
         types::error::ConditionalCheckFailedException,
     };
     use aws_smithy_mocks::{Rule, mock, mock_client};
-    use enrollment::payment::RefundProgress;
+    use enrollment::{enrollment::EnrollmentState, payment::RefundProgress};
     use serde_json::json;
     use time::OffsetDateTime;
 
@@ -273,12 +294,16 @@ mod tests {
         )
     }
 
+    fn item_of(enrollment: &Enrollment) -> Item {
+        item("a test", enrollment, Retention::default()).unwrap()
+    }
+
     fn shard_of(item: &Item) -> u8 {
         item["resume_shard"].as_n().unwrap().parse().unwrap()
     }
 
     fn refused_with(existing: &Enrollment) -> Rule {
-        let item = item("a test", existing).unwrap();
+        let item = item_of(existing);
         mock!(Client::put_item).then_error(move || {
             PutItemError::ConditionalCheckFailedException(
                 ConditionalCheckFailedException::builder().set_item(Some(item.clone())).build(),
@@ -300,6 +325,33 @@ mod tests {
             })
             .then_output(|| PutItemOutput::builder().build());
         assert_eq!(table(&put).save_enrollment(&before, &next).await.unwrap(), Saved::Done);
+    }
+
+    #[tokio::test]
+    async fn enrollment_that_is_over_expires_and_a_later_attempt_does_not() {
+        let course = serde_json::from_value(json!({
+            "course_id": "rust-101", "title": "Rust 101", "price": 0, "currency": "USD", "state": "open",
+        }))
+        .unwrap();
+        let active = Enrollment { version: 2, resume_at: None, ..enrollment() };
+        let over = Enrollment { version: 3, state: EnrollmentState::Unenrolled, ..active.clone() };
+        let again = Enrollment {
+            version: 4,
+            ..Enrollment::new(over.student.clone(), &course, None, OffsetDateTime::UNIX_EPOCH)
+        };
+        let again = Enrollment { id: over.id, ..again };
+        for (before, next, expiry) in
+            [(&active, &over, Some(number(40 * 24 * 60 * 60))), (&over, &again, None)]
+        {
+            let put = mock!(Client::put_item)
+                .match_requests({
+                    let expiry = expiry.clone();
+                    move |request| request.item().unwrap().get("expires_at") == expiry.as_ref()
+                })
+                .then_output(|| PutItemOutput::builder().build());
+            let table = table(&put).retaining("40".parse().unwrap());
+            assert_eq!(table.save_enrollment(before, next).await.unwrap(), Saved::Done);
+        }
     }
 
     #[tokio::test]
@@ -327,7 +379,7 @@ mod tests {
             OffsetDateTime::UNIX_EPOCH,
         );
         assert!(priced.payment.is_some());
-        let stored = item("a test", &priced).unwrap();
+        let stored = item_of(&priced);
         assert_eq!(stored["payment"].as_m().unwrap()["price"], number(4900));
         assert!(PAYMENT_SHARDS.contains(&shard_of(&stored)), "payments have shards of their own");
         assert_eq!(read::<Enrollment>("a test", stored).unwrap(), priced);
@@ -359,7 +411,7 @@ mod tests {
         });
         let enrollment: Enrollment = serde_json::from_value(stored.clone()).unwrap();
         assert_eq!(serde_json::to_value(&enrollment).unwrap(), stored);
-        let item = item("a test", &enrollment).unwrap();
+        let item = item_of(&enrollment);
         assert_eq!(read::<Enrollment>("a test", item).unwrap(), enrollment);
         let started = json!({"attempt": 1, "started_at": "1970-01-01T00:02:00Z"});
         let refund: RefundProgress = serde_json::from_value(started.clone()).unwrap();
@@ -381,7 +433,7 @@ mod tests {
             "resume_at": 60, "version": 7,
         });
         let shard = |stored: serde_json::Value| {
-            shard_of(&item("a test", &serde_json::from_value(stored).unwrap()).unwrap())
+            shard_of(&item_of(&serde_json::from_value(stored).unwrap()))
         };
         assert!(OTHER_SHARDS.contains(&shard(active.clone())));
         let mut refunding = active.clone();

@@ -17,6 +17,8 @@ mod ledger;
 #[cfg(feature = "enrollment")]
 mod listing;
 #[cfg(feature = "enrollment")]
+mod personal;
+#[cfg(feature = "enrollment")]
 mod price_changes;
 mod progress;
 mod recipient;
@@ -42,6 +44,8 @@ pub use enrollments::EnrollmentsTable;
 pub use holds::HoldsTable;
 pub use job_search::{ENTRIES_PER_PAGE, FoundJob, JobFilter, JobPage, JobSearch};
 pub use ledger::EmailsTable;
+#[cfg(feature = "enrollment")]
+pub use personal::{PersonalData, StoredPage};
 #[cfg(feature = "enrollment")]
 pub use price_changes::PriceChangesTable;
 pub use progress::{Progress, ProgressTable};

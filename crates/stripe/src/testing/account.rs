@@ -335,17 +335,18 @@ impl Account {
         refunds::create(&mut self.store, &request, live).is_ok()
     }
 
-    /// A student disputes the charge of an intent; returns the dispute's id. `None`: there is nothing to dispute.
+    /// Opens a dispute about the charge of an intent, and returns the dispute's id. `None`: there is no charge, or it has a
+    /// dispute.
     pub fn dispute(&mut self, intent: &str) -> Option<String> {
         disputes::open(&mut self.store, intent, None)
     }
 
-    /// A student disputes a part of the charge.
+    /// Opens a dispute about a part of the charge.
     pub fn dispute_part(&mut self, intent: &str, part: u64) -> Option<String> {
         disputes::open(&mut self.store, intent, Some(part))
     }
 
-    /// A dispute ends with this status: `won`, `lost` or `warning_closed`. `false`: it has ended before.
+    /// Ends a dispute with this status: `won`, `lost` or `warning_closed`. `false`: it had ended before.
     pub fn close_dispute(&mut self, dispute: &str, status: &str) -> bool {
         disputes::close(&mut self.store, dispute, status)
     }

@@ -5,7 +5,7 @@ use super::{
     store::Store,
 };
 
-/// A student disputes the charge of an intent, or a part of it. `None`: there is no charge, or it is disputed already.
+/// Opens a dispute about the charge of an intent, or about a part of it. `None`: there is no charge, or it has a dispute.
 pub(super) fn open(store: &mut Store, intent: &str, part: Option<u64>) -> Option<String> {
     let charge = store.intents.get(intent)?.latest_charge.clone()?;
     let found = store.charges.get_mut(&charge).filter(|found| found.paid && !found.disputed)?;

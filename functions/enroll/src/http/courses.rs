@@ -9,13 +9,13 @@ use enrollment::{
     ports::{CountSeats, FindCourse},
 };
 use lambda::clock;
-use serde_json::json;
 
 use super::{
     api::ApiAdapters,
+    caller::Caller,
     jsend::ApiResponse,
-    operators::Caller,
     request::{CourseInPath, JsonObject, Required},
+    responses::CourseShown,
 };
 
 /// `GET /courses/{course_id}`. Past the cache: who changes a course needs its current version.
@@ -27,10 +27,9 @@ pub(super) async fn show<A: ApiAdapters>(
         Some(course) if course.has_seats() => {
             let count = ports.enrollments.count_seats(&id).await?;
             let taken = count.map_or(0, |count| count.taken);
-            let data = json!({"course": course, "seats_taken": taken});
-            Ok(ApiResponse::success(StatusCode::OK, data).tagged(course.version))
+            Ok(course_response(StatusCode::OK, &course, Some(taken)))
         }
-        Some(course) => Ok(course_response(StatusCode::OK, &course)),
+        Some(course) => Ok(course_response(StatusCode::OK, &course, None)),
         None => Ok(ApiResponse::no_such_course(&id)),
     }
 }
@@ -43,14 +42,16 @@ pub(super) async fn put<A: ApiAdapters>(
     Required(precondition): Required,
     JsonObject(object): JsonObject,
 ) -> Result<ApiResponse, ApiResponse> {
-    let Some(Extension(Caller(Some(by)))) = caller else { return Err(ApiResponse::no_caller()) };
+    let Some(Extension(Caller::Signed(Some(by)))) = caller else {
+        return Err(ApiResponse::no_caller());
+    };
     let wanted = Course::from_fields(id, &object)
         .map_err(|fields| ApiResponse::fields(StatusCode::UNPROCESSABLE_ENTITY, fields))?;
     let author = Author { by, at: clock::now() };
     match put_course(&ports.courses, wanted, &precondition, &author).await {
-        Ok(Put::Created(course)) => Ok(course_response(StatusCode::CREATED, &course)),
+        Ok(Put::Created(course)) => Ok(course_response(StatusCode::CREATED, &course, None)),
         Ok(Put::Replaced(course) | Put::Unchanged(course)) => {
-            Ok(course_response(StatusCode::OK, &course))
+            Ok(course_response(StatusCode::OK, &course, None))
         }
         Err(PutError::PreconditionFailed { current }) => Err(refused(&precondition, current)),
         Err(PutError::Busy) => Err(ApiResponse::retry("others write this course; retry")),
@@ -58,8 +59,9 @@ pub(super) async fn put<A: ApiAdapters>(
     }
 }
 
-fn course_response(status: StatusCode, course: &Course) -> ApiResponse {
-    ApiResponse::success(status, json!({"course": course})).tagged(course.version)
+fn course_response(status: StatusCode, course: &Course, seats_taken: Option<u32>) -> ApiResponse {
+    let data = CourseShown { course: course.into(), seats_taken };
+    ApiResponse::success(status, data).tagged(course.version)
 }
 
 fn refused(precondition: &Precondition, current: Option<Course>) -> ApiResponse {

@@ -8,13 +8,12 @@ use email::{
     ledger::{Entry, LEDGER_RETENTION, Timeline},
 };
 use enrollment::{
-    Deadline, EnrollError, EnrollRequest, Enrolled, Enrollment, Ports, course::NotOpen,
-    enrollment::EnrollmentState, payment::Payment, ports::FindEnrollment,
+    CourseId, Deadline, EnrollError, EnrollRequest, Enrolled, Enrollment, Ports, StudentId,
+    course::NotOpen, enrollment::EnrollmentState, ports::FindEnrollment,
 };
 use invocation::trace;
 use lambda::clock;
-use serde_json::{Value, json};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::OffsetDateTime;
 
 use super::{
     api::ApiAdapters,
@@ -23,11 +22,9 @@ use super::{
     measure::Outcome,
     report,
     request::{CourseInPath, JsonObject, StudentInQuery},
+    responses::{self, EmailView, EnrollmentShown, PaymentNotMade, PaymentView},
     span,
 };
-
-/// The message of the Express prototype that Registrar replaces; callers may compare it.
-const ENROLLED: &str = "Enrolled Success";
 
 /// `POST /enrollments`, and `POST /add-user-to-course`, the route name of that prototype
 pub(super) async fn enroll<A: ApiAdapters>(
@@ -35,13 +32,21 @@ pub(super) async fn enroll<A: ApiAdapters>(
     Extension(ends_at): Extension<EndsAt>,
     JsonObject(object): JsonObject,
 ) -> Result<ApiResponse, ApiResponse> {
-    let mut request = EnrollRequest::from_fields(&object)
+    let request = EnrollRequest::from_fields(&object)
         .map_err(|fields| ApiResponse::fields(StatusCode::UNPROCESSABLE_ENTITY, fields))?;
+    enroll_as(&ports, ends_at, request).await
+}
+
+pub(super) async fn enroll_as<A: ApiAdapters>(
+    ports: &Ports<A>,
+    ends_at: EndsAt,
+    mut request: EnrollRequest,
+) -> Result<ApiResponse, ApiResponse> {
     request.trace = trace::current().map(|trace| trace.as_str().to_owned());
     span::record_course(&request.course_id);
     let left = || ends_at.left();
     let deadline = Deadline::new(&left);
-    let enrolled = enrollment::enroll(&ports, request, clock::now(), deadline).await;
+    let enrolled = enrollment::enroll(ports, request, clock::now(), deadline).await;
     let (status, enrollment, outcome) = match enrolled {
         Ok(Enrolled::New(enrollment)) => (StatusCode::CREATED, enrollment, "enrolled"),
         Ok(Enrolled::Already(enrollment)) => (StatusCode::OK, enrollment, "already_enrolled"),
@@ -51,7 +56,7 @@ pub(super) async fn enroll<A: ApiAdapters>(
         }
     };
     span::record_enrollment(enrollment.id);
-    let data = json!({"message": ENROLLED, "enrollment": enrollment_json(&enrollment)});
+    let data = responses::Enrolled::from(&enrollment);
     Ok(ApiResponse::success(status, data).of(Outcome::Enrollment(outcome)))
 }
 
@@ -81,49 +86,32 @@ pub(super) async fn show<A: ApiAdapters>(
     CourseInPath(course_id): CourseInPath,
     StudentInQuery(student_id): StudentInQuery,
 ) -> Result<ApiResponse, ApiResponse> {
-    span::record_course(&course_id);
-    let Some(enrollment) = ports.enrollments.find_enrollment(&student_id, &course_id).await? else {
+    show_to(&ports, &student_id, &course_id).await
+}
+
+pub(super) async fn show_to<A: ApiAdapters>(
+    ports: &Ports<A>,
+    student_id: &StudentId,
+    course_id: &CourseId,
+) -> Result<ApiResponse, ApiResponse> {
+    span::record_course(course_id);
+    let Some(enrollment) = ports.enrollments.find_enrollment(student_id, course_id).await? else {
         let why = "this student has no enrollment in this course";
         return Ok(ApiResponse::fail(StatusCode::NOT_FOUND, "course_id", why));
     };
-    let mut data = json!({"enrollment": enrollment_json(&enrollment)});
-    if let Some(payment) = &enrollment.payment {
-        data["payment"] = payment_json(payment);
-    }
-    if let Some(job_id) = current_email(&enrollment) {
-        let entry = ports.ledger.find(&job_id).await?;
-        data["email"] = timeline(entry, &enrollment, clock::now());
-    }
+    let email = match current_email(&enrollment) {
+        Some(job_id) => {
+            let entry = ports.ledger.find(&job_id).await?;
+            Some(timeline(entry, &enrollment, clock::now()))
+        }
+        None => None,
+    };
+    let data = EnrollmentShown {
+        enrollment: (&enrollment).into(),
+        payment: enrollment.payment.as_ref().map(PaymentView::from),
+        email,
+    };
     Ok(ApiResponse::success(StatusCode::OK, data))
-}
-
-pub(super) fn enrollment_json(enrollment: &Enrollment) -> Value {
-    json!({
-        "id": enrollment.id,
-        "student_id": enrollment.student.id,
-        "course_id": enrollment.course_id,
-        "course_title": enrollment.course_title,
-        "email": enrollment.student.email,
-        "name": enrollment.student.name,
-        "state": enrollment.state,
-        "created_at": rfc3339(enrollment.created_at),
-    })
-}
-
-/// Without the payment method.
-fn payment_json(payment: &Payment) -> Value {
-    json!({
-        "attempt": payment.attempt,
-        "price": payment.price.amount,
-        "currency": payment.price.currency,
-        "started_at": rfc3339(payment.started_at),
-        "failure": payment.failure,
-    })
-}
-
-fn rfc3339(at: OffsetDateTime) -> String {
-    // Fails only beyond the year 9999.
-    at.format(&Rfc3339).unwrap_or_default()
 }
 
 /// The email of the enrollment's state.
@@ -140,7 +128,7 @@ fn current_email(enrollment: &Enrollment) -> Option<JobId> {
 
 /// The ledger's entry; without one, `queued` until a worker takes the job, or `expired` if the enrollment is
 /// older than the ledger's memory.
-fn timeline(entry: Option<Entry>, enrollment: &Enrollment, now: OffsetDateTime) -> Value {
+fn timeline(entry: Option<Entry>, enrollment: &Enrollment, now: OffsetDateTime) -> EmailView {
     let paid_at = enrollment.payment.as_ref().map(|payment| payment.started_at);
     // An operator may have begun another email; what the payment provider reported begins none but a refund's.
     let refunded = enrollment.state == EnrollmentState::Refunded;
@@ -148,11 +136,11 @@ fn timeline(entry: Option<Entry>, enrollment: &Enrollment, now: OffsetDateTime) 
     let changed_at = changes.find(|entry| refunded || entry.object.is_none()).map(|entry| entry.at);
     let since = [paid_at, changed_at].into_iter().flatten().fold(enrollment.created_at, Ord::max);
     match entry {
-        Some(entry) => json!(entry),
+        Some(entry) => entry.into(),
         // The notice of a refund is queued after the refund.
-        None if enrollment.state == EnrollmentState::Refunding => json!({"state": "queued"}),
-        None if now - since > LEDGER_RETENTION => json!({"state": "expired"}),
-        None => json!({"state": "queued"}),
+        None if enrollment.state == EnrollmentState::Refunding => EmailView::queued(),
+        None if now - since > LEDGER_RETENTION => EmailView::expired(),
+        None => EmailView::queued(),
     }
 }
 
@@ -181,13 +169,11 @@ impl From<EnrollError> for ApiResponse {
                 "payment_method",
                 "is missing, and this course has a price",
             ),
-            EnrollError::Declined(why) => Self::payment(json!({
-                "payment": "declined", "code": why.code, "message": why.message,
-            })),
-            EnrollError::ActionRequired { client_secret } => Self::payment(json!({
-                "payment": "requires_action", "client_secret": client_secret,
-                "message": "The student's bank asks for the student's confirmation.",
-            })),
+            EnrollError::Declined(why) => Self::payment(why.into()),
+            EnrollError::ActionRequired { client_secret } => {
+                let message = "The student's bank asks for the student's confirmation.";
+                Self::payment(PaymentNotMade::RequiresAction { client_secret, message })
+            }
             EnrollError::PaymentProcessing => {
                 Self::retry("the payment is in progress and its result is not known yet; retry")
             }
@@ -219,6 +205,8 @@ impl From<EnrollError> for ApiResponse {
 mod tests {
     use std::time::Duration;
 
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -236,7 +224,7 @@ mod tests {
         );
         let state = |state, days: u32| {
             let enrollment = Enrollment { state, ..enrollment.clone() };
-            timeline(None, &enrollment, created_at + day * days)["state"].clone()
+            json!(timeline(None, &enrollment, created_at + day * days))["state"].clone()
         };
         assert_eq!(state(EnrollmentState::Active, 0), "queued");
         assert_eq!(state(EnrollmentState::Active, 90), "queued");
@@ -250,6 +238,6 @@ mod tests {
             history: vec![serde_json::from_value(entry).unwrap()],
             ..enrollment.clone()
         };
-        assert_eq!(timeline(None, &resent, created_at + day * 91)["state"], "queued");
+        assert_eq!(json!(timeline(None, &resent, created_at + day * 91))["state"], "queued");
     }
 }

@@ -19,7 +19,7 @@ use axum::{
     http::{HeaderName, HeaderValue, Method, StatusCode, Uri, uri::PathAndQuery},
     response::IntoResponse,
 };
-use enrollment::fields::FieldErrors;
+use enrollment::{claims::Claims, fields::FieldErrors};
 use invocation::trace::{self, TraceHeader};
 use lambda_http::{
     Adapter, Request,
@@ -32,7 +32,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tracing::Instrument;
 
-use super::{jsend::ApiResponse, operators::Caller, span};
+use super::{caller::Caller, jsend::ApiResponse, span};
 
 /// The route key of an API without routes, of a function URL, and of `cargo lambda watch`: nothing was
 /// matched, so the path decides.
@@ -68,6 +68,13 @@ struct RequestContext {
 #[serde(default)]
 struct Authorizer {
     iam: Option<IamPrincipal>,
+    jwt: Option<VerifiedToken>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct VerifiedToken {
+    claims: serde_json::Map<String, Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -80,10 +87,17 @@ impl GatewayEvent {
     /// Only API Gateway writes it: nothing of it comes from the client.
     fn caller(&self) -> Caller {
         let context = self.request_context.as_ref();
-        let authorizer = context.and_then(|context| context.authorizer.as_ref());
-        let principal = authorizer.and_then(|authorizer| authorizer.iam.as_ref());
-        let arn = principal.and_then(|principal| principal.user_arn.as_ref());
-        Caller(arn.and_then(|arn| arn.parse().ok()))
+        let Some(authorizer) = context.and_then(|context| context.authorizer.as_ref()) else {
+            return Caller::Unnamed;
+        };
+        match (&authorizer.iam, &authorizer.jwt) {
+            (None, None) => Caller::Unnamed,
+            (Some(principal), None) => {
+                Caller::Signed(principal.user_arn.as_ref().and_then(|arn| arn.parse().ok()))
+            }
+            (None, Some(token)) => Caller::Token(Claims::new(token.claims.clone())),
+            (Some(_), Some(_)) => Caller::Contradictory,
+        }
     }
 }
 

@@ -14,10 +14,11 @@ use enrollment::{
     fields::FieldErrors,
     payment::{PaymentError, ProviderRefusal},
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 use unavailable::Unavailable;
 
-use super::{measure::Outcome, report};
+use super::{measure::Outcome, report, responses::PaymentNotMade};
 
 /// Seconds until a caller should retry after a 503: a dependency that throttles or fails over is usually
 /// back by then.
@@ -35,7 +36,7 @@ pub(super) struct ApiResponse {
 }
 
 impl ApiResponse {
-    pub(super) fn success(status: StatusCode, data: Value) -> Self {
+    pub(super) fn success(status: StatusCode, data: impl Serialize) -> Self {
         Self::new(status, json!({"status": "success", "data": data}))
     }
 
@@ -65,7 +66,7 @@ impl ApiResponse {
     }
 
     /// The payment is not made; `data` has the reason or the next step.
-    pub(super) fn payment(data: Value) -> Self {
+    pub(super) fn payment(data: PaymentNotMade) -> Self {
         Self::new(StatusCode::PAYMENT_REQUIRED, json!({"status": "fail", "data": data}))
     }
 

@@ -32,7 +32,8 @@ impl Outcome {
 pub(super) async fn log(request: Request, next: Next) -> Response {
     let started_at = clock::instant();
     let enrolls = request.method() == Method::POST
-        && ["/enrollments", "/add-user-to-course"].contains(&request.uri().path());
+        && ["/enrollments", "/add-user-to-course", "/student/enrollments"]
+            .contains(&request.uri().path());
     let (response, times) = calls::measured(next.run(request)).await;
     let status = response.status();
     let known = response.extensions().get::<Outcome>().copied();

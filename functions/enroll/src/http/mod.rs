@@ -1,6 +1,7 @@
 //! The HTTP API: its routes.
 
 mod api;
+mod caller;
 mod courses;
 mod deadline;
 mod enrollments;
@@ -10,10 +11,14 @@ mod jsend;
 mod lists;
 mod measure;
 mod notices;
+#[cfg(test)]
+mod openapi;
 mod operators;
 mod report;
 mod request;
+mod responses;
 mod span;
+mod students;
 #[cfg(test)]
 mod tests;
 mod webhook;
@@ -38,7 +43,6 @@ pub use self::{
 /// The routes. API Gateway checks who may call which, as template.yaml says.
 pub fn router<A: ApiAdapters>(ports: Arc<Ports<A>>, access: AccessAfterRefund) -> Router {
     Router::new()
-        .route("/", get(health))
         .route("/enrollments", get(lists::enrollments::<A>).post(enrollments::enroll::<A>))
         .route("/add-user-to-course", post(enrollments::enroll::<A>))
         .route("/enrollments/{course_id}", get(enrollments::show::<A>))
@@ -48,6 +52,9 @@ pub fn router<A: ApiAdapters>(ports: Arc<Ports<A>>, access: AccessAfterRefund) -
         )
         .route("/courses", get(lists::courses::<A>))
         .route("/courses/{course_id}", get(courses::show::<A>).put(courses::put::<A>))
+        .route_layer(from_fn(caller::refuse_tokens))
+        .merge(students::routes())
+        .route("/", get(health))
         .fallback(no_such_route)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(request::MAX_BYTES))

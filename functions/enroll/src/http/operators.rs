@@ -5,23 +5,18 @@ use std::sync::Arc;
 use axum::{Extension, extract::State, http::StatusCode};
 use enrollment::{
     Ports,
-    history::Actor,
     operator::{self, OperateError, Operated, OperatorRequest, Place, RequestedDeed, Signature},
 };
 use lambda::clock;
-use serde_json::json;
 
 use super::{
     api::ApiAdapters,
-    enrollments::enrollment_json,
+    caller::Caller,
     jsend::ApiResponse,
     request::{CourseInPath, JsonObject},
+    responses::OperatedOn,
     span,
 };
-
-/// The IAM principal that API Gateway authorised. `None` if the event has none.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Caller(pub(super) Option<Actor>);
 
 /// `POST /operator/enrollments/{course_id}`
 pub(super) async fn act<A: ApiAdapters>(
@@ -31,7 +26,9 @@ pub(super) async fn act<A: ApiAdapters>(
     JsonObject(object): JsonObject,
 ) -> Result<ApiResponse, ApiResponse> {
     span::record_course(&course_id);
-    let Some(Extension(Caller(Some(by)))) = caller else { return Err(ApiResponse::no_caller()) };
+    let Some(Extension(Caller::Signed(Some(by)))) = caller else {
+        return Err(ApiResponse::no_caller());
+    };
     let request = OperatorRequest::from_fields(&object)
         .map_err(|fields| ApiResponse::fields(StatusCode::UNPROCESSABLE_ENTITY, fields))?;
     let OperatorRequest { student_id, reason, deed } = request;
@@ -51,7 +48,7 @@ pub(super) async fn act<A: ApiAdapters>(
         Operated::Unchanged(enrollment) => (false, enrollment),
     };
     span::record_enrollment(enrollment.id);
-    let data = json!({"changed": changed, "enrollment": enrollment_json(&enrollment)});
+    let data = OperatedOn { changed, enrollment: (&enrollment).into() };
     Ok(ApiResponse::success(StatusCode::OK, data))
 }
 

@@ -149,6 +149,10 @@ pub(super) struct QueryParameters {
 }
 
 impl QueryParameters {
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.first_values.contains_key(name)
+    }
+
     /// The parameters as fields. One of these names that is given twice is an error.
     pub(super) fn fields<const N: usize>(&self, names: [&'static str; N]) -> Fields<'_> {
         let mut fields = Fields::new(&self.first_values);

@@ -21,6 +21,7 @@ use super::*;
 
 mod lists;
 mod payments;
+mod students;
 
 static KEYS: LazyLock<Arc<Secrets>> = LazyLock::new(|| {
     let text = r#"{"api_key":"sk_test_1","webhook_secret":"whsec_1"}"#;
@@ -121,7 +122,7 @@ impl Api {
         body: impl ToString,
     ) -> (u16, HeaderMap, Value) {
         let by = "arn:aws:iam::123456789012:user/grace".parse().unwrap();
-        let caller = operators::Caller(Some(by));
+        let caller = caller::Caller::Signed(Some(by));
         let request = Request::builder().method(method).uri(path).extension(caller);
         let request =
             headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
@@ -129,10 +130,13 @@ impl Api {
     }
 
     async fn send(&self, request: Request<Body>) -> (u16, HeaderMap, Value) {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap();
-        (parts.status.as_u16(), parts.headers, serde_json::from_slice(&bytes).unwrap())
+        let (status, body) = (parts.status.as_u16(), serde_json::from_slice(&bytes).unwrap());
+        openapi::conformance::check(method.as_str(), &path, status, &parts.headers, &body);
+        (status, parts.headers, body)
     }
 
     async fn webhook(&self, body: &Value, signed: bool) -> u16 {
@@ -589,7 +593,7 @@ async fn webhook_without_payments_returns_503() {
 }
 
 /// The status for each sample event of the API, over a world with its courses and with payments.
-const EVENTS: [(&str, u16); 14] = [
+const EVENTS: [(&str, u16); 19] = [
     ("health", 200),
     ("put-course", 201),
     ("get-course", 200),
@@ -600,6 +604,11 @@ const EVENTS: [(&str, u16); 14] = [
     ("get-enrollment", 200),
     ("list-enrollments", 200),
     ("enroll-paid", 201),
+    ("student-list-courses", 200),
+    ("student-get-course", 200),
+    ("student-enroll", 201),
+    ("student-get-enrollment", 200),
+    ("student-list-enrollments", 200),
     ("stripe-webhook", 403),
     ("stripe-refunded", 403),
     // After the others: it ends the access of their student.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::http::HeaderMap;
 use enrollment::{
     Course,
     outside::AccessAfterRefund,
@@ -10,7 +11,10 @@ use enrollment::{
 use lambda_runtime::Context;
 use serde_json::{Value, json};
 
-use super::{super::router, *};
+use super::{
+    super::{openapi::conformance, router},
+    *,
+};
 
 fn courses() -> [Course; 1] {
     let course = json!({
@@ -24,10 +28,27 @@ fn api() -> Router {
 }
 
 pub(in crate::http) async fn respond(router: &Router, event: Value) -> (u16, Value) {
+    let route = event["routeKey"].as_str().unwrap_or_default().to_owned();
     let event = LambdaEvent::new(event, Context::default());
     let response = serde_json::to_value(handle(router, event).await.unwrap()).unwrap();
     let status = response["statusCode"].as_u64().unwrap().try_into().unwrap();
-    (status, serde_json::from_str(response["body"].as_str().unwrap()).unwrap())
+    let body = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
+    if let Some((method, path)) = route.split_once(' ') {
+        conformance::check(method, path, status, &headers_of(&response), &body);
+    }
+    (status, body)
+}
+
+fn headers_of(response: &Value) -> HeaderMap {
+    let mut found = HeaderMap::new();
+    for part in ["headers", "multiValueHeaders"] {
+        for (name, value) in response[part].as_object().into_iter().flatten() {
+            let value = value.get(0).unwrap_or(value).as_str().unwrap();
+            let name: HeaderName = name.parse().unwrap();
+            found.insert(name, value.parse().unwrap());
+        }
+    }
+    found
 }
 
 /// An event of a route, whose path is the route's own.
