@@ -16,7 +16,7 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// Every third-party crate that production code depends on directly, and its purpose. Add a line for a
 /// new one only if it is maintained, has a permissive licence, and is worth its size in every function.
-const PRODUCTION_DEPENDENCIES: [(&str, &str); 43] = [
+const PRODUCTION_DEPENDENCIES: [(&str, &str); 44] = [
     ("askama", "email templates and pages of the console, checked at compile time"),
     ("aws-config", "region, credentials and endpoints, as in every AWS tool"),
     ("aws-sdk-cloudformation", "the command line finds the stack's outputs"),
@@ -35,6 +35,7 @@ const PRODUCTION_DEPENDENCIES: [(&str, &str); 43] = [
     ("axum", "routes of the API and of the console"),
     ("clap", "the command line's arguments and help"),
     ("clap_complete", "completion of the command line in a shell"),
+    ("csv", "the command line reads and writes tables of students and courses"),
     ("flate2", "`registrar audit` reads compressed logs"),
     ("futures-util", "several futures at once, without tasks"),
     ("hex", "digests as text"),

@@ -1,20 +1,22 @@
 //! The operator's command line: choose the parameters of a deployment (`plan`), check from the log that
 //! its sends kept the limit (`audit`), see how the stack is (`status`, `top`, `doctor`) and why an email or an
 //! enrollment waits (`why`, `timeline`), handle the emails that could not be sent (`dead-letters`) and the
-//! recipients who get none (`suppressions`), see courses (`course`) and see and change enrollments (`enrollment`), stop and resume
-//! sending (`hold`, `release`, `holds`) or slow it down (`limit`), and export or forget what is kept about a student (`export`, `forget`).
+//! recipients who get none (`suppressions`), see and import courses (`course`), see and change enrollments (`enrollment`),
+//! also those of a whole class (`enroll`, `unenroll`), stop and resume sending (`hold`, `release`, `holds`) or slow it
+//! down (`limit`), and export or forget what is kept about a student (`export`, `forget`).
 //!
 //! `plan`, `audit` and `completion` do not use AWS, and `doctor --before-deploy` needs no stack. The other
 //! commands work on a deployed stack, which they find by its name. The AWS SDK finds region, credentials and
 //! endpoints.
 //!
-//! Exit codes: 0 for success; 1 if the limit was not kept, if dead letters were left, or if something needs a
+//! Exit codes: 0 for success; 1 if the limit was not kept, if dead letters or lines of a file were left, or if something needs a
 //! person; 2 if the input is invalid, or if a call to AWS fails.
 
 mod account;
 mod audit;
 mod aws_call;
 mod caller;
+mod class;
 mod clock;
 mod console;
 mod courses;
@@ -35,6 +37,7 @@ mod records;
 mod sending;
 mod ses_list;
 mod session;
+mod sheet;
 mod stack;
 mod status;
 mod suppressions;
@@ -61,7 +64,7 @@ pub use crate::{
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done; nobody has to act
-  1  the limit was not kept (audit), dead letters were left (dead-letters), or something needs a person (status, why, enrollment show, doctor), an export is not complete, or something has to be finished before a student is forgotten
+  1  the limit was not kept (audit), dead letters (dead-letters) or lines (enroll, unenroll) were left, something needs a person (status, why, enrollment show, doctor), an export is not complete, or something has to be finished before a student is forgotten
   2  the input is invalid, an action was refused, or a call to AWS failed
 
 Region, credentials and endpoints come from where every AWS tool takes them: AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL, ...";
@@ -81,6 +84,8 @@ enum Command {
     DeadLetters(dead_letters::Args),
     Course(courses::Args),
     Enrollment(enrollments::Args),
+    Enroll(class::EnrollArgs),
+    Unenroll(class::UnenrollArgs),
     Export(personal::ExportArgs),
     Forget(personal::ForgetArgs),
     Suppressions(suppressions::Args),
@@ -124,6 +129,8 @@ pub fn run_in(
         Command::Audit(args) => audit::run(args, stdin, out),
         Command::DeadLetters(args) => block_on(dead_letters::run(args, session, out, err)),
         Command::Course(args) => block_on(courses::run(args, session, out)),
+        Command::Enroll(args) => block_on(class::enroll(args, session, out, err)),
+        Command::Unenroll(args) => block_on(class::unenroll(args, session, out, err)),
         Command::Enrollment(args) => block_on(enrollments::run(args, session, out, err)),
         Command::Export(args) => block_on(personal::export(args, session, out, err)),
         Command::Forget(args) => block_on(Box::pin(personal::forget(args, session, out))),
@@ -146,7 +153,9 @@ pub fn run_in(
     };
     match result.and_then(|outcome| Ok(stdout.flush().map(|()| outcome)?)) {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
-        Ok(Outcome::LimitBroken | Outcome::LettersLeft | Outcome::NeedsPerson) => ExitCode::from(1),
+        Ok(
+            Outcome::LimitBroken | Outcome::LettersLeft | Outcome::LinesLeft | Outcome::NeedsPerson,
+        ) => ExitCode::from(1),
         // The reader, such as `head`, has read all that it wants.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS

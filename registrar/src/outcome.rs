@@ -5,9 +5,9 @@ use std::io;
 use enrollment::{CourseId, operator::OperateError};
 
 use crate::{
-    aws_call::CallFailed, dead_letters::EmptyPeriod, holds::error::HoldCommandError,
-    limit::InvalidLimit, records::ReadError, stack::StackError, top::TerminalError,
-    why::InvalidSubject,
+    aws_call::CallFailed, class::ResultsError, courses::ImportError, dead_letters::EmptyPeriod,
+    holds::error::HoldCommandError, limit::InvalidLimit, records::ReadError, sheet::SheetError,
+    stack::StackError, top::TerminalError, why::InvalidSubject,
 };
 
 /// The result of a command that did its work.
@@ -16,6 +16,8 @@ pub(crate) enum Outcome {
     Fine,
     LimitBroken,
     LettersLeft,
+    /// Lines of a file were refused, or have no result yet.
+    LinesLeft,
     /// Something stays as it is until a person acts.
     NeedsPerson,
 }
@@ -47,6 +49,12 @@ pub(crate) enum Failure {
     Interrupted,
     #[error("there is no course {0}")]
     NoSuchCourse(CourseId),
+    #[error(transparent)]
+    Sheet(#[from] SheetError),
+    #[error(transparent)]
+    Results(#[from] ResultsError),
+    #[error(transparent)]
+    Import(#[from] ImportError),
     #[error(transparent)]
     Operate(#[from] OperateError),
     #[error(transparent)]

@@ -7,8 +7,8 @@ use adapters::{
     clients,
     event_source::WorkerEventSource,
     tables::{
-        CoursesTable, EmailsTable, EnrollmentsTable, HoldsTable, PersonalData, PriceChangesTable,
-        ProgressTable, ResumeIndex, SuppressionsTable,
+        CatalogueTables, CoursesTable, EmailsTable, EnrollmentsTable, HoldsTable, PersonalData,
+        PriceChangesTable, ProgressTable, ResumeIndex, SuppressionsTable,
     },
 };
 use aws_config::SdkConfig;
@@ -148,6 +148,13 @@ impl Stack {
 
     pub(crate) fn courses(&self) -> Result<CoursesTable, StackError> {
         Ok(CoursesTable::new(clients::dynamodb(&self.sdk), self.output("CoursesTableName")?))
+    }
+
+    /// The courses, to write them.
+    pub(crate) fn catalogue(&self) -> Result<CatalogueTables, StackError> {
+        let (seats, prices) =
+            (self.output("SeatsTableName")?, self.output("PriceChangesTableName")?);
+        Ok(CatalogueTables::new(self.courses()?, seats, prices))
     }
 
     pub(crate) fn price_changes(&self) -> Result<PriceChangesTable, StackError> {

@@ -314,6 +314,56 @@ fn hold_without_a_valid_reason_is_rejected() {
 }
 
 #[test]
+fn class_with_wrong_lines_names_each_and_is_not_begun() {
+    let class = file(
+        "class.csv",
+        "name,email,student_id,course_id\nAda,ada@example.com,s-1,rust-101\nBob,bob,s 2,rust-101\n\nEve,eve@example.com,s-1,rust-101\n",
+    );
+    let class = class.to_str().unwrap();
+    let ran = registrar(&["enroll", class, "--apply"], b"");
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+    for part in [
+        ": line 3, column email: ",
+        ": line 3, column student_id: is not 1 to 255 visible ASCII characters",
+        ": line 5: is about the same as line 2",
+        "nothing was changed",
+    ] {
+        assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
+    }
+    assert!(!ran.stderr.contains("example.com"), "{}", ran.stderr);
+    assert!(!std::path::Path::new(&format!("{class}.results.csv")).exists());
+
+    let ran = registrar(&["unenroll", class], b"");
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("line 1, column name: is unknown"), "{}", ran.stderr);
+    let ids = file("ids.csv", "student_id,course_id,refund\ns-1,c,half\n");
+    let ran = registrar(&["unenroll", ids.to_str().unwrap()], b"");
+    assert!(ran.stderr.contains("line 2, column reason: is missing"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("line 2, column refund: is not one of: none, full"));
+    let ran = registrar(&["enroll", "no-such-file.csv"], b"");
+    assert!(ran.stderr.starts_with("error: no-such-file.csv: "), "{}", ran.stderr);
+
+    let right = file("right.csv", "student_id,course_id\ns-1,c\n");
+    let ran = registrar(&["unenroll", right.to_str().unwrap(), "--reason", "the end"], b"");
+    assert!(ran.stderr.starts_with("error: no AWS region is set"), "{}", ran.stderr);
+}
+
+#[test]
+fn courses_with_wrong_lines_are_not_imported() {
+    let courses = file(
+        "courses.csv",
+        "course_id,title,price,currency,state,seats\nrust-101,Rust,4900,USD,open,\na/b,,49.5,USD,ajar,many\n",
+    );
+    let ran = registrar(&["course", "import", courses.to_str().unwrap()], b"");
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+    for column in ["course_id", "title", "price", "state", "seats"] {
+        let part = format!(": line 3, column {column}: ");
+        assert!(ran.stderr.contains(&part), "{part}: {}", ran.stderr);
+    }
+    assert!(!ran.stderr.contains("line 2"), "{}", ran.stderr);
+}
+
+#[test]
 fn missing_region_or_credentials_are_reported() {
     for command in [
         &["holds"][..],

@@ -3,6 +3,7 @@
 mod access;
 mod alarms;
 mod browser;
+mod classes;
 mod console;
 mod contract;
 mod courses;

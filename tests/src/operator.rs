@@ -4,11 +4,13 @@ use std::{
     io::empty,
     panic::{AssertUnwindSafe, resume_unwind},
     process::ExitCode,
+    sync::Arc,
 };
 
 use clap::Parser;
 use futures_util::FutureExt;
 use registrar::{Cli, Session, run_in};
+use tokio::sync::Notify;
 
 use crate::{DeployedStack, deployed_stack::sdk_config, description::Credentials};
 
@@ -25,6 +27,8 @@ pub struct CommandOutput {
 
 /// The exit code if some dead letters were left.
 pub const LETTERS_LEFT: u8 = 1;
+/// The exit code if lines of a file were refused or have no result.
+pub const LINES_LEFT: u8 = 1;
 /// The exit code if something stays as it is until a person acts.
 pub const NEEDS_PERSON: u8 = 1;
 /// The exit code if a call to AWS failed.
@@ -60,7 +64,18 @@ pub async fn registrar_as(
     credentials: &Credentials,
     args: &[&str],
 ) -> CommandOutput {
+    registrar_until(stack, credentials, args, Arc::default()).await
+}
+
+/// The same. Each notification is a Ctrl-C.
+pub async fn registrar_until(
+    stack: &DeployedStack,
+    credentials: &Credentials,
+    args: &[&str],
+    interrupt: Arc<Notify>,
+) -> CommandOutput {
     let session = Session::with_sdk(sdk_config(&stack.description, credentials).await);
+    let session = session.interrupted_by(interrupt);
     let args = ["registrar"].iter().chain(args);
     let cli = Cli::try_parse_from(args).expect("the arguments are valid");
     // A command starts a runtime of its own, which it cannot do inside of this one.

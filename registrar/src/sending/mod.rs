@@ -19,6 +19,17 @@ pub(crate) struct Sending {
     pub(crate) pace: Pace,
 }
 
+/// Without holds, and without a limit that an operator has lowered.
+pub(crate) fn deployed_pace(stack: &Stack, account_rate: Option<f64>) -> Result<Pace, Failure> {
+    Ok(Pace::new(
+        stack.parsed("SendLimit")?,
+        stack.parsed("SendWindowSeconds")?,
+        stack.parsed("SendSlackMilliseconds")?,
+        stack.parsed("WorkerConcurrency")?,
+        account_rate,
+    )?)
+}
+
 impl Sending {
     /// `account` lowers the pace if the account's rate is lower than the limit, and so does a lowered limit.
     pub(crate) async fn read(stack: &Stack, account: Option<&Account>) -> Result<Self, Failure> {
@@ -36,13 +47,7 @@ impl Sending {
             try_join!(holds, event_source, Depth::read(&sqs, &url))?;
         let concurrency = stack.parsed("WorkerConcurrency")?;
         let send_slack = stack.parsed("SendSlackMilliseconds")?;
-        let pace = Pace::new(
-            stack.parsed("SendLimit")?,
-            stack.parsed("SendWindowSeconds")?,
-            send_slack,
-            concurrency,
-            account.and_then(|account| account.max_send_rate),
-        )?;
+        let pace = deployed_pace(stack, account.and_then(|account| account.max_send_rate))?;
         let lowered = holds.lowered_at(clock::now());
         let pace = lowered.map_or(pace, |lowered| pace.lowered(lowered, concurrency, send_slack));
         Ok(Self { holds, event_source_on, depth, pace })

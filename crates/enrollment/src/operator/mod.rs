@@ -3,6 +3,7 @@
 //! operator's machine needs neither, and a crash leaves nothing half done.
 
 mod action;
+pub mod class;
 mod request;
 
 use time::OffsetDateTime;
@@ -10,7 +11,7 @@ use unavailable::Unavailable;
 
 pub use self::{
     action::{Action, Details, RefundChoice, Refusal, Signature},
-    request::{OperatorRequest, RequestedDeed},
+    request::{NotOneOf, OperatorRequest, RequestedDeed},
 };
 use crate::{
     course::{Course, CourseId},
@@ -112,18 +113,28 @@ pub async fn grant(
     let Some(course) = courses.find_course_now(&place.course_id).await? else {
         return Err(OperateError::NoSuchCourse(place.course_id.clone()));
     };
+    grant_in(&course, enrollments, place, details, signature).await
+}
+
+async fn grant_in(
+    course: &Course,
+    enrollments: &(impl FindEnrollment + InsertEnrollment + SaveEnrollment + Sync),
+    place: &Place,
+    details: Details,
+    signature: &Signature,
+) -> Result<Operated, OperateError> {
     let found = enrollments.find_enrollment(&place.student_id, &place.course_id).await?;
     let found = if let Some(found) = found {
         found
     } else {
-        let new = new_grant(&course, place, &details, signature)?;
+        let new = new_grant(course, place, &details, signature)?;
         match enrollments.insert_enrollment(&new).await? {
             Inserted::Exists(existing) if existing.id != new.id => existing,
             Inserted::New | Inserted::Exists(_) => return Ok(Operated::Changed(new)),
             Inserted::Full => return Err(OperateError::Full),
         }
     };
-    let action = Action::Grant { course: Box::new(course), details };
+    let action = Action::Grant { course: Box::new(course.clone()), details };
     operate_on(enrollments, found, &action, signature).await
 }
 

@@ -40,7 +40,7 @@ enum Kind {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not one of: {0}")]
-struct NotOneOf(&'static str);
+pub struct NotOneOf(&'static str);
 
 impl FromStr for Kind {
     type Err = NotOneOf;
@@ -58,19 +58,33 @@ impl FromStr for Kind {
     }
 }
 
-/// The field `refund`.
-struct Share(RefundChoice);
-
-impl FromStr for Share {
+/// As in the field `refund`.
+impl FromStr for RefundChoice {
     type Err = NotOneOf;
 
     fn from_str(text: &str) -> Result<Self, NotOneOf> {
         match text {
-            "none" => Ok(Self(RefundChoice::None)),
-            "full" => Ok(Self(RefundChoice::Full)),
+            "none" => Ok(Self::None),
+            "full" => Ok(Self::Full),
             _ => Err(NotOneOf("none, full")),
         }
     }
+}
+
+/// The field `attempt`.
+struct AttemptNumber(u32);
+
+impl TryFrom<u64> for AttemptNumber {
+    type Error = &'static str;
+
+    fn try_from(number: u64) -> Result<Self, Self::Error> {
+        number.try_into().map(Self).map_err(|_| "is not the number of an attempt")
+    }
+}
+
+/// The optional field `attempt`.
+pub(super) fn attempt(fields: &mut Fields<'_>) -> Option<u32> {
+    fields.optional_whole_number("attempt").map(|AttemptNumber(number)| number)
 }
 
 /// The field `resolution`.
@@ -101,7 +115,7 @@ impl OperatorRequest {
         let kind: Option<Kind> = fields.text("action");
         let deed = kind.and_then(|kind| {
             refuse_other_fields(&mut fields, object, kind);
-            read_deed(&mut fields, object, kind)
+            read_deed(&mut fields, kind)
         });
         let request = (|| Some(Self { student_id: student_id?, reason: reason?, deed: deed? }))();
         fields.finish(request)
@@ -123,23 +137,7 @@ fn refuse_other_fields(fields: &mut Fields<'_>, object: &Map<String, Value>, kin
     }
 }
 
-fn read_deed(
-    fields: &mut Fields<'_>,
-    object: &Map<String, Value>,
-    kind: Kind,
-) -> Option<RequestedDeed> {
-    let attempt = |fields: &mut Fields<'_>| {
-        if object.get("attempt").is_none_or(Value::is_null) {
-            return Some(None);
-        }
-        let number = fields.whole_number("attempt")?;
-        if let Ok(number) = u32::try_from(number) {
-            Some(Some(number))
-        } else {
-            fields.add_error("attempt", "is not the number of an attempt");
-            None
-        }
-    };
+fn read_deed(fields: &mut Fields<'_>, kind: Kind) -> Option<RequestedDeed> {
     let details = |fields: &mut Fields<'_>| Details {
         name: fields.optional_text("name"),
         email: fields.optional_text("email"),
@@ -147,10 +145,10 @@ fn read_deed(
     Some(RequestedDeed::Other(match kind {
         Kind::Grant => return Some(RequestedDeed::Grant(details(fields))),
         Kind::Unenroll => {
-            let refund = fields.optional_text("refund").map_or(RefundChoice::None, |Share(of)| of);
-            Action::Unenroll { attempt: attempt(fields)?, refund }
+            let refund = fields.optional_text("refund").unwrap_or(RefundChoice::None);
+            Action::Unenroll { attempt: attempt(fields), refund }
         }
-        Kind::Refund => Action::Refund { attempt: attempt(fields)? },
+        Kind::Refund => Action::Refund { attempt: attempt(fields) },
         Kind::Correct => Action::Correct(details(fields)),
         Kind::Resend => Action::Resend,
         Kind::Resolve => {
