@@ -143,6 +143,7 @@ def _up(arguments: argparse.Namespace) -> int:
     ):
         sample.load_catalogue(stack)
         sample.enroll_student(stack)
+        sample.reconcile_payments(stack)
         mailbox = sample.Mailbox(emulator)
         mailbox.wait()
         print(sample.instructions(stack, stripe.url(payments), console, arguments.port), flush=True)

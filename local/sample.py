@@ -16,7 +16,7 @@ from local.console import Problem, step
 from local.emulator import Emulator
 from local.environment import DEFAULT_PORT
 from local.paths import HERE
-from local.stack import Credentials, Stack
+from local.stack import Credentials, Stack, client
 
 EMAIL_SECONDS = 60
 # Emails that are shown in full per poll. More are only counted.
@@ -52,6 +52,16 @@ def load_catalogue(stack: Stack) -> None:
 def enroll_student(stack: Stack) -> None:
     with step(f"enrolling {_STUDENT['name']} in {_STUDENT['course_id']}"):
         call(stack, stack.caller, "POST", "/enrollments", _STUDENT)
+
+
+def reconcile_payments(stack: Stack) -> None:
+    """The first of the nightly comparisons: until there was one, an alarm says so."""
+    with step("comparing Stripe's payments with the enrollments"):
+        aws = client("lambda", stack.endpoint, stack.root)
+        response = aws.invoke(FunctionName=stack.outputs["ReconcilerFunctionName"], Payload=b"{}")
+        report = json.load(response["Payload"])
+        if not report.get("finished"):
+            raise Problem(f"the comparison did not finish: {report}")
 
 
 class Mailbox:

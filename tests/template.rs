@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeSet, fs};
 
+use email_templates::Language;
 use serde_yaml_ng::Value;
 
 /// The routes without an AWS signature: the health check, and the webhook that Stripe signs.
@@ -107,6 +108,15 @@ fn granted(statements: Vec<&Value>) -> Vec<(&str, String)> {
 }
 
 #[test]
+fn default_language_is_one_that_the_templates_are_written_in() {
+    let template = template();
+    let parameter = &template["Parameters"]["DefaultLanguage"];
+    let allowed: Vec<_> = parameter["AllowedValues"].as_sequence().unwrap().iter().collect();
+    assert_eq!(allowed, Language::ALL.map(Language::tag));
+    assert_eq!(parameter["Default"], "en");
+}
+
+#[test]
 fn every_route_except_the_open_ones_requires_a_signature() {
     let template = template();
     let routes: Vec<_> = resources(&template, "AWS::ApiGatewayV2::Route").collect();
@@ -179,7 +189,7 @@ fn no_policy_covers_a_route_of_the_other_by_a_wildcard() {
     };
     let (mut callers, mut operators) = (routes("CallerPolicy"), routes("OperatorPolicy"));
     let payments = routes("PaymentsOperatorPolicy");
-    assert_eq!(payments.len(), 1);
+    assert_eq!(payments.len(), 2);
     // Both read courses.
     let shared: Vec<_> =
         callers.iter().filter(|route| operators.contains(route)).cloned().collect();
@@ -298,6 +308,9 @@ fn enrollment_roles_grant_what_their_functions_call_and_no_more() {
     let mut enroll = expected_of_function(&[
         ("dynamodb:GetItem", "CoursesTable"),
         ("dynamodb:PutItem", "CoursesTable"),
+        ("dynamodb:PutItem", "PriceChangesTable"),
+        ("dynamodb:GetItem", "SeatsTable"),
+        ("dynamodb:UpdateItem", "SeatsTable"),
         ("dynamodb:GetItem", "EnrollmentsTable"),
         ("dynamodb:PutItem", "EnrollmentsTable"),
         ("dynamodb:Query", "EnrollmentsTable"),
@@ -308,11 +321,14 @@ fn enrollment_roles_grant_what_their_functions_call_and_no_more() {
         ("logs:PutLogEvents", "EnrollLogGroup"),
     ]);
     enroll.push(("dynamodb:Query", r#"{"Fn::Sub":"${CoursesTable.Arn}/index/state"}"#.to_owned()));
+    let roster = r#"{"Fn::Sub":"${EnrollmentsTable.Arn}/index/roster"}"#;
+    enroll.push(("dynamodb:Query", roster.to_owned()));
     enroll.extend(stripe_keys.clone());
     enroll.sort();
     assert_eq!(role_actions(&template, "EnrollRole"), enroll);
 
     let mut resumer = expected_of_function(&[
+        ("dynamodb:UpdateItem", "SeatsTable"),
         ("dynamodb:GetItem", "CoursesTable"),
         ("dynamodb:GetItem", "EnrollmentsTable"),
         ("dynamodb:PutItem", "EnrollmentsTable"),
@@ -323,10 +339,20 @@ fn enrollment_roles_grant_what_their_functions_call_and_no_more() {
         ("logs:PutLogEvents", "ResumerLogGroup"),
     ]);
     let index = r#"{"Fn::Sub":"${EnrollmentsTable.Arn}/index/resume"}"#.to_owned();
-    resumer.extend(stripe_keys);
+    resumer.extend(stripe_keys.clone());
     resumer.push(("dynamodb:Query", index));
     resumer.sort();
     assert_eq!(role_actions(&template, "ResumerRole"), resumer);
+
+    // It compares, and changes nothing.
+    let mut reconciler = expected_of_function(&[
+        ("dynamodb:GetItem", "EnrollmentsTable"),
+        ("logs:CreateLogStream", "ReconcilerLogGroup"),
+        ("logs:PutLogEvents", "ReconcilerLogGroup"),
+    ]);
+    reconciler.extend(stripe_keys);
+    reconciler.sort();
+    assert_eq!(role_actions(&template, "ReconcilerRole"), reconciler);
 }
 
 /// A secret may be under a customer managed key. `kms:ViaService` and the encryption context `SecretARN`
@@ -449,7 +475,7 @@ fn scheduled_runs_do_not_pile_up() {
     let scheduled: Vec<_> = resources(&template, "AWS::Serverless::Function")
         .filter(|(_, function)| function["Events"]["Schedule"]["Type"] == "ScheduleV2")
         .collect();
-    assert!(scheduled.len() >= 2, "{scheduled:?}");
+    assert!(scheduled.len() >= 3, "{scheduled:?}");
     for (name, function) in scheduled {
         let retries = &function["Events"]["Schedule"]["Properties"]["RetryPolicy"];
         for config in [&function["EventInvokeConfig"], retries] {
@@ -642,16 +668,22 @@ fn email_operator_policy_grants_what_the_commands_call_and_no_more() {
 fn payments_operator_policy_grants_what_the_commands_call_and_no_more() {
     let template = template();
     let stack = "arn:${AWS::Partition}:cloudformation:${AWS::Region}:${AWS::AccountId}:stack/${AWS::StackName}/*";
-    let route = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${HttpApi}/$default/POST/operator/enrollments/*";
+    let route = |method: &str| {
+        format!(
+            r#"{{"Fn::Sub":"arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:${{HttpApi}}/$default/{method}/operator/enrollments/*"}}"#
+        )
+    };
     let mut expected = vec![
         ("cloudformation:DescribeStacks", format!(r#"{{"Fn::Sub":"{stack}"}}"#)),
         ("dynamodb:GetItem", arn("CoursesTable")),
+        ("dynamodb:UpdateItem", arn("SeatsTable")),
         ("dynamodb:GetItem", arn("EmailsTable")),
         ("dynamodb:GetItem", arn("EnrollmentsTable")),
         ("dynamodb:PutItem", arn("EnrollmentsTable")),
         ("dynamodb:UpdateItem", arn("EnrollmentsTable")),
         ("dynamodb:Query", r#"{"Fn::Sub":"${EnrollmentsTable.Arn}/index/resume"}"#.to_owned()),
-        ("execute-api:Invoke", format!(r#"{{"Fn::Sub":"{route}"}}"#)),
+        ("execute-api:Invoke", route("GET")),
+        ("execute-api:Invoke", route("POST")),
     ];
     expected.sort();
     assert_eq!(policy_actions(&template, "PaymentsOperatorPolicy"), expected);
@@ -665,7 +697,14 @@ fn operator_read_policy_grants_what_the_commands_read_and_no_more() {
         format!("[{}]", arns.join(","))
     };
     let queues = several(&["EmailQueue", "EmailDeadLetterQueue", "EmailFeedbackDeadLetterQueue"]);
-    let tables = several(&["EmailsTable", "EnrollmentsTable", "HoldsTable", "SuppressionsTable"]);
+    let tables = several(&[
+        "CoursesTable",
+        "EmailsTable",
+        "EnrollmentsTable",
+        "HoldsTable",
+        "SeatsTable",
+        "SuppressionsTable",
+    ]);
     let here = "arn:${AWS::Partition}:SERVICE:${AWS::Region}:${AWS::AccountId}";
     let stack = here.replace("SERVICE", "cloudformation") + ":stack/${AWS::StackName}/*";
     let set = here.replace("SERVICE", "ses") + ":configuration-set/${EmailConfigurationSet}";
@@ -681,6 +720,7 @@ fn operator_read_policy_grants_what_the_commands_read_and_no_more() {
         ("cloudwatch:GetMetricData", any()),
         ("cloudwatch:GetMetricStatistics", any()),
         ("dynamodb:GetItem", tables),
+        ("dynamodb:Query", arn("PriceChangesTable")),
         ("dynamodb:Query", r#"{"Fn::Sub":"${EnrollmentsTable.Arn}/index/resume"}"#.to_owned()),
         ("dynamodb:Scan", arn("EmailsTable")),
         ("lambda:GetAccountSettings", any()),
@@ -881,7 +921,7 @@ fn each_function_with_a_schedule_has_an_alarm_for_runs_that_do_not_happen() {
         });
         assert!(reports_absence, "no alarm reports that {function} is not invoked");
     }
-    assert_eq!(scheduled, 2);
+    assert_eq!(scheduled, 3);
 }
 
 /// The line of Lambda's system log about an initialisation (Telemetry API schema, "platform.initReport").
@@ -932,7 +972,7 @@ fn each_function_has_alarms_on_errors_throttles_and_failed_initialisations() {
             "{function} has no alarm on {metric}"
         );
     }
-    assert_eq!(functions, 5);
+    assert_eq!(functions, 6);
 }
 
 /// Lambda dates an error when its invocation began (Developer Guide, "Types of metrics for Lambda functions"). So

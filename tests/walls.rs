@@ -16,7 +16,7 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// Every third-party crate that production code depends on directly, and its purpose. Add a line for a
 /// new one only if it is maintained, has a permissive licence, and is worth its size in every function.
-const PRODUCTION_DEPENDENCIES: [(&str, &str); 42] = [
+const PRODUCTION_DEPENDENCIES: [(&str, &str); 43] = [
     ("askama", "email templates and pages of the console, checked at compile time"),
     ("aws-config", "region, credentials and endpoints, as in every AWS tool"),
     ("aws-sdk-cloudformation", "the command line finds the stack's outputs"),
@@ -41,6 +41,7 @@ const PRODUCTION_DEPENDENCIES: [(&str, &str); 42] = [
     ("hmac", "signatures of Stripe's webhooks"),
     ("http", "requests to Stripe"),
     ("hyper-util", "distinguishes a refused connection from a broken one"),
+    ("icu_locale_core", "language tags; the normalizer brings it"),
     ("icu_normalizer", "names and titles in NFC; the tables are those that idna brings"),
     ("idna", "Unicode domains of addresses as Punycode"),
     ("indicatif", "progress bars of the command line"),

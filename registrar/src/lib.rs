@@ -1,7 +1,7 @@
 //! The operator's command line: choose the parameters of a deployment (`plan`), check from the log that
 //! its sends kept the limit (`audit`), see how the stack is (`status`, `top`, `doctor`) and why an email or an
 //! enrollment waits (`why`, `timeline`), handle the emails that could not be sent (`dead-letters`) and the
-//! recipients who get none (`suppressions`), see and change enrollments (`enrollment`), and stop and resume
+//! recipients who get none (`suppressions`), see courses (`course`) and see and change enrollments (`enrollment`), and stop and resume
 //! sending (`hold`, `release`, `holds`) or slow it down (`limit`).
 //!
 //! `plan`, `audit` and `completion` do not use AWS, and `doctor --before-deploy` needs no stack. The other
@@ -17,6 +17,7 @@ mod aws_call;
 mod caller;
 mod clock;
 mod console;
+mod courses;
 mod dead_letters;
 mod doctor;
 mod enrollments;
@@ -77,6 +78,7 @@ enum Command {
     Plan(plan::Args),
     Audit(audit::Args),
     DeadLetters(dead_letters::Args),
+    Course(courses::Args),
     Enrollment(enrollments::Args),
     Suppressions(suppressions::Args),
     Hold(holds::HoldArgs),
@@ -118,6 +120,7 @@ pub fn run_in(
         Command::Plan(args) => plan::run(args, out),
         Command::Audit(args) => audit::run(args, stdin, out),
         Command::DeadLetters(args) => block_on(dead_letters::run(args, session, out, err)),
+        Command::Course(args) => block_on(courses::run(args, session, out)),
         Command::Enrollment(args) => block_on(enrollments::run(args, session, out, err)),
         Command::Suppressions(args) => block_on(suppressions::run(args, session, out)),
         Command::Hold(args) => block_on(holds::hold(args, session, out, err)),

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use enrollment::operator::OperateError;
+use enrollment::{CourseId, operator::OperateError};
 
 use crate::{
     aws_call::CallFailed, dead_letters::EmptyPeriod, holds::error::HoldCommandError,
@@ -45,6 +45,8 @@ pub(crate) enum Failure {
     Port { port: u16, error: io::Error },
     #[error("interrupted: nothing more was changed")]
     Interrupted,
+    #[error("there is no course {0}")]
+    NoSuchCourse(CourseId),
     #[error(transparent)]
     Operate(#[from] OperateError),
     #[error(transparent)]

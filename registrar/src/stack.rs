@@ -7,8 +7,8 @@ use adapters::{
     clients,
     event_source::WorkerEventSource,
     tables::{
-        CoursesTable, EmailsTable, EnrollmentsTable, HoldsTable, ProgressTable, ResumeIndex,
-        SuppressionsTable,
+        CoursesTable, EmailsTable, EnrollmentsTable, HoldsTable, PriceChangesTable, ProgressTable,
+        ResumeIndex, SuppressionsTable,
     },
 };
 use aws_config::SdkConfig;
@@ -129,11 +129,17 @@ impl Stack {
 
     pub(crate) fn enrollments(&self) -> Result<EnrollmentsTable, StackError> {
         let table = self.output("EnrollmentsTableName")?;
-        Ok(EnrollmentsTable::new(clients::dynamodb(&self.sdk), table))
+        let seats = self.output("SeatsTableName")?;
+        Ok(EnrollmentsTable::new(clients::dynamodb(&self.sdk), table, seats))
     }
 
     pub(crate) fn courses(&self) -> Result<CoursesTable, StackError> {
         Ok(CoursesTable::new(clients::dynamodb(&self.sdk), self.output("CoursesTableName")?))
+    }
+
+    pub(crate) fn price_changes(&self) -> Result<PriceChangesTable, StackError> {
+        let table = self.output("PriceChangesTableName")?;
+        Ok(PriceChangesTable::new(clients::dynamodb(&self.sdk), table))
     }
 
     /// The ARN of the policy of those who act on enrollments.

@@ -11,11 +11,12 @@ enum Role {
 }
 
 /// Every signed route, and who may call it.
-const ROUTES: [(&str, &str, Role); 8] = [
+const ROUTES: [(&str, &str, Role); 9] = [
     ("POST", "/enrollments", Role::Caller),
     ("POST", "/add-user-to-course", Role::Caller),
     ("GET", "/enrollments/some-course?student_id=somebody", Role::Caller),
     ("GET", "/enrollments?student_id=somebody", Role::Caller),
+    ("GET", "/operator/enrollments/some-course", Role::PaymentsOperator),
     ("POST", "/operator/enrollments/some-course", Role::PaymentsOperator),
     ("PUT", "/courses/some-course", Role::Operator),
     ("GET", "/courses/some-course", Role::Both),

@@ -17,9 +17,12 @@ use tokio::time::{Instant, sleep};
 
 use self::tables::{ALARMS, Expected, MAY_BE_ZERO, METRICS_NOT_HERE};
 
-/// Shorter than the minute between two runs: the time between them sets the alarm.
-const PERIODS: [(&str, u32); 2] =
-    [("ResumerNotInvokedAlarm", 10), ("HoldWatchNotInvokedAlarm", 10)];
+/// Shorter than the time between two runs, which sets the alarm.
+const PERIODS: [(&str, u32); 3] = [
+    ("ResumerNotInvokedAlarm", 10),
+    ("ReconcilerNotInvokedAlarm", 10),
+    ("HoldWatchNotInvokedAlarm", 10),
+];
 
 const MAX_WAIT: Duration = Duration::from_mins(3);
 

@@ -37,7 +37,11 @@ async fn email_has_the_name_of_the_sender_the_address_for_replies_and_the_header
     // The emulator keeps neither: the proxy sees the request, and refuses what SES refuses.
     let faults = Faults::in_front_of(&stack.description.endpoint);
     let configure = |configuration: &mut Value| {
-        let sender = [("SENDER_NAME", "Akademie M\u{fc}ller"), ("REPLY_TO", "help@example.com")];
+        let sender = [
+            ("SENDER_NAME", "Akademie M\u{fc}ller"),
+            ("REPLY_TO", "help@example.com"),
+            ("SES_TENANT", "courses"),
+        ];
         for (name, value) in faults.environment().into_iter().chain(sender) {
             configuration["Environment"]["Variables"][name] = value.into();
         }
@@ -71,6 +75,7 @@ async fn email_has_the_name_of_the_sender_the_address_for_replies_and_the_header
         let request = request(to);
         let sender = "=?UTF-8?Q?Akademie_M=C3=BCller?= <registrar@example.com>";
         assert_eq!(request["FromEmailAddress"], sender);
+        assert_eq!(request["TenantName"], "courses");
         assert_eq!(request["ReplyToAddresses"], json!([reply_to]));
     }
     assert_eq!(request(&without)["Content"]["Simple"]["Headers"], Value::Null);

@@ -122,3 +122,24 @@ fn unescaped(html: &str) -> String {
     // `&amp;` comes last, so that its result is not unescaped again.
     text.replace("&#38;", "&").replace("&amp;", "&")
 }
+
+#[tokio::test]
+#[ignore = "needs a deployed stack: make journeys"]
+async fn email_is_in_the_students_language() {
+    let stack = DeployedStack::shared().await;
+    let course = stack.create_free_course("Rust auf Lambda").await;
+    let student = Student::named("Emmy Noether");
+    let mut request = student.enrollment_request(&course);
+    request["locale"] = "not a language".into();
+    let refused = stack.call(&stack.caller, "POST", "/enrollments", request.to_string()).await;
+    assert_eq!(refused.status, 422);
+    assert!(refused.body["data"]["locale"].as_str().unwrap().starts_with("is not a language tag"));
+
+    request["locale"] = "de-CH".into();
+    let enrolled = stack.call(&stack.caller, "POST", "/enrollments", request.to_string()).await;
+
+    assert_eq!(enrolled.status, 201, "{:?}", enrolled.body);
+    let email = stack.wait_for_email_to(&student.email).await;
+    assert_eq!(email.subject, "Sie sind in Rust auf Lambda eingeschrieben");
+    assert!(email.body_html.contains(r#"<html lang="de" dir="ltr">"#), "{}", email.body_html);
+}

@@ -153,6 +153,11 @@ impl DeployedStack {
         self.invoke("ResumerFunctionName").await
     }
 
+    /// Runs the reconciler, as its schedule does every night, and returns its report.
+    pub async fn run_reconciler(&self) -> Value {
+        self.invoke("ReconcilerFunctionName").await
+    }
+
     /// Runs hold-watch, as its schedule does every minute, and returns its report.
     pub async fn run_hold_watch(&self) -> Value {
         self.invoke("HoldWatchFunctionName").await

@@ -1,17 +1,20 @@
-//! The email templates: one directory of `templates/` per template, compiled in. The worker sends them, and
-//! the operator's console shows them.
+//! The email templates: one directory of `templates/` per template, with one per language, compiled in. The worker sends
+//! them, and the operator's console shows them.
 //!
-//! To add one: a directory with `subject.txt`, `body.txt`, `body.html` and `sample.json`, a struct for its
-//! data, its name in [`NAMES`], and a line in [`render`] and in [`sample`]. Values are escaped in HTML. A
-//! subject with a line break is rejected.
+//! Values are escaped in HTML. A subject with a line break is rejected. The text is written on its own, for readers of
+//! plain text. CONTRIBUTING.md says how to add a template or a language.
 
-use askama::Template;
+mod emails;
+mod language;
+
 use email::{
     Message,
-    dead_letter::{INVALID_DATA, Reason, UNKNOWN_TEMPLATE},
+    dead_letter::{Reason, UNKNOWN_TEMPLATE},
 };
-use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
+
+use self::emails::{Email, EnrollmentConfirmation, EnrollmentRefund};
+pub use self::language::{Language, UnknownLanguage};
 
 /// Every name, sorted. A job may name another one: it waits for a release of the worker that has it.
 pub const NAMES: [&str; 2] = ["enrollment-confirmation", "enrollment-refund"];
@@ -22,10 +25,14 @@ pub const NAMES: [&str; 2] = ["enrollment-confirmation", "enrollment-refund"];
 ///
 /// The template does not exist, or does not accept the data. The error is permanent in this release: a retry of the
 /// job fails in the same way.
-pub fn render(name: &str, data: &Map<String, Value>) -> Result<Message, Reason> {
+pub fn render(
+    name: &str,
+    language: Language,
+    data: &Map<String, Value>,
+) -> Result<Message, Reason> {
     match name {
-        "enrollment-confirmation" => EnrollmentConfirmation::read(data)?.write(),
-        "enrollment-refund" => EnrollmentRefund::read(data)?.write(),
+        "enrollment-confirmation" => EnrollmentConfirmation::read(data)?.write(language),
+        "enrollment-refund" => EnrollmentRefund::read(data)?.write(language),
         _ => Err(Reason::new(UNKNOWN_TEMPLATE, "this worker has no template of that name")),
     }
 }
@@ -42,83 +49,6 @@ pub fn sample(name: &str) -> Option<Map<String, Value>> {
     serde_json::from_str(json).ok()
 }
 
-#[derive(Deserialize)]
-struct EnrollmentConfirmation {
-    student_name: String,
-    course_title: String,
-}
-
-#[derive(Deserialize)]
-struct EnrollmentRefund {
-    student_name: String,
-    course_title: String,
-}
-
-/// Reads a template's data and writes its message.
-trait Email: DeserializeOwned {
-    fn read(data: &Map<String, Value>) -> Result<Self, Reason> {
-        Self::deserialize(data)
-            .map_err(|error| Reason::new(INVALID_DATA, format!("`data`: {error}")))
-    }
-
-    fn write(&self) -> Result<Message, Reason>;
-}
-
-/// The three files of a template's directory, all rendered from one type of data.
-macro_rules! email {
-    ($data:ident, $subject:literal, $text:literal, $html:literal) => {
-        const _: () = {
-            #[derive(Template)]
-            #[template(path = $subject)]
-            struct Subject<'a> {
-                data: &'a $data,
-            }
-
-            #[derive(Template)]
-            #[template(path = $text)]
-            struct Text<'a> {
-                data: &'a $data,
-            }
-
-            #[derive(Template)]
-            #[template(path = $html)]
-            struct Html<'a> {
-                data: &'a $data,
-            }
-
-            impl Email for $data {
-                fn write(&self) -> Result<Message, Reason> {
-                    Ok(Message {
-                        subject: rendered(Subject { data: self })?.trim().parse().map_err(
-                            |why| Reason::new(INVALID_DATA, format!("the subject {why}")),
-                        )?,
-                        text: rendered(Text { data: self })?,
-                        html: Some(rendered(Html { data: self })?),
-                    })
-                }
-            }
-        };
-    };
-}
-
-email!(
-    EnrollmentConfirmation,
-    "enrollment-confirmation/subject.txt",
-    "enrollment-confirmation/body.txt",
-    "enrollment-confirmation/body.html"
-);
-
-email!(
-    EnrollmentRefund,
-    "enrollment-refund/subject.txt",
-    "enrollment-refund/body.txt",
-    "enrollment-refund/body.html"
-);
-
-fn rendered(template: impl Template) -> Result<String, Reason> {
-    template.render().map_err(|error| Reason::new(INVALID_DATA, error.to_string()))
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -127,7 +57,7 @@ mod tests {
 
     fn render_with(data: Value) -> Result<Message, Reason> {
         let Value::Object(data) = data else { unreachable!("tests give objects") };
-        render("enrollment-confirmation", &data)
+        render("enrollment-confirmation", Language::English, &data)
     }
 
     #[test]
@@ -139,7 +69,7 @@ mod tests {
         assert_eq!(message.subject.as_str(), "You are enrolled in Rust & you");
         assert_eq!(
             message.text,
-            "Hello Ada,\n\nyou are enrolled in \"Rust & you\". Your access is open from now on.\n\n\
+            "Hello Ada,\n\nYou are enrolled in \"Rust & you\". Your access is open from now on.\n\n\
              Enjoy the course!"
         );
         let html = message.html.unwrap();
@@ -152,7 +82,7 @@ mod tests {
         let Value::Object(data) = json!({"student_name": "Ada", "course_title": "Rust"}) else {
             unreachable!("the literal is an object")
         };
-        let message = render("enrollment-refund", &data).unwrap();
+        let message = render("enrollment-refund", Language::English, &data).unwrap();
         assert_eq!(message.subject.as_str(), "Your payment for Rust is refunded");
         assert!(message.text.contains("your payment for \"Rust\" in full"));
         assert!(message.html.unwrap().contains("<strong>Rust</strong>"));
@@ -181,36 +111,67 @@ mod tests {
         );
     }
 
-    #[test]
-    fn names_and_template_directories_are_the_same() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/templates");
-        let mut directories: Vec<String> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        directories.sort();
-        assert_eq!(directories, NAMES);
-        for name in NAMES {
-            assert_ne!(render(name, &Map::new()).unwrap_err().code, "unknown_template", "{name}");
-        }
+    fn directories(folder: &str) -> Vec<String> {
+        let folder = format!("{}/templates/{folder}", env!("CARGO_MANIFEST_DIR"));
+        let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
+        let directories = entries.filter(|entry| entry.file_type().unwrap().is_dir());
+        let mut names: Vec<_> =
+            directories.map(|entry| entry.file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
     }
 
     #[test]
-    fn every_template_has_a_sample_that_it_accepts_and_shows() {
+    fn directories_are_the_templates_and_their_languages() {
+        assert_eq!(directories(""), NAMES);
+        for name in NAMES {
+            assert_eq!(directories(name), Language::ALL.map(Language::tag), "{name}");
+            let reason = render(name, Language::English, &Map::new()).unwrap_err();
+            assert_ne!(reason.code, "unknown_template", "{name}");
+        }
+    }
+
+    /// `INSTA_UPDATE=always cargo test -p registrar-email-templates` writes them anew.
+    #[test]
+    fn emails_are_as_in_the_snapshots_and_show_their_data() {
         for name in NAMES {
             let data = sample(name).unwrap();
-            let message = render(name, &data).unwrap();
-            for value in data.values() {
-                let value = value.as_str().unwrap();
-                assert!(message.text.contains(value), "{name} does not show {value:?}");
+            for language in Language::ALL {
+                let Message { subject, text, html } = render(name, language, &data).unwrap();
+                let html = html.unwrap();
+                for value in data.values() {
+                    let value = value.as_str().unwrap();
+                    assert!(
+                        text.contains(value) && html.contains(value),
+                        "{name}.{language}: {value}"
+                    );
+                }
+                let subject = subject.as_str();
+                insta::assert_snapshot!(
+                    format!("{name}.{language}"),
+                    format!("Subject: {subject}\n\n{text}\n\n{html}")
+                );
             }
         }
         assert_eq!(sample("novel"), None);
     }
 
     #[test]
+    fn page_has_the_language_and_its_direction() {
+        let html = |language| {
+            let data = sample("enrollment-refund").unwrap();
+            render("enrollment-refund", language, &data).unwrap().html.unwrap()
+        };
+        assert!(html(Language::Arabic).contains(r#"<html lang="ar" dir="rtl">"#));
+        assert!(html(Language::Japanese).contains(r#"<html lang="ja" dir="ltr">"#));
+    }
+
+    #[test]
     fn template_that_cannot_be_rendered_is_an_error_with_its_reason() {
-        assert_eq!(render("novel", &Map::new()).unwrap_err().code, "unknown_template");
+        assert_eq!(
+            render("novel", Language::English, &Map::new()).unwrap_err().code,
+            "unknown_template"
+        );
         let reason = render_with(json!({"student_name": "Ada"})).unwrap_err();
         assert_eq!(reason, Reason::new("invalid_data", "`data`: missing field `course_title`"));
     }

@@ -60,7 +60,11 @@ mod tests {
     fn only_the_named_templates_are_sent_at_most_once() {
         let guarantees: Guarantees = "receipt, welcome,".parse().unwrap();
         let of = |name: &str| {
-            guarantees.of(&Content::Template { name: name.to_owned(), data: Map::new() })
+            guarantees.of(&Content::Template {
+                name: name.to_owned(),
+                data: Map::new(),
+                locale: None,
+            })
         };
         assert_eq!(of("receipt"), Guarantee::AtMostOnce);
         assert_eq!(of("welcome"), Guarantee::AtMostOnce);

@@ -1,7 +1,7 @@
 //! The email queue's contract: one JSON body, one email, one recipient.
 //!
 //! ```json
-//! {"v":1, "id":"0198…", "to":"ada@example.com", "template":"enrollment-confirmation", "data":{…}}
+//! {"v":1, "id":"0198…", "to":"ada@example.com", "template":"enrollment-confirmation", "data":{…}, "locale":"de"}
 //! {"v":1, "id":"0198…", "to":"ada@example.com", "subject":"Hello", "text":"…", "html":"…"}
 //! {"v":1, "id":"0198…", "to":"ada@example.com", "subject":"Your code", "text":"…", "deadline":"2026-11-25T04:22:30Z"}
 //! ```
@@ -19,6 +19,7 @@ use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
 use crate::{
     address::{EmailAddress, InvalidEmailAddress},
+    locale::{InvalidLocale, Locale},
     message::{InvalidSubject, Message},
     text::{UnwantedCharacter, check_carried, without_byte_order_mark},
 };
@@ -64,6 +65,8 @@ pub enum Content {
         name: String,
         /// The template's fields.
         data: Map<String, Value>,
+        /// The recipient's language. `None` for the worker's default.
+        locale: Option<Locale>,
     },
     /// A message that the enqueueing service wrote itself.
     Message(Message),
@@ -112,6 +115,8 @@ pub enum MalformedJob {
     ReplyTo(InvalidEmailAddress),
     #[error("`headers` {0}")]
     Headers(#[from] InvalidHeaders),
+    #[error("`locale` {0}")]
+    Locale(#[from] InvalidLocale),
     #[error("`subject` {0}")]
     Subject(#[from] InvalidSubject),
     #[error("`{field}` {why}")]
@@ -159,8 +164,11 @@ impl Job {
     pub fn to_body(&self) -> String {
         let Self { id, to, content, headers: Headers { reply_to, unsubscribe }, deadline } = self;
         let mut body = match content {
-            Content::Template { name, data } => {
+            Content::Template { name, data, locale: None } => {
                 json!({"v": 1, "id": id, "to": to, "template": name, "data": data})
+            }
+            Content::Template { name, data, locale: Some(locale) } => {
+                json!({"v": 1, "id": id, "to": to, "template": name, "data": data, "locale": locale})
             }
             Content::Message(Message { subject, text, html: None }) => {
                 json!({"v": 1, "id": id, "to": to, "subject": subject.as_str(), "text": text})
@@ -204,7 +212,12 @@ impl Content {
                 None => Err(MalformedJob::Missing("data")),
                 Some(Value::Object(data)) => {
                     data.values().try_for_each(check_texts)?;
-                    Ok(Self::Template { name, data })
+                    let locale = optional(fields, "locale")?;
+                    Ok(Self::Template {
+                        name,
+                        data,
+                        locale: locale.as_deref().map(str::parse).transpose()?,
+                    })
                 }
                 Some(_) => Err(MalformedJob::WrongType { field: "data", expected: "an object" }),
             },

@@ -14,6 +14,7 @@ pub mod guarantee;
 pub mod hold;
 pub mod job;
 pub mod ledger;
+pub mod locale;
 pub mod mailer;
 pub mod message;
 pub mod queue;
@@ -27,5 +28,6 @@ pub mod text;
 
 pub use address::EmailAddress;
 pub use job::{Job, JobId};
+pub use locale::Locale;
 pub use message::{Message, Subject};
 pub use sender::{Sender, SenderName};

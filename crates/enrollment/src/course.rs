@@ -3,10 +3,13 @@
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 
 use crate::{
     fields::{FieldErrors, Fields},
+    moment::Moment,
     money::Money,
+    seats::Seats,
     text::{self, InvalidLine, checked_text},
 };
 
@@ -71,10 +74,34 @@ pub struct Course {
     #[serde(flatten)]
     pub price: Money,
     pub state: CourseState,
+    /// Takes no new students before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opens_at: Option<Moment>,
+    /// Takes no new students from then on. After `opens_at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closes_at: Option<Moment>,
+    /// How many may hold a seat at the same time; `None`: any number, and nobody holds one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seats: Option<Seats>,
+    /// The number of changes so far. An item of an earlier release has none.
+    #[serde(default)]
+    pub version: u32,
+}
+
+/// Why a course takes no new students at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotOpen {
+    #[error("this course takes no new students")]
+    Closed,
+    #[error("this course opens at {0}")]
+    Until(Moment),
+    #[error("this course closed at {0}")]
+    Since(Moment),
 }
 
 impl Course {
     /// Reads a course from the fields of a request's body; the id comes from its path.
+    /// It has no version yet.
     ///
     /// # Errors
     ///
@@ -87,8 +114,38 @@ impl Course {
         let title = fields.text("title");
         let price = Money::from_fields(&mut fields);
         let state = fields.text("state");
-        let course = (|| Some(Self { id, title: title?, price: price?, state: state? }))();
+        let opens_at: Option<Moment> = fields.optional_text("opens_at");
+        let closes_at = fields.optional_text("closes_at");
+        if opens_at.is_some_and(|opens_at| closes_at.is_some_and(|at| at <= opens_at)) {
+            fields.add_error("closes_at", "is not after opens_at");
+        }
+        let seats = fields.optional_whole_number("seats");
+        let course = (|| {
+            let (title, price, state) = (title?, price?, state?);
+            Some(Self { id, title, price, state, opens_at, closes_at, seats, version: 0 })
+        })();
         fields.finish(course)
+    }
+
+    /// Whether who begins an enrollment takes a seat.
+    pub fn has_seats(&self) -> bool {
+        self.seats.is_some()
+    }
+
+    /// Whether it takes new students at this time.
+    ///
+    /// # Errors
+    ///
+    /// Why it does not.
+    pub fn check_open(&self, now: OffsetDateTime) -> Result<(), NotOpen> {
+        if self.state == CourseState::Closed {
+            return Err(NotOpen::Closed);
+        }
+        match (self.opens_at, self.closes_at) {
+            (Some(opens_at), _) if opens_at.is_after(now) => Err(NotOpen::Until(opens_at)),
+            (_, Some(closes_at)) if !closes_at.is_after(now) => Err(NotOpen::Since(closes_at)),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -111,7 +168,7 @@ mod tests {
         assert!(!course.price.is_free());
         assert_eq!(
             serde_json::to_value(&course).unwrap(),
-            json!({"course_id": "rust-101", "title": "Rust 101", "price": 4900, "currency": "USD", "state": "open"})
+            json!({"course_id": "rust-101", "title": "Rust 101", "price": 4900, "currency": "USD", "state": "open", "version": 0})
         );
     }
 
@@ -143,6 +200,35 @@ mod tests {
             read(json!({"price": 1.5})).unwrap_err()["price"],
             "is not a whole number from 0"
         );
+    }
+
+    #[test]
+    fn course_is_open_from_its_opening_until_its_closing() {
+        let body = json!({
+            "title": "T", "price": 0, "currency": "USD", "state": "open",
+            "opens_at": "1970-01-01T01:00:10+01:00", "closes_at": "1970-01-01T00:00:20Z",
+        });
+        let course = read(body.clone()).unwrap();
+        let stored = serde_json::to_value(&course).unwrap();
+        assert_eq!(stored["opens_at"], "1970-01-01T00:00:10Z");
+        assert_eq!(serde_json::from_value::<Course>(stored).unwrap(), course);
+        let at = |seconds| course.check_open(OffsetDateTime::from_unix_timestamp(seconds).unwrap());
+        assert_eq!(at(9).unwrap_err().to_string(), "this course opens at 1970-01-01T00:00:10Z");
+        assert_eq!((at(10), at(19)), (Ok(()), Ok(())));
+        assert_eq!(at(20).unwrap_err().to_string(), "this course closed at 1970-01-01T00:00:20Z");
+        for (closes_at, why) in [
+            (json!("1970-01-01T00:00:10Z"), "is not after opens_at"),
+            (json!("soon"), "is not a time of RFC 3339, such as 2027-01-31T09:00:00Z"),
+            (json!(7), "is not a string"),
+        ] {
+            let mut body = body.clone();
+            body["closes_at"] = closes_at;
+            assert_eq!(read(body).unwrap_err()["closes_at"], why);
+        }
+        let mut closed = body;
+        closed["state"] = json!("closed");
+        let closed = read(closed).unwrap().check_open(OffsetDateTime::UNIX_EPOCH);
+        assert_eq!(closed, Err(NotOpen::Closed), "whatever the times");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 use unavailable::Unavailable;
 
 use crate::{
-    course::{Course, CourseId, CourseState},
+    course::{Course, CourseId, NotOpen},
     enrollment::{Enrollment, EnrollmentState, StuckReason},
     fields::FieldErrors,
     payment::{
@@ -25,8 +25,8 @@ use crate::{
         PaymentError, ProviderRefusal,
     },
     ports::{
-        Adapters, FindCourse, FindEnrollment, InsertEnrollment, Inserted, PaymentProvider, Ports,
-        SaveEnrollment, Saved,
+        Adapters, CountSeats, FindCourse, FindEnrollment, InsertEnrollment, Inserted,
+        PaymentProvider, Ports, SaveEnrollment, Saved,
     },
     request::EnrollRequest,
     settle::{self, Orphan, Settled},
@@ -47,8 +47,10 @@ pub enum Enrolled {
 pub enum EnrollError {
     #[error("there is no course {0}")]
     NoSuchCourse(CourseId),
-    #[error("the course is closed")]
-    CourseClosed,
+    #[error(transparent)]
+    NotOpen(#[from] NotOpen),
+    #[error("no seat of this course is free")]
+    Full,
     /// The student is enrolled by an earlier request with other details, or the price that the request
     /// names is not the course's.
     #[error("there is a request with other details")]
@@ -146,7 +148,15 @@ pub async fn enroll<A: Adapters>(
         return Err(EnrollError::NoSuchCourse(request.course_id));
     };
     let round = Round { ports, course: &course, request: &request, now, deadline };
-    if let Some(obstacle) = obstacle(ports, &course, &request) {
+    let obstacle = match obstacle(ports, &course, &request, now) {
+        // Once all seats are taken, a request is refused by a read, and does not burden the count by a write.
+        None if course.has_seats() => {
+            let count = ports.enrollments.count_seats(id).await?;
+            count.filter(|count| !count.has_free()).map(|_| EnrollError::Full)
+        }
+        other => other,
+    };
+    if let Some(obstacle) = obstacle {
         // An existing enrollment stays, whatever has become of the course.
         let (student_id, course_id) = (&request.student.id, &request.course_id);
         return match ports.enrollments.find_enrollment(student_id, course_id).await? {
@@ -155,7 +165,14 @@ pub async fn enroll<A: Adapters>(
             }
             // The payment in progress has the price that was agreed, though the course has another now.
             Some(existing) if matches!(obstacle, EnrollError::Differs(_)) => {
-                round.continue_with(existing).await
+                Box::pin(round.continue_with(existing)).await
+            }
+            // It began while the course took new students, and has its seat.
+            Some(existing)
+                if matches!(obstacle, EnrollError::NotOpen(_) | EnrollError::Full)
+                    && existing.state == EnrollmentState::PaymentPending =>
+            {
+                Box::pin(round.continue_with(existing)).await
             }
             _ => Err(obstacle),
         };
@@ -163,13 +180,15 @@ pub async fn enroll<A: Adapters>(
 
     let method = request.payment_method.as_ref();
     let enrollment = Enrollment::new(request.student.clone(), &course, method, now)
-        .traced(request.trace.clone());
+        .traced(request.trace.clone())
+        .read_in(request.locale.clone());
     match ports.enrollments.insert_enrollment(&enrollment).await? {
         // If the client repeats a write whose response was lost, the write finds its own id.
         Inserted::Exists(existing) if existing.id != enrollment.id => {
-            round.continue_with(existing).await
+            Box::pin(round.continue_with(existing)).await
         }
-        Inserted::New | Inserted::Exists(_) => round.first(enrollment).await,
+        Inserted::New | Inserted::Exists(_) => Box::pin(round.first(enrollment)).await,
+        Inserted::Full => Err(EnrollError::Full),
     }
 }
 
@@ -177,10 +196,11 @@ fn obstacle<A: Adapters>(
     ports: &Ports<A>,
     course: &Course,
     request: &EnrollRequest,
+    now: OffsetDateTime,
 ) -> Option<EnrollError> {
     let differences = request.price_differences(course);
-    if course.state == CourseState::Closed {
-        Some(EnrollError::CourseClosed)
+    if let Err(why) = course.check_open(now) {
+        Some(why.into())
     } else if !course.price.is_free() && ports.payments.is_none() {
         Some(EnrollError::PaymentsNotConfigured)
     } else if !course.price.is_free() && request.payment_method.is_none() {
@@ -223,7 +243,8 @@ impl<A: Adapters> Round<'_, A> {
     /// With an enrollment that exists already.
     async fn continue_with(&self, mut existing: Enrollment) -> Result<Enrolled, EnrollError> {
         for _ in 0..MAX_ROUNDS {
-            match self.step(existing).await? {
+            // Boxed because it is large, and most requests have nothing to continue with.
+            match Box::pin(self.step(existing)).await? {
                 Step::Done(enrolled) => return Ok(enrolled),
                 Step::Next(current) => existing = current,
             }
@@ -257,6 +278,7 @@ impl<A: Adapters> Round<'_, A> {
 
     /// Begins the next attempt, on top of one that is over.
     async fn next_attempt(&self, existing: Enrollment) -> Result<Step, EnrollError> {
+        self.course.check_open(self.now)?;
         let differences = self.request.price_differences(self.course);
         if !differences.is_empty() {
             return Err(EnrollError::Differs(differences));
@@ -264,10 +286,12 @@ impl<A: Adapters> Round<'_, A> {
         let (student, method) = (&self.request.student, self.request.payment_method.as_ref());
         let next = existing
             .next_attempt(student.clone(), self.course, method, self.now)
-            .traced(self.request.trace.clone());
-        match self.ports.enrollments.save_enrollment(&next).await? {
+            .traced(self.request.trace.clone())
+            .read_in(self.request.locale.clone());
+        match self.ports.enrollments.save_enrollment(&existing, &next).await? {
             Saved::Done => self.run(next).await,
             Saved::Conflict(current) => Ok(Step::Next(current)),
+            Saved::Full => Err(EnrollError::Full),
         }
     }
 
@@ -347,6 +371,8 @@ impl<A: Adapters> Round<'_, A> {
             IntentStatus::Processing | IntentStatus::Succeeded => false,
         };
         if superseded {
+            // Otherwise the student would lose this attempt and could not begin another one.
+            self.course.check_open(self.now)?;
             // The provider decides the race with the student's other screen.
             let intent = provider.cancel(id).await?;
             return if intent.status == IntentStatus::Cancelled {
@@ -359,9 +385,10 @@ impl<A: Adapters> Round<'_, A> {
         let student = &self.request.student;
         if existing.student != *student {
             let corrected = existing.with_student(student.clone());
-            return match self.ports.enrollments.save_enrollment(&corrected).await? {
+            return match self.ports.enrollments.save_enrollment(&existing, &corrected).await? {
                 Saved::Done => self.confirm(corrected, intent).await,
                 Saved::Conflict(current) => Ok(Step::Next(current)),
+                Saved::Full => Err(EnrollError::Full),
             };
         }
         self.confirm(existing, intent).await

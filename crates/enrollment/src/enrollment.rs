@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use email::{
-    Job, JobId,
+    Job, JobId, Locale,
     job::{Content, Headers},
 };
 use serde::{Deserialize, Serialize};
@@ -71,6 +71,14 @@ pub enum EnrollmentState {
 }
 
 impl EnrollmentState {
+    /// Whether a seat that was taken stays taken. One that is stuck may have been paid for.
+    pub fn keeps_seat(self) -> bool {
+        match self {
+            Self::Active | Self::PaymentPending | Self::Stuck => true,
+            Self::PaymentFailed | Self::Refunding | Self::Refunded | Self::Unenrolled => false,
+        }
+    }
+
     /// As stored and shown.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -150,6 +158,9 @@ pub struct Enrollment {
     /// The number of confirmation emails before the current one: of earlier grants, and before one is resent.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub earlier_confirmations: u32,
+    /// Whether it holds a seat of the course. One that began when the course had no seats does not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub seat: bool,
     /// What an operator decided about a stuck payment, until the resumer has carried it out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolution: Option<Resolution>,
@@ -170,6 +181,9 @@ pub struct Enrollment {
     /// to its trace, whoever enqueues them. It may be any text: nothing depends on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
+    /// The student's language, for the emails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<Locale>,
     /// The number of changes so far: the token of every conditional write.
     pub version: u32,
 }
@@ -199,11 +213,13 @@ impl Enrollment {
             kept_intents: Vec::new(),
             earlier_attempts: 0,
             earlier_confirmations: 0,
+            seat: course.has_seats(),
             resolution: None,
             history: Vec::new(),
             stuck_reason: None,
             resume_at: Some(now + RESUME_AFTER),
             trace: None,
+            locale: None,
             version: 0,
         };
         enrollment.start_payment(course, method, now);
@@ -268,6 +284,7 @@ impl Enrollment {
                     ("course_id".to_owned(), text(self.course_id.as_str())),
                     ("course_title".to_owned(), text(self.course_title.as_str())),
                 ]),
+                locale: self.locale.clone(),
             },
             headers: Headers::default(),
             deadline: None,

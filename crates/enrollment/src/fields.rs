@@ -42,6 +42,19 @@ impl<'a> Fields<'a> {
         self.read(field, "is not a whole number from 0", whole, Ok)
     }
 
+    /// An optional whole number: `None` without an error if the field is missing or `null`.
+    pub fn optional_whole_number<T>(&mut self, field: &'static str) -> Option<T>
+    where
+        T: TryFrom<u64, Error: Display>,
+    {
+        if self.object.get(field).is_none_or(Value::is_null) {
+            return None;
+        }
+        self.read(field, "is not a whole number from 0", whole, |number| {
+            T::try_from(number).map_err(|why| why.to_string())
+        })
+    }
+
     /// Returns the value, or all errors if there are any.
     pub fn finish<T>(self, value: Option<T>) -> Result<T, FieldErrors> {
         match value {

@@ -88,6 +88,8 @@ pub enum What {
     DisputeWon,
     /// The bank has paid the student back.
     DisputeLost,
+    /// The bank has paid the student a part back.
+    DisputeLostInPart,
     /// Over without a decision about the charge.
     DisputeClosed,
     /// Of a later version, which is kept as it is.
@@ -117,6 +119,7 @@ impl What {
             Self::Disputed => "disputed",
             Self::DisputeWon => "dispute_won",
             Self::DisputeLost => "dispute_lost",
+            Self::DisputeLostInPart => "dispute_lost_in_part",
             Self::DisputeClosed => "dispute_closed",
             Self::Other(other) => other,
         }
@@ -184,6 +187,7 @@ mod tests {
             What::Disputed,
             What::DisputeWon,
             What::DisputeLost,
+            What::DisputeLostInPart,
             What::DisputeClosed,
         ] {
             assert_eq!(serde_json::to_value(&what).unwrap(), what.as_str());

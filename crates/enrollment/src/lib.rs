@@ -4,6 +4,7 @@
 //! [`ports`], and time is an argument.
 
 pub mod announcement;
+pub mod catalogue;
 pub mod confirm;
 pub mod course;
 pub mod enroll;
@@ -12,16 +13,21 @@ pub mod enrollment_id;
 pub mod fields;
 pub mod history;
 pub mod listing;
+pub mod moment;
 pub mod money;
 pub mod operator;
 pub mod outside;
 pub mod page;
 pub mod payment;
 pub mod ports;
+pub mod price_change;
+pub mod reconcile;
 pub mod request;
 pub mod resolution;
 mod resolve;
 pub mod resume;
+pub mod roster;
+pub mod seats;
 mod settle;
 pub mod student;
 #[cfg(any(test, feature = "testing"))]

@@ -56,7 +56,10 @@ pub struct OutsideRefund {
 pub enum DisputeStage {
     Opened,
     Won,
+    /// The student has the whole charge back.
     Lost,
+    /// The student has a part of the charge back.
+    LostInPart,
     /// Over without a decision about the charge, such as an inquiry of the bank.
     Closed,
 }
@@ -79,6 +82,24 @@ impl Outside {
     pub fn refunded(charged: Amount, mut refunds: Vec<OutsideRefund>) -> Option<Self> {
         refunds.retain(|made| made.refund.status != RefundStatus::Failed);
         (!refunds.is_empty()).then_some(Self::Refunded { charged, refunds })
+    }
+
+    /// `amount` is disputed; `refunds` are those that we did not make.
+    pub fn disputed(
+        dispute: ProviderObjectId,
+        stage: DisputeStage,
+        amount: u64,
+        charged: Amount,
+        refunds: &[OutsideRefund],
+    ) -> Self {
+        let made = refunds.iter().filter(|made| made.refund.status != RefundStatus::Failed);
+        let refunded: u64 = made.map(|made| u64::from(made.amount)).sum();
+        let in_part = amount.saturating_add(refunded) < u64::from(charged);
+        let stage = match stage {
+            DisputeStage::Lost if in_part => DisputeStage::LostInPart,
+            other => other,
+        };
+        Self::Disputed { dispute, stage }
     }
 
     /// Whether the student has the whole charge back.
@@ -111,6 +132,7 @@ impl Outside {
                     DisputeStage::Opened => What::Disputed,
                     DisputeStage::Won => What::DisputeWon,
                     DisputeStage::Lost => What::DisputeLost,
+                    DisputeStage::LostInPart => What::DisputeLostInPart,
                     DisputeStage::Closed => What::DisputeClosed,
                 };
                 vec![(dispute.clone(), what)]
@@ -142,18 +164,27 @@ pub async fn record_outside(
     const RECORD: &str = "recording a refund or dispute";
     for _ in 0..MAX_ROUNDS {
         // The intent is succeeded even when its charge is paid back, so this payment is about to be granted.
-        if found.state == EnrollmentState::PaymentPending
-            && found.attempt() == Some(payment.attempt)
-        {
+        if found.attempt() == Some(payment.attempt) && may_be_granted(&found) {
             return Err(Unavailable::new(RECORD, "the payment is not settled yet"));
         }
         let Some(next) = found.after(payment, outside, access, now) else { return Ok(found) };
-        match enrollments.save_enrollment(&next).await? {
+        match enrollments.save_enrollment(&found, &next).await? {
             Saved::Done => return Ok(next),
             Saved::Conflict(current) => found = current,
+            // No seat is taken here.
+            Saved::Full => break,
         }
     }
     Err(Unavailable::new(RECORD, "lost a race"))
+}
+
+/// Whether an event of the last attempt's intent may still grant it: also of an intent whose id was never written.
+fn may_be_granted(found: &Enrollment) -> bool {
+    match found.state {
+        EnrollmentState::PaymentPending => true,
+        EnrollmentState::PaymentFailed => found.intent().is_none(),
+        _ => false,
+    }
 }
 
 impl Enrollment {

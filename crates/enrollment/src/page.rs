@@ -1,9 +1,9 @@
 //! Pages of a list: how many entries, and where the next page begins.
 //!
-//! Lists are in the order of course ids. So a page begins after a course id, and not after a number of
-//! entries: an entry that is added or removed in between neither repeats nor hides another.
+//! Every list has an order, most of them that of course ids. So a page begins after a position, such as a course id, and
+//! not after a number of entries: an entry that is added or removed in between neither repeats nor hides another.
 
-use std::{num::NonZeroU8, str::FromStr};
+use std::{fmt::Display, num::NonZeroU8, str::FromStr};
 
 use sha2::{Digest, Sha256};
 
@@ -47,19 +47,25 @@ impl FromStr for PageSize {
 }
 
 /// Which entries of a list.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PageRequest {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageRequest<P = CourseId> {
     pub size: PageSize,
-    /// The entries after this one; the first page if `None`.
-    pub after: Option<CourseId>,
+    /// The entries after this position; the first page if `None`.
+    pub after: Option<P>,
+}
+
+impl<P> Default for PageRequest<P> {
+    fn default() -> Self {
+        Self { size: PageSize::default(), after: None }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page<T> {
-    /// In the order of their course ids. It may have fewer than the page's size although there are more.
+pub struct Page<T, P = CourseId> {
+    /// In the order of their positions. It may have fewer than the page's size although there are more.
     pub entries: Vec<T>,
     /// Where the next page begins; `None` if this one is the last.
-    pub next: Option<CourseId>,
+    pub next: Option<P>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -74,18 +80,19 @@ pub enum List<'a> {
     EnrollmentsOf(&'a StudentId),
     /// In one state, or in any.
     Courses(Option<CourseState>),
+    RosterOf(&'a CourseId),
 }
 
 /// Of the digest of a list, in bytes: enough to tell lists apart by accident.
 const TAG_BYTES: usize = 8;
 
 impl List<'_> {
-    /// The text by which a caller gets the page after this course.
+    /// The text by which a caller gets the page after this position.
     ///
     /// It grants nothing: what a query reads follows from its own parameters, and the cursor only says where in
     /// them it begins. So it is checked, but not signed.
-    pub fn cursor(self, after: &CourseId) -> String {
-        hex::encode([&self.tag(), after.as_str().as_bytes()].concat())
+    pub fn cursor(self, after: &impl Display) -> String {
+        hex::encode([&self.tag(), after.to_string().as_bytes()].concat())
     }
 
     /// Reads a cursor of this list.
@@ -93,7 +100,7 @@ impl List<'_> {
     /// # Errors
     ///
     /// The text is not a cursor, or is one of another list.
-    pub fn read_cursor(self, cursor: &str) -> Result<CourseId, InvalidCursor> {
+    pub fn read_cursor<P: FromStr>(self, cursor: &str) -> Result<P, InvalidCursor> {
         let bytes = hex::decode(cursor).map_err(|_| InvalidCursor)?;
         let after = bytes.strip_prefix(&self.tag()).ok_or(InvalidCursor)?;
         let after = std::str::from_utf8(after).map_err(|_| InvalidCursor)?;
@@ -105,13 +112,14 @@ impl List<'_> {
             Self::EnrollmentsOf(student_id) => ("enrollments", student_id.as_str()),
             Self::Courses(None) => ("courses", "any"),
             Self::Courses(Some(state)) => ("courses", state.as_str()),
+            Self::RosterOf(course_id) => ("roster", course_id.as_str()),
         };
         let digest = Sha256::digest(format!("{kind} {of}"));
         std::array::from_fn(|at| digest[at])
     }
 }
 
-impl PageRequest {
+impl<P: FromStr> PageRequest<P> {
     /// Reads `limit` and `after`, which are optional. `list` is `None` if its own parameters are wrong.
     pub fn from_fields(fields: &mut Fields<'_>, list: Option<List<'_>>) -> Self {
         let size = fields.optional_text("limit").unwrap_or_default();
@@ -178,7 +186,10 @@ mod tests {
         let any = student("any");
         let states = [None, Some(CourseState::Open), Some(CourseState::Closed)];
         let lists = [&ada, &bob, &any].map(List::EnrollmentsOf);
-        let lists: Vec<_> = lists.into_iter().chain(states.map(List::Courses)).collect();
+        let rosters = ["s-1", "any"].map(|id| id.parse().unwrap());
+        let rosters = rosters.iter().map(List::RosterOf);
+        let lists: Vec<_> =
+            lists.into_iter().chain(states.map(List::Courses)).chain(rosters).collect();
         for one in lists.clone() {
             for &other in &lists {
                 let read = other.read_cursor(&one.cursor(&after));
@@ -192,10 +203,10 @@ mod tests {
     fn text_that_is_not_a_cursor_is_refused() {
         let student = student("s-1");
         let list = List::EnrollmentsOf(&student);
-        let cursor = list.cursor(&"a".parse().unwrap());
+        let cursor = list.cursor(&"a");
         for text in ["", "a", "rust-101", "é", &cursor[..16], &cursor[1..], &format!("{cursor}2f")]
         {
-            assert_eq!(list.read_cursor(text), Err(InvalidCursor), "{text:?}");
+            assert_eq!(list.read_cursor::<CourseId>(text), Err(InvalidCursor), "{text:?}");
         }
     }
 }

@@ -16,6 +16,8 @@ use crate::{
     course::{Course, CourseId},
     enrollment::Enrollment,
     payment::{Charge, Created, Intent, IntentId, PaymentError, Refund, RefundId},
+    price_change::PriceChange,
+    seats::SeatCount,
     student::StudentId,
 };
 
@@ -26,6 +28,7 @@ pub trait Adapters {
         + InsertEnrollment
         + SaveEnrollment
         + FinishEnrollment
+        + CountSeats
         + Send
         + Sync
         + 'static;
@@ -58,10 +61,22 @@ pub trait FindCourse {
     ) -> impl Future<Output = Result<Option<Course>, Unavailable>> + Send;
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replaced {
+    Done,
+    /// Another change came first.
+    Conflict,
+}
+
 pub trait PutCourse {
-    /// Creates or replaces a course; returns whether it was created.
-    fn put_course(&self, course: &Course)
-    -> impl Future<Output = Result<bool, Unavailable>> + Send;
+    /// Replaces this course, or creates one, and writes its number of seats and the entry of the history in the same step. If the table has
+    /// this very course already, by a write whose response was lost, the result is [`Replaced::Done`].
+    fn put_course(
+        &self,
+        current: Option<&Course>,
+        next: &Course,
+        change: Option<&PriceChange>,
+    ) -> impl Future<Output = Result<Replaced, Unavailable>> + Send;
 }
 
 pub trait FindEnrollment {
@@ -78,10 +93,13 @@ pub enum Inserted {
     New,
     /// The student already has this enrollment in the course.
     Exists(Enrollment),
+    /// It needs a seat, and none is free.
+    Full,
 }
 
 pub trait InsertEnrollment {
-    /// Inserts an enrollment if the student has none in the course.
+    /// Inserts an enrollment if the student has none in the course. If it holds a seat, the seat is taken in the same
+    /// step.
     fn insert_enrollment(
         &self,
         enrollment: &Enrollment,
@@ -94,15 +112,26 @@ pub enum Saved {
     Done,
     /// Another change came first; this is the current enrollment.
     Conflict(Enrollment),
+    /// It needs a seat, and none is free.
+    Full,
 }
 
 pub trait SaveEnrollment {
-    /// Replaces the version before this one. If the table has this very version already, by a write
+    /// Replaces a version by the next one. A seat that only one of them holds is taken or released in the same step. If the table has this very version already, by a write
     /// whose response was lost, the result is [`Saved::Done`].
     fn save_enrollment(
         &self,
-        enrollment: &Enrollment,
+        before: &Enrollment,
+        next: &Enrollment,
     ) -> impl Future<Output = Result<Saved, Unavailable>> + Send;
+}
+
+pub trait CountSeats {
+    /// The seats of a course, with every write so far. `None` if it never had any.
+    fn count_seats(
+        &self,
+        course_id: &CourseId,
+    ) -> impl Future<Output = Result<Option<SeatCount>, Unavailable>> + Send;
 }
 
 pub trait FinishEnrollment {

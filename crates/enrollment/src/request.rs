@@ -1,5 +1,6 @@
 //! Enrollment requests, and how one differs from an enrollment that exists.
 
+use email::Locale;
 use serde_json::{Map, Value};
 
 use crate::{
@@ -20,6 +21,8 @@ pub struct EnrollRequest {
     pub payment_method: Option<PaymentMethod>,
     /// The price that the student agreed to, if the caller says.
     pub agreed_price: Option<Money>,
+    /// The language of the emails. No detail of the enrollment: another one later changes nothing.
+    pub locale: Option<Locale>,
     /// See [`Enrollment::trace`]. Not a field of the body.
     pub trace: Option<String>,
 }
@@ -37,11 +40,12 @@ impl EnrollRequest {
         let email = fields.text("email");
         let name = fields.text("name");
         let payment_method = fields.optional_text("payment_method");
+        let locale = fields.optional_text("locale");
         let agreed_price = Money::from_optional_fields(object, &mut fields);
         let request = (|| {
             let student = Student { id: id?, email: email?, name: name? };
             let course_id = course_id?;
-            Some(Self { student, course_id, payment_method, agreed_price, trace: None })
+            Some(Self { student, course_id, payment_method, agreed_price, locale, trace: None })
         })();
         fields.finish(request)
     }

@@ -150,7 +150,7 @@ async fn report_stuck<A: Adapters>(
 ) -> Result<Resumed, Unavailable> {
     let reason = stuck.stuck_reason.unwrap_or(StuckReason::PaymentMissing);
     let again = stuck.next(EnrollmentState::Stuck, Some(now + REPORT_STUCK_EVERY));
-    ports.enrollments.save_enrollment(&again).await?;
+    ports.enrollments.save_enrollment(stuck, &again).await?;
     Ok(Resumed::Stuck(reason))
 }
 
@@ -165,7 +165,7 @@ async fn resolve<A: Adapters>(
     else {
         return Ok(postpone(ports, stuck, now).await?);
     };
-    if let Saved::Conflict(_) = ports.enrollments.save_enrollment(&next).await? {
+    if ports.enrollments.save_enrollment(stuck, &next).await? != Saved::Done {
         return Ok(Resumed::Later);
     }
     match next.state {
@@ -222,7 +222,7 @@ async fn resume_refund<A: Adapters>(
             };
             let refunded = Enrollment { state, resume_at: None, ..refunded };
             // On a conflict there is nothing to do: another run has written the same.
-            ports.enrollments.save_enrollment(&refunded).await?;
+            ports.enrollments.save_enrollment(refunding, &refunded).await?;
             return Ok(Resumed::Finished);
         }
         Some(refund) if refund.status == RefundStatus::Pending => {
@@ -232,7 +232,7 @@ async fn resume_refund<A: Adapters>(
         _ => RefundProgress { attempt: due.attempt + 1, last: None, ..due },
     };
     let resume_at = now + pause(now - next.started_at);
-    ports.enrollments.save_enrollment(&refunding.refund_at(next, resume_at)).await?;
+    ports.enrollments.save_enrollment(refunding, &refunding.refund_at(next, resume_at)).await?;
     Ok(Resumed::Later)
 }
 
@@ -243,7 +243,7 @@ async fn finish<A: Adapters>(
     state: EnrollmentState,
 ) -> Result<Resumed, Unavailable> {
     // On a conflict there is nothing to do: the caller that changed it meanwhile finishes it.
-    ports.enrollments.save_enrollment(&enrollment.next(state, None)).await?;
+    ports.enrollments.save_enrollment(enrollment, &enrollment.next(state, None)).await?;
     Ok(Resumed::Finished)
 }
 
@@ -258,7 +258,7 @@ async fn postpone<A: Adapters>(
         payment.refund.as_ref().map_or(payment.started_at, |refund| refund.started_at)
     });
     let later = unfinished.next(unfinished.state, Some(now + pause(now - since)));
-    ports.enrollments.save_enrollment(&later).await?;
+    ports.enrollments.save_enrollment(unfinished, &later).await?;
     Ok(Resumed::Later)
 }
 

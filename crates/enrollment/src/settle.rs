@@ -163,11 +163,13 @@ async fn try_change(
     let mut current = pending.clone();
     for _ in 0..MAX_SAVE_ATTEMPTS {
         let next = to(&current);
-        match enrollments.save_enrollment(&next).await? {
+        match enrollments.save_enrollment(&current, &next).await? {
             Saved::Done => return Ok(Changed::Done(next)),
             Saved::Conflict(found) if same_end(&found, &next) => return Ok(Changed::Done(found)),
             Saved::Conflict(found) if same_attempt(&found, pending) => current = found,
             Saved::Conflict(found) => return Ok(Changed::Over(found)),
+            // What is in progress takes no seat.
+            Saved::Full => return Ok(Changed::Busy),
         }
     }
     Ok(Changed::Busy)
@@ -244,8 +246,12 @@ pub async fn settle_intent<A: Adapters>(
         // paid for just this attempt; and no other one has begun.
         None if charged && current && may_adopt(enrollment) => {
             let found = provider.find(&intent.id).await?;
-            match ports.enrollments.save_enrollment(&enrollment.adopting(&found, now)).await? {
-                Saved::Done => (enrollment.adopting(&found, now), found),
+            let course = ports.courses.find_course(&enrollment.course_id).await?;
+            let adopted = enrollment.adopting(&found, course.as_ref(), now);
+            match ports.enrollments.save_enrollment(enrollment, &adopted).await? {
+                Saved::Done => (adopted, found),
+                // The failed attempt had released its seat, and somebody else has it.
+                Saved::Full => return refund_orphan(provider, &intent.id).await,
                 Saved::Conflict(_) => {
                     return Err(Unavailable::new("adopting a payment", "lost a race").into());
                 }

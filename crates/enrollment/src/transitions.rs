@@ -1,5 +1,6 @@
 //! From one version of an enrollment to the next: the changes that a state machine consists of.
 
+use email::Locale;
 use time::OffsetDateTime;
 
 use crate::{
@@ -23,9 +24,15 @@ impl Enrollment {
         let mut next = self.next(EnrollmentState::Active, Some(now + RESUME_AFTER));
         next.student = student;
         next.course_title = course.title.clone();
+        next.seat = self.seat_after(course);
         next.account_for_last_charge(self.state);
         next.start_payment(course, method, now);
         next
+    }
+
+    /// Whether it holds a seat once it goes on. What is in progress keeps what it has; what was over needs a new one.
+    pub(crate) fn seat_after(&self, course: &Course) -> bool {
+        if self.state.keeps_seat() { self.seat } else { course.has_seats() }
     }
 
     /// Remembers the charge of the last attempt, which another one or a grant follows.
@@ -71,8 +78,15 @@ impl Enrollment {
         Self { trace, ..self }
     }
 
+    /// The same version for a reader of this language. `None` leaves the one that is known.
+    pub(crate) fn read_in(mut self, locale: Option<Locale>) -> Self {
+        self.locale = locale.or(self.locale);
+        self
+    }
+
     pub(crate) fn next(&self, state: EnrollmentState, resume_at: Option<OffsetDateTime>) -> Self {
-        let mut next = Self { state, resume_at, version: self.version + 1, ..self.clone() };
+        let seat = self.seat && state.keeps_seat();
+        let mut next = Self { state, resume_at, seat, version: self.version + 1, ..self.clone() };
         if state != EnrollmentState::Stuck {
             next.stuck_reason = None;
             next.resolution = None;
@@ -110,8 +124,14 @@ impl Enrollment {
     }
 
     /// The attempt of this intent, which was confirmed though its id was never written, in progress.
-    pub(crate) fn adopting(&self, intent: &Intent, now: OffsetDateTime) -> Self {
+    pub(crate) fn adopting(
+        &self,
+        intent: &Intent,
+        course: Option<&Course>,
+        now: OffsetDateTime,
+    ) -> Self {
         let mut next = self.with_intent(intent);
+        next.seat = course.map_or(next.seat, |course| self.seat_after(course));
         next.state = EnrollmentState::PaymentPending;
         next.resume_at = Some(now + RESUME_AFTER);
         if let Some(payment) = &mut next.payment {

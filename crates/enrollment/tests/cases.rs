@@ -5,12 +5,13 @@
 
 use std::time::Duration;
 
+use email::{Job, job::Content};
 use enrollment::{
     Course, Deadline, EnrollError, EnrollRequest, Enrolled, Enrollment, Orphan, Settled, enroll,
     enroll::CONFIRM_RESERVE,
     enrollment::{EnrollmentState, StuckReason},
     payment::{Intent, IntentStatus, PaymentError, REFUND_TIMEOUT},
-    ports::{InsertEnrollment, PutCourse},
+    ports::InsertEnrollment,
     resume,
     resume::Resumed,
     settle_intent,
@@ -295,7 +296,7 @@ async fn price_that_was_agreed_is_compared_with_the_course() {
     let world = world(Bank::Accepts);
     let enrolled = ask_at(&world, agreed(4900, "USD"), START).await;
     assert_enrolled_with_one_charge(&world, &enrolled);
-    world.put_course(&course(5900)).await.unwrap();
+    world.offer(course(5900));
     let again = ask_at(&world, agreed(4900, "USD"), START).await;
     assert!(matches!(again, Ok(Enrolled::Already(_))), "enrolled is enrolled: {again:?}");
 }
@@ -317,14 +318,14 @@ async fn payment_in_progress_keeps_the_price_that_was_agreed() {
     });
     let world = world(Bank::AsksTheStudent);
     let _ = ask_at(&world, agreed.clone(), START).await;
-    world.put_course(&course(5900)).await.unwrap();
+    world.offer(course(5900));
     world.student_acts();
     let enrolled = ask_at(&world, agreed.clone(), START).await;
     assert_enrolled_with_one_charge(&world, &enrolled);
 
     let world = self::world(Bank::Declines);
     let _ = ask_at(&world, agreed.clone(), START).await;
-    world.put_course(&course(5900)).await.unwrap();
+    world.offer(course(5900));
     let differs = ask_at(&world, agreed, START).await;
     assert!(matches!(differs, Err(EnrollError::Differs(_))), "a new attempt does not: {differs:?}");
 }
@@ -420,7 +421,7 @@ async fn repeated_event_of_a_granted_or_refunded_charge_is_not_news() {
     resume_at(&world, START + MINUTE).await;
     assert_eq!(the_one(&world).state, EnrollmentState::Refunded);
     assert_eq!(event().await.unwrap(), Settled::NotYet, "refunded");
-    world.put_course(&course(4900)).await.unwrap();
+    world.offer(course(4900));
     world.set_bank(Bank::Accepts);
     assert!(ask(&world, "pm_2").await.is_ok());
     assert_eq!(event().await.unwrap(), Settled::NotYet, "refunded before");
@@ -446,7 +447,7 @@ async fn refunded_is_written_only_after_a_refund_that_succeeded() {
         assert_eq!(the_one(&world).state, EnrollmentState::Refunding);
         let asked = ask_at(&world, with_card("pm_2"), at).await;
         assert!(matches!(asked, Err(EnrollError::NoSuchCourse(_))), "{asked:?}");
-        world.put_course(&course(4900)).await.unwrap();
+        world.offer(course(4900));
         let asked = ask_at(&world, with_card("pm_2"), at).await;
         assert!(matches!(asked, Err(EnrollError::Refunding)), "{asked:?}");
         while the_one(&world).state == EnrollmentState::Refunding {
@@ -502,4 +503,80 @@ async fn payment_that_was_pending_without_a_payment_is_stuck() {
     ports.enrollments.insert_enrollment(&broken).await.unwrap();
     let resumed = resume_at(&world, START + MINUTE).await;
     assert_eq!(resumed, Resumed::Stuck(StuckReason::PaymentMissing));
+}
+
+fn locale_of(job: &Job) -> Option<String> {
+    let Content::Template { locale, .. } = &job.content else { unreachable!("it has a template") };
+    locale.as_ref().map(ToString::to_string)
+}
+
+#[tokio::test]
+async fn emails_are_in_the_students_language_and_a_retry_without_one_keeps_it() {
+    let world = world(Bank::Declines);
+    let in_german = request_with(|body| body["locale"] = "de_at".into());
+    assert!(ask_at(&world, in_german, START).await.is_err());
+    world.set_bank(Bank::Accepts);
+    let Ok(Enrolled::New(enrolled)) = ask(&world, "pm_2").await else { panic!() };
+    assert_eq!(locale_of(&enrolled.confirmation()).as_deref(), Some("de-AT"));
+    assert_eq!(locale_of(&enrolled.refund_notice()).as_deref(), Some("de-AT"));
+    // Another language is not another enrollment.
+    let in_spanish = request_with(|body| body["locale"] = "es".into());
+    let Ok(Enrolled::Already(same)) = ask_at(&world, in_spanish, START).await else { panic!() };
+    assert_eq!((same.id, same.locale), (enrolled.id, enrolled.locale));
+}
+
+fn course_from_to(opens: i64, closes: i64) -> Course {
+    let at = |seconds| {
+        let at = OffsetDateTime::from_unix_timestamp(seconds).unwrap();
+        at.format(&time::format_description::well_known::Rfc3339).unwrap()
+    };
+    let mut stored = serde_json::to_value(course(4900)).unwrap();
+    stored["opens_at"] = at(opens).into();
+    stored["closes_at"] = at(closes).into();
+    serde_json::from_value(stored).unwrap()
+}
+
+fn at(seconds: u64) -> OffsetDateTime {
+    START + Duration::from_secs(seconds)
+}
+
+#[tokio::test]
+async fn request_before_the_opening_or_from_the_closing_on_is_refused_with_the_time() {
+    let world = World::new([course_from_to(10, 20)], Bank::Accepts);
+    for (second, why) in [
+        (9, "this course opens at 1970-01-01T00:00:10Z"),
+        (20, "this course closed at 1970-01-01T00:00:20Z"),
+    ] {
+        let refused = ask_at(&world, with_card("pm_1"), at(second)).await.unwrap_err();
+        assert!(matches!(refused, EnrollError::NotOpen(_)), "{refused:?}");
+        assert_eq!(refused.to_string(), why);
+        assert!(world.enrollments().is_empty());
+    }
+    let enrolled = ask_at(&world, with_card("pm_1"), at(19)).await;
+    assert_enrolled_with_one_charge(&world, &enrolled);
+    let again = ask_at(&world, with_card("pm_1"), at(99)).await;
+    assert!(matches!(again, Ok(Enrolled::Already(_))), "{again:?}");
+}
+
+#[tokio::test]
+async fn payment_in_progress_goes_on_after_the_closing_and_no_other_one_begins() {
+    let world = World::new([course_from_to(0, 20)], Bank::AsksTheStudent);
+    let asked = ask_at(&world, with_card("pm_1"), at(19)).await;
+    assert!(matches!(asked, Err(EnrollError::ActionRequired { .. })), "{asked:?}");
+    let other_card = ask_at(&world, with_card("pm_2"), at(21)).await;
+    assert!(matches!(other_card, Err(EnrollError::NotOpen(_))), "{other_card:?}");
+    let asked = ask_at(&world, with_card("pm_1"), at(22)).await;
+    assert!(matches!(asked, Err(EnrollError::ActionRequired { .. })), "{asked:?}");
+    world.student_acts();
+    let enrolled = ask_at(&world, with_card("pm_1"), at(23)).await;
+    assert_enrolled_with_one_charge(&world, &enrolled);
+}
+
+#[tokio::test]
+async fn failed_payment_is_not_retried_after_the_closing() {
+    let world = World::new([course_from_to(0, 20)], Bank::Declines);
+    declined_with(ask_at(&world, with_card("pm_1"), at(19)).await);
+    let again = ask_at(&world, with_card("pm_2"), at(20)).await;
+    assert!(matches!(again, Err(EnrollError::NotOpen(_))), "{again:?}");
+    assert_eq!(the_one(&world).attempt(), Some(1));
 }

@@ -364,8 +364,8 @@ async fn grant_gives_access_without_a_payment() {
 async fn attempt_after_a_grant_has_a_number_of_its_own() {
     let world = world(Bank::Declines);
     let _ = ask(&world, "pm_1").await;
-    let title = "Rust 101".parse().unwrap();
-    let granted = changes(&world, Action::Grant { title, details: Details::default() }).await;
+    let course = Box::new(course(4900));
+    let granted = changes(&world, Action::Grant { course, details: Details::default() }).await;
     assert_eq!((granted.payment.as_ref(), granted.earlier_attempts), (None, 1));
     let end = Action::Unenroll { attempt: None, refund: RefundChoice::None };
     changes(&world, end).await;
@@ -380,9 +380,9 @@ async fn attempt_after_a_grant_has_a_number_of_its_own() {
 async fn payment_in_progress_is_left_to_itself() {
     let world = world(Bank::AsksTheStudent);
     let _ = ask(&world, "pm_1").await;
-    let title = "Rust 101".parse().unwrap();
+    let course = Box::new(course(4900));
     for action in [
-        Action::Grant { title, details: Details::default() },
+        Action::Grant { course, details: Details::default() },
         unenroll(1, RefundChoice::Full),
         Action::Refund { attempt: Some(1) },
         Action::Resend,
@@ -459,7 +459,8 @@ async fn action_that_loses_a_race_reads_again() {
     let stale = the_one(&world);
     changes(&world, unenroll(1, RefundChoice::None)).await;
     let late = Action::Refund { attempt: Some(1) }.apply(&stale, &signature()).unwrap().unwrap();
-    let saved = enrollment::ports::SaveEnrollment::save_enrollment(&world, &late).await.unwrap();
+    let saved =
+        enrollment::ports::SaveEnrollment::save_enrollment(&world, &stale, &late).await.unwrap();
     assert!(matches!(saved, enrollment::ports::Saved::Conflict(_)));
     assert_eq!(the_one(&world).state, EnrollmentState::Unenrolled);
 }

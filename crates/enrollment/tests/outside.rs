@@ -161,6 +161,36 @@ async fn charge_that_an_operator_kept_is_not_refunded_after_a_lost_dispute() {
     assert!(matches!(operate(&world, &refund).await, Operated::Unchanged(_)));
 }
 
+/// The bank has not paid the rest back, so an operator may.
+#[tokio::test]
+async fn dispute_that_is_lost_in_part_ends_neither_the_access_nor_a_refund() {
+    let world = paid().await;
+    let in_part = dispute(DisputeStage::LostInPart);
+    report(&world, &in_part).await;
+    report(&world, &in_part).await;
+    let found = the_one(&world);
+    assert_eq!((found.state, found.history.len()), (EnrollmentState::Active, 1));
+    operate(&world, &Action::Refund { attempt: Some(1) }).await;
+    assert!(the_one(&world).owes_refund());
+    report(&world, &in_part).await;
+    assert!(the_one(&world).owes_refund());
+}
+
+/// An event of the intent, which is on its way, adopts the payment and grants it: if the refund were recorded now,
+/// nothing would end that access.
+#[tokio::test]
+async fn refund_waits_while_the_payment_may_still_be_adopted() {
+    let world = paid().await;
+    let found = the_one(&world);
+    let intent = found.intent().unwrap().clone();
+    let mut failed = found;
+    failed.state = EnrollmentState::PaymentFailed;
+    failed.payment.as_mut().unwrap().intent = None;
+    let of = PaymentOf { intent: &intent, attempt: 1 };
+    let access = AccessAfterRefund::Revoke;
+    assert!(record_outside(&world, failed, of, &refunded(&[4900]), access, START).await.is_err());
+}
+
 #[tokio::test]
 async fn full_history_does_not_keep_the_access() {
     let world = paid().await;

@@ -52,6 +52,8 @@ pub const REFUNDED_AT_STRIPE: &str = "refunded_at_stripe";
 pub const PAYMENT_DISPUTED: &str = "payment_disputed";
 /// A dispute is lost: the bank has paid the student back.
 pub const DISPUTE_LOST: &str = "dispute_lost";
+/// A payment at Stripe and the table of enrollments differ, as `difference` says.
+pub const PAYMENT_DIFFERS: &str = "payment_differs";
 
 /// A request to the API was responded to.
 pub const REQUEST: &str = "request";
@@ -59,9 +61,11 @@ pub const REQUEST: &str = "request";
 pub const BATCH: &str = "batch";
 /// A run of the resumer is over.
 pub const RESUMER_RUN: &str = "resumer_run";
+/// A run of the reconciler is over; `unfinished` is 1 or 0.
+pub const RECONCILIATION_RUN: &str = "reconciliation_run";
 
 /// Every name.
-pub const ALL: [&str; 26] = [
+pub const ALL: [&str; 28] = [
     SEND_ATTEMPT,
     JOB_REFUSED,
     OLDEST_JOB,
@@ -85,7 +89,9 @@ pub const ALL: [&str; 26] = [
     REFUNDED_AT_STRIPE,
     PAYMENT_DISPUTED,
     DISPUTE_LOST,
+    PAYMENT_DIFFERS,
     REQUEST,
     BATCH,
     RESUMER_RUN,
+    RECONCILIATION_RUN,
 ];

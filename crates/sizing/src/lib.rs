@@ -28,6 +28,6 @@ pub use invalid::{Invalid, Parameter, UnknownParameter};
 pub use plan::{DEFAULT_LATENCY, HANDOVER, Plan, Usable};
 pub use reasons::Choice;
 pub use worker_settings::{
-    CALL_TIMEOUT, CLOSING_ROOM, ENDING_ROOM, RETURNING_ROOM, SES_ATTEMPT_TIMEOUT, SETTLING_ROOM,
-    WorkerSettings, sends_within,
+    CALL_TIMEOUT, CLOSING_ROOM, ENDING_ROOM, NOISY_IN_FLIGHT, RETURNING_ROOM, SES_ATTEMPT_TIMEOUT,
+    SETTLING_ROOM, WorkerSettings, sends_within,
 };

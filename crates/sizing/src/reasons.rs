@@ -7,7 +7,9 @@ use crate::{
         TARGET_BATCH_DURATION, VISIBILITY_TIMEOUT_FACTOR,
     },
     table::{NEW_TABLE_WRITE_UNITS, WRITE_UNITS_QUOTA, warm_write_units, write_units},
-    worker_settings::{CLOSING_ROOM, MAX_BATCH_SIZE, SES_ATTEMPT_TIMEOUT, WorkerSettings},
+    worker_settings::{
+        CLOSING_ROOM, MAX_BATCH_SIZE, NOISY_IN_FLIGHT, SES_ATTEMPT_TIMEOUT, WorkerSettings,
+    },
 };
 
 /// One value of a plan.
@@ -33,6 +35,7 @@ impl Plan {
             self.batching_choice(),
             self.timeout_choice(),
             self.visibility_choice(),
+            self.fairness_choice(),
             self.table_choice(),
             self.usable_choice(),
         ]
@@ -125,6 +128,26 @@ impl Plan {
         }
     }
 
+    fn fairness_choice(&self) -> Choice {
+        let settings = self.settings();
+        let in_flight = settings.slots.get() * settings.batch_size;
+        let (value, reason) = if in_flight >= NOISY_IN_FLIGHT {
+            let reason = format!(
+                "the longest wait of a job behind a backlog of another kind: the batches in progress. SQS notices such a \
+                 backlog from about {NOISY_IN_FLIGHT} messages in flight; here they are {in_flight}"
+            );
+            (human(self.batch_duration()), reason)
+        } else {
+            let reason = format!(
+                "SQS notices a backlog of one kind from about {NOISY_IN_FLIGHT} messages in flight, which needs \
+                 WorkerBatchSize={}; here they are {in_flight}, so only its share of the processing time shows it",
+                settings.fair_batch_size()
+            );
+            ("not sure".to_owned(), reason)
+        };
+        Choice { name: "fairness", value, reason }
+    }
+
     fn table_choice(&self) -> Choice {
         let WorkerSettings { limit, window, .. } = self.settings();
         let needed = write_units(limit, window);
@@ -168,11 +191,24 @@ mod tests {
     use crate::DEFAULT_LATENCY;
 
     #[test]
+    fn fairness_says_how_long_or_which_batch_size_it_needs() {
+        let fairness = |limit| {
+            let (limit, window) = (SendLimit::new(limit).unwrap(), Window::from_secs(60).unwrap());
+            let choices = Plan::new(limit, window, DEFAULT_LATENCY).unwrap().choices();
+            choices.into_iter().find(|choice| choice.name == "fairness").unwrap()
+        };
+        assert_eq!(fairness(300).value, "40.2 s");
+        let slow = fairness(10);
+        assert_eq!(slow.value, "not sure");
+        assert!(slow.reason.contains("WorkerBatchSize=15"), "{slow:?}");
+    }
+
+    #[test]
     fn every_choice_has_a_reason() {
         let (limit, window) = (SendLimit::new(300).unwrap(), Window::from_secs(60).unwrap());
         let plan = Plan::new(limit, window, DEFAULT_LATENCY).unwrap();
         let choices = plan.choices();
-        assert_eq!(choices.len(), 10);
+        assert_eq!(choices.len(), 11);
         assert!(choices.iter().all(|choice| choice.reason.len() > 20), "{choices:#?}");
     }
 }

@@ -32,6 +32,10 @@ pub const CLOSING_ROOM: Duration =
 /// Lambda allows batches of 10,000 messages, but a batch must also fit into an invocation's 6 MB.
 pub(crate) const MAX_BATCH_SIZE: u32 = 1000;
 
+/// From so many messages of its own in flight, and 10% of all, a fair queue takes a group as noisy (Amazon SQS Developer
+/// Guide, "How Amazon SQS fair queues work", which calls the numbers approximate).
+pub const NOISY_IN_FLIGHT: u32 = 30;
+
 /// Lambda's bounds on an event source's maximum concurrency.
 pub(crate) const MIN_SLOTS: u32 = 2;
 pub(crate) const MAX_SLOTS: u32 = 1000;
@@ -113,6 +117,12 @@ impl WorkerSettings {
             ));
         }
         advice
+    }
+
+    /// The smallest batch size with which a backlog of one kind of email is noticed by the number of its messages in flight,
+    /// so that SQS delivers other kinds first.
+    pub fn fair_batch_size(&self) -> u32 {
+        NOISY_IN_FLIGHT.div_ceil(self.slots.get())
     }
 
     /// The maximum number of emails that an invocation sends.
@@ -254,6 +264,14 @@ mod tests {
     fn lower_limit_with_the_other_defaults_can_send() {
         let limit = SendLimit::new(60).unwrap();
         assert!(WorkerSettings { limit, ..working() }.check().is_ok());
+    }
+
+    #[test]
+    fn fair_batches_of_all_workers_together_are_noticed() {
+        for (slots, size) in [(2, 15), (4, 8), (30, 1), (1000, 1)] {
+            let slots = Slots::new(slots).unwrap();
+            assert_eq!(WorkerSettings { slots, ..working() }.fair_batch_size(), size);
+        }
     }
 
     #[test]

@@ -34,6 +34,9 @@ pub const CHARGE_TIMEOUT: Duration = Duration::from_secs(6);
 /// Maximum time for any other call.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// Maximum time for a page of a list, which has up to 100 objects.
+pub const LIST_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// An intent that is still unconfirmed after a confirmation that failed is confirmed once more if this
 /// much time has passed at most: with [`CHARGE_TIMEOUT`] and [`CALL_TIMEOUT`] after it, a confirmation
 /// stays within [`MAX_CONFIRM_DURATION`](enrollment::payment::MAX_CONFIRM_DURATION).
@@ -337,6 +340,7 @@ fn refund(operation: &'static str, object: RefundObject) -> Result<Refund, Payme
     object.refund().ok_or_else(|| unknown().into())
 }
 
+mod list;
 mod outside;
 #[cfg(test)]
 mod tests;

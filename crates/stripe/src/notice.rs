@@ -23,12 +23,14 @@ pub enum News {
     Refunded,
     /// A refund failed, which it may days after it was made; the charge is kept again (Stripe docs, "Refund and
     /// cancel payments", "Failed refunds").
-    RefundFailed {
-        ours: bool,
-    },
+    RefundFailed { ours: bool },
     Disputed {
         dispute: ProviderObjectId,
+        /// Never [`DisputeStage::LostInPart`]: an event does not say what was charged.
         stage: DisputeStage,
+        /// Disputed: "usually the amount of the charge, but it can differ (usually because of currency fluctuation or
+        /// because only part of the order is disputed)" (Stripe API reference, "The Dispute object", `amount`).
+        amount: u64,
     },
 }
 
@@ -53,7 +55,8 @@ pub(crate) fn is_ours(metadata: &Value) -> bool {
 }
 
 fn disputed(object: &Value, stage: DisputeStage) -> Option<News> {
-    Some(News::Disputed { dispute: object["id"].as_str()?.parse().ok()?, stage })
+    let (dispute, amount) = (object["id"].as_str()?.parse().ok()?, object["amount"].as_u64()?);
+    Some(News::Disputed { dispute, stage, amount })
 }
 
 /// Only a lost one takes the charge back: `warning_closed` is an inquiry that did not become a dispute (Stripe API
@@ -90,8 +93,7 @@ mod tests {
 
     #[test]
     fn dispute_has_its_stage() {
-        let dispute =
-            |status: &str| json!({"id": "du_1", "payment_intent": "pi_1", "status": status});
+        let dispute = |status: &str| json!({"id": "du_1", "payment_intent": "pi_1", "amount": 4900, "status": status});
         for (kind, status, stage) in [
             ("charge.dispute.created", "needs_response", DisputeStage::Opened),
             ("charge.dispute.created", "warning_needs_response", DisputeStage::Opened),
@@ -100,7 +102,7 @@ mod tests {
             ("charge.dispute.closed", "warning_closed", DisputeStage::Closed),
         ] {
             let dispute_id = "du_1".parse().unwrap();
-            let expected = News::Disputed { dispute: dispute_id, stage };
+            let expected = News::Disputed { dispute: dispute_id, stage, amount: 4900 };
             assert_eq!(news(kind, &dispute(status)), Some(expected), "{kind}, {status}");
         }
         assert_eq!(news("charge.dispute.updated", &dispute("needs_response")), None);

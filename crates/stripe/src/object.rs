@@ -19,6 +19,13 @@ pub(crate) struct IntentObject {
     last_payment_error: Option<ErrorObject>,
 }
 
+/// An intent's `latest_charge`, expanded (Stripe API reference, "The Charge object"). The amount is the sum of all
+/// refunds that have not failed.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ChargeObject {
+    pub(crate) amount_refunded: u64,
+}
+
 /// Written by us when the intent was created.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Metadata {
@@ -140,4 +147,6 @@ impl RefundObject {
 #[derive(Debug, Deserialize)]
 pub(crate) struct List<T> {
     pub(crate) data: Vec<T>,
+    #[serde(default)]
+    pub(crate) has_more: bool,
 }

@@ -12,6 +12,7 @@ use email::{
     dead_letter::Reason,
     job::{Job, JobId},
     mailer::Mailer,
+    queue,
 };
 use futures_util::{FutureExt, StreamExt, future::join, stream::FuturesUnordered};
 use invocation::trace::TraceHeader;
@@ -24,6 +25,7 @@ use crate::{
     delivery::{Turn, deliver},
     in_flight::Load,
     in_progress::{BatchInProgress, HELD_FOR, Verdict},
+    order,
     pace::CannotSend,
     stop,
     surplus::{self, Seniority},
@@ -42,7 +44,8 @@ impl<P: Parts> Worker<P> {
         stop::before(&batch).await;
         let max = invocation.max_sends();
         let groups = group_by_job(messages);
-        let (groups, surplus) = surplus::divide(groups, max, |group| group.seniority(&batch));
+        let (mut groups, surplus) = surplus::divide(groups, max, |group| group.seniority(&batch));
+        order::rarest_kind_first(&mut groups, Group::kind);
         let surplus = postponed_surplus(&batch, surplus);
         // All groups at once: each waits for one of the batch's places.
         let groups = groups.into_iter().map(|group| handle_group(&batch, group));
@@ -170,6 +173,11 @@ impl Group {
         let needs_permit = |email: &&Email| email.parsed.as_ref().is_ok_and(|j| !batch.is_held(j));
         let jobs = self.0.iter().filter(needs_permit);
         jobs.flat_map(|email| &email.messages).map(surplus::seniority).min()
+    }
+
+    /// The kind of the first job. `None` if nothing of the group is a job.
+    fn kind(&self) -> Option<&str> {
+        self.0.iter().find_map(|email| email.parsed.as_ref().ok()).map(queue::group)
     }
 }
 

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use email::{EmailAddress, Sender, SenderName, guarantee::Guarantees};
+use email_templates::Language;
 use lambda::{Environment, env::InvalidVariable};
 use sizing::WorkerSettings;
+
+use crate::ses::Tenant;
 
 /// The configuration.
 #[derive(Debug, Clone)]
@@ -27,8 +30,12 @@ pub struct Config {
     pub reply_to: Option<EmailAddress>,
     /// `SES_CONFIGURATION_SET`: the configuration set of every email.
     pub configuration_set: String,
+    /// `SES_TENANT`: the tenant that every email is sent for.
+    pub tenant: Option<Tenant>,
     /// `AT_MOST_ONCE_TEMPLATES`: comma-separated names of the templates that are sent at most once.
     pub guarantees: Guarantees,
+    /// `DEFAULT_LANGUAGE`: of emails whose reader has no language that the templates are written in.
+    pub default_language: Language,
     /// `SEND_LIMIT`, `SEND_WINDOW_SECONDS`, `SEND_SLACK_MILLISECONDS`, `WORKER_CONCURRENCY`,
     /// `WORKER_BATCH_SIZE`, `WORKER_TIMEOUT_SECONDS`: the stack's parameters of these names. An error does not end the
     /// process: CloudFormation accepts numbers that are not whole, and the worker must be able to say so.
@@ -52,7 +59,9 @@ impl Config {
             sender: sender(environment)?,
             reply_to: environment.optional("REPLY_TO")?,
             configuration_set: environment.required("SES_CONFIGURATION_SET")?,
+            tenant: environment.optional("SES_TENANT")?,
             guarantees: guarantees(environment)?,
+            default_language: environment.required("DEFAULT_LANGUAGE")?,
             settings: settings(environment),
         })
     }
@@ -105,9 +114,10 @@ mod tests {
                 "SEND_LIMIT" => "300",
                 "SEND_WINDOW_SECONDS" | "WORKER_TIMEOUT_SECONDS" => "60",
                 "SEND_SLACK_MILLISECONDS" => "250",
+                "DEFAULT_LANGUAGE" => "en",
                 "WORKER_CONCURRENCY" => "2",
                 "WORKER_BATCH_SIZE" => "100",
-                "AT_MOST_ONCE_TEMPLATES" | "SENDER_NAME" | "REPLY_TO" => "",
+                "AT_MOST_ONCE_TEMPLATES" | "SENDER_NAME" | "REPLY_TO" | "SES_TENANT" => "",
                 _ => "something",
             };
             Some(value.to_owned())
@@ -143,6 +153,8 @@ mod tests {
         for (name, value) in [
             ("EMAILS_TABLE", ""),
             ("SENDER_ADDRESS", "nobody"),
+            ("SES_TENANT", "two words"),
+            ("DEFAULT_LANGUAGE", "tlh"),
             ("SENDER_NAME", "Courses\r\nBcc: eve@example.com"),
             ("SENDER_NAME", &"x".repeat(299)),
             ("REPLY_TO", "Help <help@example.com>"),

@@ -34,6 +34,7 @@ use email::{
     retry::{self, MAX_UNANSWERED},
     suppression::{SuppressionCause, Suppressions},
 };
+use email_templates::Language;
 use lambda::{clock::milliseconds, log_events};
 use pacer::driver::Permit;
 use sizing::SES_ATTEMPT_TIMEOUT;
@@ -196,13 +197,17 @@ impl<P: Parts> Delivery<'_, P> {
         let rendered;
         let email = match &job.content {
             Content::Message(email) => email,
-            Content::Template { name, data } => match email_templates::render(name, data) {
-                Ok(email) => {
-                    rendered = email;
-                    &rendered
+            Content::Template { name, data, locale } => {
+                let language =
+                    Language::for_reader(locale.as_ref(), self.batch.worker.default_language);
+                match email_templates::render(name, language, data) {
+                    Ok(email) => {
+                        rendered = email;
+                        &rendered
+                    }
+                    Err(reason) => return self.cannot_be_written(&reason).await,
                 }
-                Err(reason) => return self.cannot_be_written(&reason).await,
-            },
+            }
         };
         let Ok(permit) = self.batch.invocation.pacer.permit().await else {
             let delay = self.batch.out_of_permits();

@@ -12,7 +12,7 @@ use aws_config::SdkConfig;
 use crate::{
     config::Config,
     dead_letter_queue::DeadLetterQueue,
-    ses::{Mail, Ses},
+    ses::{Envelope, Mail, Ses},
     suppression::KnownSuppressions,
     visibility::Visibility,
     worker::{Parts, Worker},
@@ -37,16 +37,23 @@ impl Worker<Deployed> {
     /// [`ses::client`](crate::ses::client).
     pub fn new(sdk: &SdkConfig, mail: Mail, config: Config) -> Self {
         let (dynamodb, sqs) = (clients::dynamodb(sdk), clients::sqs(sdk));
+        let envelope = Envelope {
+            sender: config.sender,
+            reply_to: config.reply_to,
+            configuration_set: config.configuration_set,
+            tenant: config.tenant,
+        };
         let copy = SuppressionsTable::new(dynamodb.clone(), config.suppressions_table);
         Self {
             ledger: EmailsTable::new(dynamodb.clone(), config.emails_table),
             suppressions: KnownSuppressions::new(copy, aws_sdk_sesv2::Client::new(sdk)),
-            mailer: Ses::new(mail, config.sender, config.reply_to, config.configuration_set),
+            mailer: Ses::new(mail, envelope),
             dead_letters: DeadLetterQueue::new(sqs.clone(), config.dead_letter_queue_url),
             queue: Visibility::new(sqs, config.email_queue_url),
             holds: HoldsTable::new(dynamodb, config.holds_table),
             event_source: WorkerEventSource::new(clients::lambda(sdk), config.function),
             guarantees: config.guarantees,
+            default_language: config.default_language,
             breaker: RefCell::default(),
             last_holds: RefCell::default(),
         }

@@ -12,6 +12,7 @@ mod in_flight;
 mod in_progress;
 mod lowered;
 mod measures;
+mod order;
 pub mod pace;
 mod places;
 mod sent;

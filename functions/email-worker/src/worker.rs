@@ -16,6 +16,7 @@ use email::{
     retry,
     suppression::Suppressions,
 };
+use email_templates::Language;
 use invocation::trace::TraceHeader;
 use lambda::clock;
 use pacer::{Share, driver::Driver};
@@ -54,6 +55,8 @@ pub struct Worker<P: Parts> {
     pub holds: P::Holds,
     pub event_source: P::EventSource,
     pub guarantees: Guarantees,
+    /// Of emails to readers of another language than the templates are written in.
+    pub default_language: Language,
     /// Counts rejections in a row, also across batches.
     pub breaker: RefCell<Breaker>,
     /// The record as this environment last read it. While it cannot be read, a lowered limit and the holds of templates

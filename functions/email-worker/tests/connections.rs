@@ -27,7 +27,7 @@ use email::{
     job::Headers,
     mailer::{Mailer, Outcome},
 };
-use email_worker::ses::{self, Mail, Ses};
+use email_worker::ses::{self, Envelope, Mail, Ses};
 use http_body_util::Full;
 use hyper::{
     Request, Response,
@@ -173,7 +173,8 @@ async fn send(ses: &Ses) -> Outcome {
 
 fn ses(mail: Mail) -> Ses {
     let sender = Sender::new("courses@example.com".parse().unwrap(), None).unwrap();
-    Ses::new(mail, sender, None, "set".to_owned())
+    let configuration_set = "set".to_owned();
+    Ses::new(mail, Envelope { sender, reply_to: None, configuration_set, tenant: None })
 }
 
 fn accepted() -> Outcome {

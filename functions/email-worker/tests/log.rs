@@ -57,6 +57,7 @@ fn world(outcome: Outcome) -> Worker<Memory> {
         holds: MemoryHolds::default(),
         event_source: MemoryEventSource::default(),
         guarantees: "enrollment-refund".parse().unwrap(),
+        default_language: email_templates::Language::English,
         breaker: RefCell::default(),
         last_holds: RefCell::default(),
     }

@@ -7,8 +7,12 @@ use lambda::{Environment, env::InvalidVariable};
 pub struct Config {
     /// `COURSES_TABLE`
     pub courses_table: String,
+    /// `PRICE_CHANGES_TABLE`: the history of the prices, which is only written.
+    pub price_changes_table: String,
     /// `ENROLLMENTS_TABLE`
     pub enrollments_table: String,
+    /// `SEATS_TABLE`: how many seats of a course are taken.
+    pub seats_table: String,
     /// `EMAILS_TABLE`: the delivery ledger, which is only read.
     pub emails_table: String,
     /// `EMAIL_QUEUE_URL`
@@ -30,7 +34,9 @@ impl Config {
     pub fn read(environment: &Environment<'_>) -> Result<Self, InvalidVariable> {
         Ok(Self {
             courses_table: environment.required("COURSES_TABLE")?,
+            price_changes_table: environment.required("PRICE_CHANGES_TABLE")?,
             enrollments_table: environment.required("ENROLLMENTS_TABLE")?,
+            seats_table: environment.required("SEATS_TABLE")?,
             emails_table: environment.required("EMAILS_TABLE")?,
             email_queue_url: environment.required("EMAIL_QUEUE_URL")?,
             stripe_secret_arn: environment.optional("STRIPE_SECRET_ARN")?,
@@ -44,8 +50,10 @@ impl Config {
 mod tests {
     use super::*;
 
-    const REQUIRED: [&str; 5] = [
+    const REQUIRED: [&str; 7] = [
+        "SEATS_TABLE",
         "COURSES_TABLE",
+        "PRICE_CHANGES_TABLE",
         "ENROLLMENTS_TABLE",
         "EMAILS_TABLE",
         "EMAIL_QUEUE_URL",

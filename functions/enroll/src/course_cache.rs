@@ -11,7 +11,8 @@ use enrollment::{
     course::CourseState,
     listing::ListCourses,
     page::{Page, PageRequest},
-    ports::{FindCourse, PutCourse},
+    ports::{FindCourse, PutCourse, Replaced},
+    price_change::PriceChange,
 };
 use tokio::time::Instant;
 use unavailable::Unavailable;
@@ -75,11 +76,16 @@ impl<C: FindCourse + Sync> FindCourse for CachedCourses<C> {
 }
 
 impl<C: PutCourse + Sync> PutCourse for CachedCourses<C> {
-    async fn put_course(&self, course: &Course) -> Result<bool, Unavailable> {
-        let put = self.courses.put_course(course).await;
+    async fn put_course(
+        &self,
+        current: Option<&Course>,
+        next: &Course,
+        change: Option<&PriceChange>,
+    ) -> Result<Replaced, Unavailable> {
+        let put = self.courses.put_course(current, next, change).await;
         // After the write: a read in between may have kept the old row. Also after a failure, which
         // leaves the table's content unknown.
-        self.forget(&course.id);
+        self.forget(&next.id);
         put
     }
 }
@@ -135,9 +141,14 @@ mod tests {
     }
 
     impl PutCourse for Table {
-        async fn put_course(&self, _: &Course) -> Result<bool, Unavailable> {
+        async fn put_course(
+            &self,
+            _: Option<&Course>,
+            _: &Course,
+            _: Option<&PriceChange>,
+        ) -> Result<Replaced, Unavailable> {
             self.writes.fetch_add(1, Ordering::Relaxed);
-            Ok(false)
+            Ok(Replaced::Done)
         }
     }
 
@@ -161,7 +172,7 @@ mod tests {
         let id: CourseId = "rust-101".parse().unwrap();
         let old = cached.find_course(&id).await.unwrap().unwrap();
         // A write by another execution environment.
-        cached.courses.put_course(&old).await.unwrap();
+        cached.courses.put_course(None, &old, None).await.unwrap();
         assert_eq!(cached.find_course(&id).await.unwrap().unwrap(), old);
         let fresh = cached.find_course_now(&id).await.unwrap().unwrap();
         assert_ne!(fresh, old);
@@ -173,7 +184,7 @@ mod tests {
         let cached = CachedCourses::new(Table::default(), now);
         let id: CourseId = "rust-101".parse().unwrap();
         let before = cached.find_course(&id).await.unwrap().unwrap();
-        cached.put_course(&before).await.unwrap();
+        cached.put_course(None, &before, None).await.unwrap();
         assert_ne!(cached.find_course(&id).await.unwrap().unwrap(), before);
         let none: CourseId = "none".parse().unwrap();
         cached.find_course(&none).await.unwrap();

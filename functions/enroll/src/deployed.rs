@@ -4,7 +4,7 @@ use adapters::{
     clients,
     queue::EmailQueue,
     stripe_secret::StripeSecret,
-    tables::{CoursesTable, EmailsTable, EnrollmentsTable},
+    tables::{CatalogueTables, CoursesTable, EmailsTable, EnrollmentsTable},
 };
 use aws_config::SdkConfig;
 use enrollment::{Adapters, Ports};
@@ -17,7 +17,7 @@ use crate::{config::Config, course_cache::CachedCourses};
 pub struct Deployed;
 
 impl Adapters for Deployed {
-    type Courses = CachedCourses<CoursesTable>;
+    type Courses = CachedCourses<CatalogueTables>;
     type Enrollments = EnrollmentsTable;
     type Payments = Stripe<StripeSecret>;
     type EmailQueue = EmailQueue;
@@ -34,8 +34,15 @@ pub fn ports(sdk: &SdkConfig, config: Config) -> Ports<Deployed> {
         Stripe::new(url, secret, clock::instant)
     });
     Ports {
-        courses: CachedCourses::new(courses, clock::instant),
-        enrollments: EnrollmentsTable::new(dynamodb.clone(), config.enrollments_table),
+        courses: CachedCourses::new(
+            CatalogueTables::new(courses, config.seats_table.clone(), config.price_changes_table),
+            clock::instant,
+        ),
+        enrollments: EnrollmentsTable::new(
+            dynamodb.clone(),
+            config.enrollments_table,
+            config.seats_table,
+        ),
         payments,
         email_queue: EmailQueue::new(clients::sqs(sdk), config.email_queue_url),
         ledger: EmailsTable::new(dynamodb, config.emails_table),

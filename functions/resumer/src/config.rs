@@ -8,6 +8,8 @@ pub struct Config {
     pub courses_table: String,
     /// `ENROLLMENTS_TABLE`
     pub enrollments_table: String,
+    /// `SEATS_TABLE`: how many seats of a course are taken.
+    pub seats_table: String,
     /// `EMAILS_TABLE`: the delivery ledger, which is only read.
     pub emails_table: String,
     /// `EMAIL_QUEUE_URL`
@@ -28,6 +30,7 @@ impl Config {
         Ok(Self {
             courses_table: environment.required("COURSES_TABLE")?,
             enrollments_table: environment.required("ENROLLMENTS_TABLE")?,
+            seats_table: environment.required("SEATS_TABLE")?,
             emails_table: environment.required("EMAILS_TABLE")?,
             email_queue_url: environment.required("EMAIL_QUEUE_URL")?,
             stripe_secret_arn: environment.optional("STRIPE_SECRET_ARN")?,
@@ -40,8 +43,8 @@ impl Config {
 mod tests {
     use super::*;
 
-    const REQUIRED: [&str; 4] =
-        ["COURSES_TABLE", "ENROLLMENTS_TABLE", "EMAILS_TABLE", "EMAIL_QUEUE_URL"];
+    const REQUIRED: [&str; 5] =
+        ["SEATS_TABLE", "COURSES_TABLE", "ENROLLMENTS_TABLE", "EMAILS_TABLE", "EMAIL_QUEUE_URL"];
 
     #[test]
     fn missing_variable_is_named() {

@@ -34,7 +34,11 @@ pub fn ports(sdk: &SdkConfig, config: Config) -> Ports<Deployed> {
     });
     Ports {
         courses: CoursesTable::new(dynamodb.clone(), config.courses_table),
-        enrollments: EnrollmentsTable::new(dynamodb.clone(), config.enrollments_table),
+        enrollments: EnrollmentsTable::new(
+            dynamodb.clone(),
+            config.enrollments_table,
+            config.seats_table,
+        ),
         payments,
         email_queue: EmailQueue::new(clients::sqs(sdk), config.email_queue_url),
         ledger: EmailsTable::new(dynamodb, config.emails_table),

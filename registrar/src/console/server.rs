@@ -10,6 +10,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
+use email_templates::Language;
 use serde::Deserialize;
 
 use crate::{
@@ -57,7 +58,7 @@ pub(super) fn router(console: Console) -> Router {
         .route("/hold", post(hold))
         .route("/release", post(release))
         .route("/emails", get(all_emails))
-        .route("/emails/{name}", get(email))
+        .route("/emails/{language}/{name}", get(email))
         .route("/console.css", get(css))
         .route("/console.js", get(js));
     Router::new()
@@ -259,12 +260,20 @@ async fn holds_after(console: &Console, said: Option<Result<String, Notice>>) ->
     page(&holds::Holds::new(console.frame(Section::Holds), said, noted(sending)))
 }
 
-async fn all_emails(State(console): State<Console>) -> Response {
-    page(&emails::Emails::new(console.frame(Section::Emails)))
+#[derive(Deserialize)]
+struct InLanguage {
+    language: Option<String>,
 }
 
-async fn email(Path(name): Path<String>) -> Response {
-    emails::html(&name).unwrap_or_else(|| {
+/// In the language of the link, or in English.
+async fn all_emails(State(console): State<Console>, Query(asked): Query<InLanguage>) -> Response {
+    let language = asked.language.and_then(|tag| tag.parse().ok()).unwrap_or(Language::English);
+    page(&emails::Emails::new(console.frame(Section::Emails), language))
+}
+
+async fn email(Path((language, name)): Path<(String, String)>) -> Response {
+    let html = language.parse().ok().and_then(|language| emails::html(&name, language));
+    html.unwrap_or_else(|| {
         (StatusCode::NOT_FOUND, "there is no template of that name with HTML").into_response()
     })
 }

@@ -325,6 +325,7 @@ fn done(enrollment: &Enrollment) -> String {
         | What::Disputed
         | What::DisputeWon
         | What::DisputeLost
+        | What::DisputeLostInPart
         | What::DisputeClosed
         | What::Other(_) => "",
     };

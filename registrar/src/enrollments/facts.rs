@@ -106,6 +106,8 @@ pub(super) struct Facts {
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<String>,
     state: EnrollmentState,
+    /// Whether it holds a seat of the course.
+    seat: bool,
     stuck_reason: Option<StuckReason>,
     /// An operator's decision that the resumer has not carried out yet.
     resolution: Option<&'static str>,
@@ -149,6 +151,7 @@ impl Facts {
             name: personal.then(|| found.student.name.to_string()),
             email: personal.then(|| found.student.email.as_str().to_owned()),
             state: found.state,
+            seat: found.seat,
             stuck_reason: found.stuck_reason,
             resolution: found.resolution.map(enrollment::resolution::Resolution::as_str),
             requested_at: found.created_at,
@@ -187,6 +190,9 @@ impl fmt::Display for Facts {
         }
         if let Some(resolution) = self.resolution {
             write!(state, "; the resumer carries out the decision `{resolution}`")?;
+        }
+        if self.seat {
+            state.push_str(", with a seat");
         }
         line(f, "state", &state)?;
         line(f, "requested at", &to_the_second(self.requested_at))?;

@@ -8,10 +8,12 @@ use std::{
 };
 
 use enrollment::{
-    Deadline, EnrollError, EnrollRequest, Settled, enroll,
+    Deadline, EnrollError, EnrollRequest, Settled,
+    catalogue::{Author, Precondition, put_course},
+    enroll,
     outside::{Outside, PaymentOf, record_outside},
     payment::PaymentError,
-    ports::{FindEnrollment, PutCourse},
+    ports::FindEnrollment,
     resume,
     resume::Resumed,
     settle_intent,
@@ -119,10 +121,14 @@ impl World {
         let ports = self.ports();
         let Some(payments) = &ports.payments else { return };
         let Ok(Some(payment)) = payments.find_attempt(&notice.intent).await else { return };
+        let charged = payment.intent.money.amount;
         let outside = match notice.news {
-            News::Disputed { dispute, stage } => Some(Outside::Disputed { dispute, stage }),
+            News::Disputed { dispute, stage, amount } => {
+                let Ok(refunds) = payments.refunds_of_others(&notice.intent).await else { return };
+                Some(Outside::disputed(dispute, stage, amount, charged, &refunds))
+            }
             _ => match payments.refunds_of_others(&notice.intent).await {
-                Ok(refunds) => Outside::refunded(payment.intent.money.amount, refunds),
+                Ok(refunds) => Outside::refunded(charged, refunds),
                 Err(_) => return,
             },
         };
@@ -146,7 +152,9 @@ impl World {
     /// An operator offers the course at this price.
     pub fn offers(&self, price: u32) -> Task<'_> {
         Box::pin(async move {
-            let _ = self.tables.put_course(&course(price)).await;
+            let by = "arn:aws:iam::1:user/ada".parse().unwrap();
+            let author = Author { by, at: self.start };
+            let _ = put_course(&self.tables, course(price), &Precondition::None, &author).await;
         })
     }
 

@@ -68,6 +68,21 @@ impl World {
         }
     }
 
+    /// The course has one seat.
+    pub fn limit_seats(&self, price: u32) {
+        self.tables.offer(Course { seats: Some(1.try_into().unwrap()), ..course(price) });
+    }
+
+    /// Somebody else takes a seat or leaves.
+    pub fn other_student(&self, takes: bool) {
+        let id = COURSE.parse().unwrap();
+        if takes {
+            self.tables.other_takes_seat(&id);
+        } else {
+            self.tables.other_leaves(&id);
+        }
+    }
+
     /// Breaks a rule.
     pub fn breaks(&mut self, rule: Broken) {
         self.line.broken = Some(rule);
@@ -163,6 +178,7 @@ impl World {
 
     /// What must hold now. A charge may be without access only while something is unfinished.
     pub fn check(&self) -> Result<(), String> {
+        self.tables.check_seats()?;
         if self.tables.inserts() > 1 {
             return Err("two enrollments".to_owned());
         }

@@ -9,9 +9,10 @@ use journeys::{
 use super::emails;
 
 /// Each function, with a variable that it cannot start without.
-const FUNCTIONS: [(&str, &str); 5] = [
+const FUNCTIONS: [(&str, &str); 6] = [
     ("EnrollFunctionName", "ENROLLMENTS_TABLE"),
     ("ResumerFunctionName", "ENROLLMENTS_TABLE"),
+    ("ReconcilerFunctionName", "ENROLLMENTS_TABLE"),
     ("EmailWorkerFunctionName", "EMAILS_TABLE"),
     ("HoldWatchFunctionName", "HOLDS_TABLE"),
     ("EmailFeedbackFunctionName", "EMAILS_TABLE"),

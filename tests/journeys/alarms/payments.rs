@@ -32,6 +32,7 @@ pub(super) async fn provoke(stack: &DeployedStack) {
     shop.refund_and_disputes_at_stripe().await;
     shop.payment_that_cannot_be_settled().await;
     shop.late_refund().await;
+    shop.payment_that_the_table_does_not_know().await;
     stack.put_unreadable_enrollment("unreadable").await;
     stack.run_resumer().await;
     stack.delete_unreadable_enrollment("unreadable").await;
@@ -129,6 +130,26 @@ impl Shop<'_> {
         self.stack.set_payment(&student, &self.course, "livemode", json!(true)).await;
         self.stripe.authenticate(&student);
         self.delivers(&student, "payment_intent.succeeded").await;
+    }
+
+    /// And a comparison that Stripe does not let finish.
+    async fn payment_that_the_table_does_not_know(&self) {
+        let student = self.buys(payments::PAYS, 201).await;
+        let intent = self.stripe.intents(&student).pop().expect("there is an intent");
+        self.stack.delete_enrollment(&student, &self.course).await;
+        // As if it had been paid before the grace.
+        self.stripe.with(|account| assert!(account.backdate(&intent, 3 * 60 * 60)));
+        let report = self.stack.run_reconciler().await;
+        assert_eq!(report["finished"], true, "{report}");
+        let found = report["found"].as_array().expect("a list").iter();
+        let found: Vec<_> = found.filter(|found| found["intent_id"] == intent.as_str()).collect();
+        let [found] = found[..] else { panic!("{report}") };
+        assert_eq!(found["difference"], "no_enrollment");
+        let forbidden = Rule::next(Fault::Forbidden).on("GET", CREATE).always();
+        self.stripe.with(|account| account.inject(forbidden));
+        let report = self.stack.run_reconciler().await;
+        self.stripe.with(Account::clear_faults);
+        assert_eq!(report["finished"], false, "{report}");
     }
 
     /// A refund that has been due for two hours, because Stripe is down.

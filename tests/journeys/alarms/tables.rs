@@ -18,7 +18,7 @@ const NO_AGE: &str = "a message would have to be an hour old. EmailAgeAlarm has 
 const NO_COMPOSITE: &str = "the local AWS deploys no composite alarms";
 
 /// Every alarm, in the order of template.yaml.
-pub(super) const ALARMS: [(&str, Expected); 51] = [
+pub(super) const ALARMS: [(&str, Expected); 57] = [
     ("ApiErrorAlarm", Set),
     ("PaymentProviderRefusedAlarm", Set),
     ("PaymentOrphanedAlarm", Set),
@@ -38,6 +38,12 @@ pub(super) const ALARMS: [(&str, Expected); 51] = [
     ("ResumerNotInvokedAlarm", Set),
     ("ResumerThrottleAlarm", Set),
     ("ResumerInitAlarm", NotHere(NO_INIT_REPORT)),
+    ("PaymentDiffersAlarm", Set),
+    ("ReconciliationUnfinishedAlarm", Set),
+    ("ReconcilerErrorAlarm", Set),
+    ("ReconcilerNotInvokedAlarm", Set),
+    ("ReconcilerThrottleAlarm", Set),
+    ("ReconcilerInitAlarm", NotHere(NO_INIT_REPORT)),
     ("DeadLetterAlarm", Set),
     ("EmailQueueAgeAlarm", NotHere(NO_AGE)),
     ("EmailQueueExpiryAlarm", NotHere(NO_AGE)),

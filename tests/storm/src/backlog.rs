@@ -35,6 +35,7 @@ pub async fn ports(address: SocketAddr) -> Ports<deployed::Deployed> {
     let config = Config {
         courses_table: COURSES.to_owned(),
         enrollments_table: ENROLLMENTS.to_owned(),
+        seats_table: "seats".to_owned(),
         emails_table: "emails".to_owned(),
         email_queue_url: format!("http://{address}/queue"),
         stripe_secret_arn: None,

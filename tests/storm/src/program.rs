@@ -77,6 +77,7 @@ impl Program {
             ("EMAIL_DEAD_LETTER_QUEUE_URL", &format!("{url}/000000000000/email-dead-letters")),
             ("SENDER_ADDRESS", "courses@example.com"),
             ("SES_CONFIGURATION_SET", "registrar"),
+            ("DEFAULT_LANGUAGE", "en"),
         ]);
         command.envs([
             ("SEND_LIMIT", settings.limit.to_string()),

@@ -4,12 +4,15 @@
 //! Every item has `resume_at` (seconds since 1970) and `resume_shard` from its first write until it is known
 //! to be finished. They are the sort key and the partition key of the sparse index `resume`. The shards
 //! distribute the writes over several partition keys, and payments in progress have shards of their own.
+//!
+//! Every item that this release writes has `roster_shard` and `roster_at`, the keys of the index `roster`
+//! (`roster.rs`).
 
 use aws_sdk_dynamodb::{
     Client,
     error::SdkError,
     operation::{put_item::PutItemError, update_item::UpdateItemError},
-    types::ReturnValuesOnConditionCheckFailure,
+    types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, builders::PutBuilder},
 };
 use enrollment::{
     CourseId, Enrollment, StudentId,
@@ -18,26 +21,111 @@ use enrollment::{
 use unavailable::Unavailable;
 
 use super::{
-    item::{Item, get, number, read, text, write},
+    enrollment_reads::find,
+    item::{Item, number, read, text, write},
     resume_index::{OTHER_SHARDS, PAYMENT_SHARDS, ResumeIndex},
+    roster,
+    seats::SeatChange,
+    transaction::{ConditionFailed, write_together},
 };
+
+const IS_NEW: &str = "attribute_not_exists(student_id)";
+const IS_PREVIOUS: &str = "id = :id AND version = :previous";
 
 /// Also removes what putting an enrollment off has left.
 const LEAVE_THE_INDEX: &str =
     "REMOVE resume_at, resume_shard, resume_failures, overdue_since, unreadable";
 
-/// Enrollments. Needs `dynamodb:GetItem`, `dynamodb:PutItem` and `dynamodb:UpdateItem`;
+/// Enrollments. Needs `dynamodb:GetItem`, `dynamodb:PutItem` and `dynamodb:UpdateItem`, and `dynamodb:UpdateItem` on the
+/// table of seats;
 /// [`ListEnrollments`](enrollment::listing::ListEnrollments) needs `dynamodb:Query` on the table, and
-/// [`FindOverdue`](enrollment::unfinished::FindOverdue) on the index.
+/// [`FindOverdue`](enrollment::unfinished::FindOverdue) and [`ListRoster`](enrollment::roster::ListRoster) on an index.
 #[derive(Debug, Clone)]
 pub struct EnrollmentsTable {
     pub(super) client: Client,
     pub(super) name: String,
+    /// The table of the courses' seats.
+    pub(super) seats: String,
 }
 
 impl EnrollmentsTable {
-    pub fn new(client: Client, name: String) -> Self {
-        Self { client, name }
+    pub fn new(client: Client, name: String, seats: String) -> Self {
+        Self { client, name, seats }
+    }
+
+    /// An enrollment and the count of its course's seats, both or neither.
+    async fn write_with_seat(
+        &self,
+        operation: &'static str,
+        put: PutBuilder,
+        enrollment: &Enrollment,
+        change: SeatChange,
+    ) -> Result<Option<ConditionFailed>, Unavailable> {
+        let put = put
+            .table_name(&self.name)
+            .set_item(Some(item(operation, enrollment)?))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .map_err(|error| Unavailable::new(operation, error))?;
+        let seat = change.update(&self.seats, &enrollment.course_id, operation)?;
+        let writes = vec![TransactWriteItem::builder().put(put).build(), seat];
+        write_together(&self.client, operation, writes).await
+    }
+
+    async fn insert_with_seat(&self, enrollment: &Enrollment) -> Result<Inserted, Unavailable> {
+        const WRITE: &str = "writing an enrollment with its seat";
+        let put = Put::builder().condition_expression(IS_NEW);
+        match self.write_with_seat(WRITE, put, enrollment, SeatChange::Takes).await? {
+            None => Ok(Inserted::New),
+            Some(ConditionFailed { index: 0, item }) => read(WRITE, item).map(Inserted::Exists),
+            Some(_) => Ok(Inserted::Full),
+        }
+    }
+
+    async fn save_with_seat(
+        &self,
+        before: &Enrollment,
+        next: &Enrollment,
+        change: SeatChange,
+    ) -> Result<Saved, Unavailable> {
+        const WRITE: &str = "changing an enrollment and its seat";
+        let put = Put::builder()
+            .condition_expression(IS_PREVIOUS)
+            .expression_attribute_values(":id", text(next.id))
+            .expression_attribute_values(":previous", number(before.version));
+        match self.write_with_seat(WRITE, put, next, change).await? {
+            None => Ok(Saved::Done),
+            Some(ConditionFailed { index: 0, item }) => saved_or_conflict(WRITE, item, next),
+            Some(_) if change == SeatChange::Takes => Ok(Saved::Full),
+            // Nothing is counted, as after a table of seats was lost: then nothing is to be released.
+            Some(_) => self.save_alone(before, next).await,
+        }
+    }
+
+    async fn save_alone(
+        &self,
+        before: &Enrollment,
+        next: &Enrollment,
+    ) -> Result<Saved, Unavailable> {
+        const WRITE: &str = "changing an enrollment";
+        let saved = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(item(WRITE, next)?))
+            .condition_expression(IS_PREVIOUS)
+            .expression_attribute_values(":id", text(next.id))
+            .expression_attribute_values(":previous", number(before.version))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match saved.map_err(SdkError::into_service_error) {
+            Ok(_) => Ok(Saved::Done),
+            Err(PutItemError::ConditionalCheckFailedException(refusal)) => {
+                saved_or_conflict(WRITE, refusal.item.unwrap_or_default(), next)
+            }
+            Err(error) => Err(Unavailable::new(WRITE, error)),
+        }
     }
 
     pub(super) fn index(&self) -> ResumeIndex {
@@ -59,27 +147,23 @@ impl FindEnrollment for EnrollmentsTable {
         student_id: &StudentId,
         course_id: &CourseId,
     ) -> Result<Option<Enrollment>, Unavailable> {
-        const READ: &str = "reading an enrollment";
-        let item = self
-            .client
-            .get_item()
-            .table_name(&self.name)
-            .key("student_id", text(student_id))
-            .key("course_id", text(course_id));
-        get(READ, item).await
+        find(&self.client, &self.name, student_id, course_id).await
     }
 }
 
 impl InsertEnrollment for EnrollmentsTable {
     async fn insert_enrollment(&self, enrollment: &Enrollment) -> Result<Inserted, Unavailable> {
         const WRITE: &str = "writing an enrollment";
+        if enrollment.seat {
+            return self.insert_with_seat(enrollment).await;
+        }
         let item = item(WRITE, enrollment)?;
         let inserted = self
             .client
             .put_item()
             .table_name(&self.name)
             .set_item(Some(item))
-            .condition_expression("attribute_not_exists(student_id)")
+            .condition_expression(IS_NEW)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
@@ -94,31 +178,18 @@ impl InsertEnrollment for EnrollmentsTable {
 }
 
 impl SaveEnrollment for EnrollmentsTable {
-    async fn save_enrollment(&self, enrollment: &Enrollment) -> Result<Saved, Unavailable> {
-        const WRITE: &str = "changing an enrollment";
-        let Some(previous) = enrollment.version.checked_sub(1) else {
-            return Err(Unavailable::new(WRITE, "the first version is inserted, not saved"));
-        };
-        let saved = self
-            .client
-            .put_item()
-            .table_name(&self.name)
-            .set_item(Some(item(WRITE, enrollment)?))
-            .condition_expression("id = :id AND version = :previous")
-            .expression_attribute_values(":id", text(enrollment.id))
-            .expression_attribute_values(":previous", number(previous))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match saved.map_err(SdkError::into_service_error) {
-            Ok(_) => Ok(Saved::Done),
-            Err(PutItemError::ConditionalCheckFailedException(refusal)) => {
-                let current: Enrollment = read(WRITE, refusal.item.unwrap_or_default())?;
-                // If the SDK repeats a write whose response was lost, the repetition is refused and
-                // returns the item that the first one wrote.
-                Ok(if current == *enrollment { Saved::Done } else { Saved::Conflict(current) })
-            }
-            Err(error) => Err(Unavailable::new(WRITE, error)),
+    async fn save_enrollment(
+        &self,
+        before: &Enrollment,
+        next: &Enrollment,
+    ) -> Result<Saved, Unavailable> {
+        if next.version.checked_sub(1) != Some(before.version) {
+            let why = "it is not the next version";
+            return Err(Unavailable::new("changing an enrollment", why));
+        }
+        match SeatChange::between(before, next) {
+            Some(change) => self.save_with_seat(before, next, change).await,
+            None => self.save_alone(before, next).await,
         }
     }
 }
@@ -146,9 +217,21 @@ impl FinishEnrollment for EnrollmentsTable {
     }
 }
 
-/// Adds the shard if the enrollment has a `resume_at`.
+/// If the client repeats a write whose response was lost, the repetition is refused and returns the item that the first
+/// one wrote.
+fn saved_or_conflict(
+    operation: &'static str,
+    found: Item,
+    next: &Enrollment,
+) -> Result<Saved, Unavailable> {
+    let current: Enrollment = read(operation, found)?;
+    Ok(if current == *next { Saved::Done } else { Saved::Conflict(current) })
+}
+
+/// Adds the keys of the index `roster`, and the shard of the other index if the enrollment has a `resume_at`.
 fn item(operation: &'static str, enrollment: &Enrollment) -> Result<Item, Unavailable> {
     let mut item = write(operation, enrollment)?;
+    item.extend(roster::keys(enrollment));
     if enrollment.resume_at.is_some() {
         item.insert("resume_shard".to_owned(), number(resume_shard(enrollment)));
     }
@@ -183,7 +266,11 @@ mod tests {
     }
 
     fn table(rule: &Rule) -> EnrollmentsTable {
-        EnrollmentsTable::new(mock_client!(aws_sdk_dynamodb, [rule]), "enrollments".to_owned())
+        EnrollmentsTable::new(
+            mock_client!(aws_sdk_dynamodb, [rule]),
+            "enrollments".to_owned(),
+            "seats".to_owned(),
+        )
     }
 
     fn shard_of(item: &Item) -> u8 {
@@ -201,7 +288,8 @@ mod tests {
 
     #[tokio::test]
     async fn save_is_conditional_on_the_previous_version() {
-        let next = Enrollment { version: 3, resume_at: None, ..enrollment() };
+        let before = Enrollment { version: 2, ..enrollment() };
+        let next = Enrollment { version: 3, resume_at: None, ..before.clone() };
         let put = mock!(Client::put_item)
             .match_requests(|request| {
                 let item = request.item().unwrap();
@@ -211,16 +299,17 @@ mod tests {
                     && !item.contains_key("resume_shard")
             })
             .then_output(|| PutItemOutput::builder().build());
-        assert_eq!(table(&put).save_enrollment(&next).await.unwrap(), Saved::Done);
+        assert_eq!(table(&put).save_enrollment(&before, &next).await.unwrap(), Saved::Done);
     }
 
     #[tokio::test]
     async fn refused_save_returns_the_current_enrollment_unless_it_is_the_saved_one() {
-        let next = Enrollment { version: 3, ..enrollment() };
-        let saved = table(&refused_with(&next)).save_enrollment(&next).await.unwrap();
+        let before = Enrollment { version: 2, ..enrollment() };
+        let next = Enrollment { version: 3, ..before.clone() };
+        let saved = table(&refused_with(&next)).save_enrollment(&before, &next).await.unwrap();
         assert_eq!(saved, Saved::Done, "the write that is repeated");
         let other = Enrollment { version: 4, ..next.clone() };
-        let saved = table(&refused_with(&other)).save_enrollment(&next).await.unwrap();
+        let saved = table(&refused_with(&other)).save_enrollment(&before, &next).await.unwrap();
         assert_eq!(saved, Saved::Conflict(other));
     }
 

@@ -1,11 +1,14 @@
 //! Lists: queries of one partition, in the order of `course_id`.
 
+use std::ops::Range;
+
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use enrollment::{
     Course, CourseId, Enrollment, StudentId,
     course::CourseState,
     listing::{ListCourses, ListEnrollments},
     page::{Page, PageRequest},
+    roster::{ListRoster, RosterPlace},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use unavailable::Unavailable;
@@ -14,6 +17,7 @@ use super::{
     courses::CoursesTable,
     enrollments::EnrollmentsTable,
     item::{read, text},
+    roster,
 };
 
 /// Needs `dynamodb:Query` on the table.
@@ -31,6 +35,20 @@ impl ListEnrollments for EnrollmentsTable {
             page,
         )
         .await
+    }
+}
+
+/// Needs `dynamodb:Query` on the index `roster`.
+impl ListRoster for EnrollmentsTable {
+    const SHARDS: Range<u8> = roster::SHARDS;
+
+    async fn list_places(
+        &self,
+        course_id: &CourseId,
+        shard: u8,
+        page: &PageRequest<RosterPlace>,
+    ) -> Result<Page<RosterPlace, RosterPlace>, Unavailable> {
+        roster::list_places(&self.client, &self.name, course_id, shard, page).await
     }
 }
 
@@ -98,7 +116,11 @@ mod tests {
     }
 
     fn enrollments(rule: &Rule) -> EnrollmentsTable {
-        EnrollmentsTable::new(mock_client!(aws_sdk_dynamodb, [rule]), "enrollments".to_owned())
+        EnrollmentsTable::new(
+            mock_client!(aws_sdk_dynamodb, [rule]),
+            "enrollments".to_owned(),
+            "seats".to_owned(),
+        )
     }
 
     fn request(size: &str, after: Option<&str>) -> PageRequest {

@@ -195,7 +195,11 @@ mod tests {
     const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH.saturating_add(time::Duration::MINUTE);
 
     fn table(rule: &Rule) -> EnrollmentsTable {
-        EnrollmentsTable::new(mock_client!(aws_sdk_dynamodb, [rule]), "enrollments".to_owned())
+        EnrollmentsTable::new(
+            mock_client!(aws_sdk_dynamodb, [rule]),
+            "enrollments".to_owned(),
+            "seats".to_owned(),
+        )
     }
 
     fn key() -> OverdueKey {

@@ -25,12 +25,13 @@ impl fmt::Display for ContentDigest {
 }
 
 impl Job {
-    /// The digest of its email. The deadline is not part of it.
+    /// The digest of its email. The deadline is not part of it, and the language neither: an email in another language is
+    /// the same email.
     pub fn digest(&self) -> ContentDigest {
         let mut digest = Sha256::new();
         add(&mut digest, self.to.as_str());
         match &self.content {
-            Content::Template { name, data } => {
+            Content::Template { name, data, locale: _ } => {
                 add(&mut digest, "template");
                 add(&mut digest, name);
                 add(&mut digest, &sorted(&Value::Object(data.clone())).to_string());

@@ -62,6 +62,10 @@ fn each_error_names_the_field() {
             "`data` has a character that the email queue cannot carry (U+FFFE)",
         ),
         (
+            r#"{"v":1,"id":"a","to":"ada@example.com","template":"t","data":{},"locale":"in German"}"#,
+            "`locale` is not a language tag (BCP 47) of at most 35 characters, such as de or pt-BR",
+        ),
+        (
             r#"{"v":1,"id":"a","to":"ada@example.com","subject":"s","text":"","deadline":1}"#,
             "`deadline` is not a string",
         ),
@@ -231,12 +235,13 @@ proptest! {
         templated: bool,
         deadline in proptest::option::of(0_i64..250_000_000_000),
         reply_to in proptest::option::of("[a-z0-9]{1,20}@example\\.com"),
+        locale in proptest::option::of("[a-z]{2}(-[A-Z]{2})?"),
         unsubscribe in proptest::option::of(("[a-zA-Z0-9/?=&,]{0,80}", any::<bool>())),
     ) {
         let deadline = deadline.map(|at| OffsetDateTime::from_unix_timestamp(at).unwrap());
         let content = if templated {
             let data = Map::from_iter([("text".to_owned(), Value::from(text))]);
-            Content::Template { name: subject, data }
+            Content::Template { name: subject, data, locale: locale.map(|tag| tag.parse().unwrap()) }
         } else {
             Content::Message(Message { subject: subject.parse().unwrap(), text, html })
         };

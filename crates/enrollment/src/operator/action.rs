@@ -4,7 +4,7 @@ use email::EmailAddress;
 use time::OffsetDateTime;
 
 use crate::{
-    course::Title,
+    course::Course,
     enrollment::{Enrollment, EnrollmentState, StuckReason},
     history::{Actor, Entry, MAX_ENTRIES, Reason, What},
     resolution::Resolution,
@@ -16,7 +16,7 @@ use crate::{
 pub enum Action {
     /// Gives access without a payment. The student's details, if they are given, replace the stored ones.
     Grant {
-        title: Title,
+        course: Box<Course>,
         details: Details,
     },
     /// Ends the access.
@@ -102,7 +102,7 @@ impl Action {
     ) -> Result<Option<Enrollment>, Refusal> {
         let now = signature.at;
         let changed = match self {
-            Self::Grant { title, details } => grant(found, title, details, now)?,
+            Self::Grant { course, details } => grant(found, course, details, now)?,
             Self::Unenroll { attempt, refund } => {
                 check_attempt(found, *attempt)?;
                 unenroll(found, *refund, now)?
@@ -149,7 +149,7 @@ fn check_attempt(found: &Enrollment, named: Option<u32>) -> Result<(), Refusal> 
 
 fn grant(
     found: &Enrollment,
-    title: &Title,
+    course: &Course,
     details: &Details,
     now: OffsetDateTime,
 ) -> Result<Change, Refusal> {
@@ -162,7 +162,8 @@ fn grant(
             let mut next = found.next(EnrollmentState::Active, Some(now));
             next.account_for_last_charge(found.state);
             next.drop_payment();
-            next.course_title = title.clone();
+            next.course_title = course.title.clone();
+            next.seat = found.seat_after(course);
             details.replace_in(&mut next);
             Ok(Some((next, What::Granted)))
         }
@@ -233,7 +234,9 @@ fn refund(found: &Enrollment, now: OffsetDateTime) -> Result<Change, Refusal> {
         EnrollmentState::Active if found.resume_at.is_some() => Err(Refusal::EmailNotQueued),
         EnrollmentState::Active => {
             let refunding = found.refunding_now(now);
-            let next = Enrollment { state: EnrollmentState::Active, ..refunding };
+            // The access stays, and so does the seat.
+            let (state, seat) = (EnrollmentState::Active, found.seat);
+            let next = Enrollment { state, seat, ..refunding };
             Ok(Some((next, What::RefundStarted)))
         }
         EnrollmentState::Unenrolled => Ok(Some((found.refunding_now(now), What::RefundStarted))),

@@ -45,6 +45,8 @@ pub enum OperateError {
     DetailsNeeded,
     #[error(transparent)]
     Refused(#[from] Refusal),
+    #[error("no seat of this course is free: give it more seats, or end another student's access")]
+    Full,
     #[error("others change the enrollment at the same time; repeat this")]
     Busy,
     #[error(transparent)]
@@ -83,9 +85,10 @@ async fn operate_on(
         let Some(next) = action.apply(&found, signature)? else {
             return Ok(Operated::Unchanged(found));
         };
-        match enrollments.save_enrollment(&next).await? {
+        match enrollments.save_enrollment(&found, &next).await? {
             Saved::Done => return Ok(Operated::Changed(next)),
             Saved::Conflict(current) => found = current,
+            Saved::Full => return Err(OperateError::Full),
         }
     }
     Err(OperateError::Busy)
@@ -114,9 +117,10 @@ pub async fn grant(
         match enrollments.insert_enrollment(&new).await? {
             Inserted::Exists(existing) if existing.id != new.id => existing,
             Inserted::New | Inserted::Exists(_) => return Ok(Operated::Changed(new)),
+            Inserted::Full => return Err(OperateError::Full),
         }
     };
-    let action = Action::Grant { title: course.title, details };
+    let action = Action::Grant { course: Box::new(course), details };
     operate_on(enrollments, found, &action, signature).await
 }
 

@@ -15,6 +15,7 @@ mod lists;
 mod operators;
 mod payments;
 mod rows;
+mod seats;
 mod tables;
 mod world;
 

@@ -9,14 +9,27 @@ use crate::{
     enrollment::{Enrollment, EnrollmentState},
     ports::{
         FindCourse, FindEnrollment, FinishEnrollment, InsertEnrollment, Inserted, PutCourse,
-        SaveEnrollment, Saved,
+        Replaced, SaveEnrollment, Saved,
     },
+    price_change::PriceChange,
     student::StudentId,
 };
 
 impl World {
     pub fn delete_courses(&self) {
         self.state().courses.clear();
+    }
+
+    /// An operator's course, at once.
+    pub fn offer(&self, course: Course) {
+        let mut state = self.state();
+        state.set_seats(&course);
+        state.courses.insert(course.id.clone(), course);
+    }
+
+    /// The history of all prices, the oldest first.
+    pub fn price_changes(&self) -> Vec<PriceChange> {
+        self.state().price_changes.clone()
     }
 
     pub fn enrollments(&self) -> Vec<Enrollment> {
@@ -64,9 +77,22 @@ impl FindCourse for World {
 }
 
 impl PutCourse for World {
-    async fn put_course(&self, course: &Course) -> Result<bool, Unavailable> {
+    async fn put_course(
+        &self,
+        current: Option<&Course>,
+        next: &Course,
+        change: Option<&PriceChange>,
+    ) -> Result<Replaced, Unavailable> {
         self.call(Dependency::Tables, |state| {
-            state.courses.insert(course.id.clone(), course.clone()).is_none()
+            let found = state.courses.get(&next.id);
+            if found.map(|found| found.version) != current.map(|current| current.version) {
+                let is_repeated = found == Some(next);
+                return if is_repeated { Replaced::Done } else { Replaced::Conflict };
+            }
+            state.set_seats(next);
+            state.courses.insert(next.id.clone(), next.clone());
+            state.price_changes.extend(change.cloned());
+            Replaced::Done
         })
         .await
     }
@@ -87,10 +113,11 @@ impl InsertEnrollment for World {
     async fn insert_enrollment(&self, enrollment: &Enrollment) -> Result<Inserted, Unavailable> {
         self.call(Dependency::Tables, |state| {
             let key = key(enrollment);
-            match state.enrollments.get(&key) {
+            match state.enrollments.get(&key).cloned() {
                 Some(existing) if !state.is_missing(Missing::ConditionalInsert) => {
-                    Inserted::Exists(existing.clone())
+                    Inserted::Exists(existing)
                 }
+                _ if enrollment.seat && !state.take_seat(&enrollment.course_id) => Inserted::Full,
                 _ => {
                     state.inserted(enrollment.id);
                     let old = state.enrollments.insert(key, enrollment.clone());
@@ -104,11 +131,15 @@ impl InsertEnrollment for World {
 }
 
 impl SaveEnrollment for World {
-    async fn save_enrollment(&self, enrollment: &Enrollment) -> Result<Saved, Unavailable> {
+    async fn save_enrollment(
+        &self,
+        before: &Enrollment,
+        enrollment: &Enrollment,
+    ) -> Result<Saved, Unavailable> {
         self.call(Dependency::Tables, |state| {
             let previous = enrollment.version.checked_sub(1).ok_or_else(unavailable)?;
             let key = key(enrollment);
-            let existing = state.enrollments.get(&key).ok_or_else(unavailable)?;
+            let existing = state.enrollments.get(&key).cloned().ok_or_else(unavailable)?;
             let fits = existing.id == enrollment.id && existing.version == previous;
             let mut enrollment = enrollment.clone();
             if state.is_missing(Missing::IntentWrite)
@@ -119,15 +150,22 @@ impl SaveEnrollment for World {
             }
             let is_lost = !enrollment.history.starts_with(&existing.history);
             if fits || state.is_missing(Missing::ConditionalSave) {
+                match (before.seat, enrollment.seat) {
+                    (false, true) if !state.take_seat(&enrollment.course_id) => {
+                        return Ok(Saved::Full);
+                    }
+                    (true, false) => state.release_seat(&enrollment.course_id),
+                    _ => {}
+                }
                 state.histories_lost += usize::from(is_lost);
                 state.reset_failures(&enrollment);
                 let old = state.enrollments.insert(key, enrollment.clone());
                 state.writes.push((old, enrollment));
                 Ok(Saved::Done)
-            } else if *existing == enrollment {
+            } else if existing == enrollment {
                 Ok(Saved::Done)
             } else {
-                Ok(Saved::Conflict(existing.clone()))
+                Ok(Saved::Conflict(existing))
             }
         })
         .await?
@@ -193,14 +231,14 @@ mod tests {
         let read_by_both = enrollment();
         let world = world_with(&read_by_both).await;
         let first = read_by_both.next(EnrollmentState::Refunding, None);
-        assert_eq!(world.save_enrollment(&first).await.unwrap(), Saved::Done);
+        assert_eq!(world.save_enrollment(&read_by_both, &first).await.unwrap(), Saved::Done);
         let stale = read_by_both.next(EnrollmentState::Active, None);
-        let saved = world.save_enrollment(&stale).await.unwrap();
+        let saved = world.save_enrollment(&read_by_both, &stale).await.unwrap();
         assert_eq!(saved, Saved::Conflict(first.clone()));
         assert_eq!(world.enrollments(), [first], "the first update is still there");
 
         world.remove(Missing::ConditionalSave);
-        assert_eq!(world.save_enrollment(&stale).await.unwrap(), Saved::Done);
+        assert_eq!(world.save_enrollment(&read_by_both, &stale).await.unwrap(), Saved::Done);
         assert_eq!(world.enrollments(), [stale], "and is lost without the condition");
     }
 
@@ -210,7 +248,7 @@ mod tests {
         let world = world_with(&first).await;
         let next = first.next(EnrollmentState::Active, None);
         for _ in 0..2 {
-            assert_eq!(world.save_enrollment(&next).await.unwrap(), Saved::Done);
+            assert_eq!(world.save_enrollment(&first, &next).await.unwrap(), Saved::Done);
         }
     }
 
@@ -219,7 +257,7 @@ mod tests {
         let first = enrollment();
         let world = world_with(&first).await;
         let other = enrollment().next(EnrollmentState::Active, None);
-        assert_eq!(world.save_enrollment(&other).await.unwrap(), Saved::Conflict(first));
+        assert_eq!(world.save_enrollment(&first, &other).await.unwrap(), Saved::Conflict(first));
     }
 
     #[tokio::test]
@@ -227,7 +265,7 @@ mod tests {
         let first = enrollment();
         let world = world_with(&first).await;
         let next = first.next(EnrollmentState::Refunding, first.resume_at);
-        assert_eq!(world.save_enrollment(&next).await.unwrap(), Saved::Done);
+        assert_eq!(world.save_enrollment(&first, &next).await.unwrap(), Saved::Done);
         assert!(!world.finish_enrollment(&first).await.unwrap(), "a stale version");
         assert!(!world.finish_enrollment(&enrollment()).await.unwrap(), "another enrollment");
         assert_eq!(world.enrollments(), std::slice::from_ref(&next));
@@ -240,8 +278,14 @@ mod tests {
     #[tokio::test]
     async fn save_without_an_earlier_version_is_unavailable() {
         let first = enrollment();
-        assert!(world_with(&first).await.save_enrollment(&first).await.is_err(), "version 0");
+        assert!(
+            world_with(&first).await.save_enrollment(&first, &first).await.is_err(),
+            "version 0"
+        );
         let empty = World::new([], Bank::Accepts);
-        assert!(empty.save_enrollment(&first.next(first.state, None)).await.is_err(), "no item");
+        assert!(
+            empty.save_enrollment(&first, &first.next(first.state, None)).await.is_err(),
+            "no item"
+        );
     }
 }

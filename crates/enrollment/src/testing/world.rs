@@ -26,6 +26,8 @@ use crate::{
     enrollment_id::EnrollmentId,
     payment::{Intent, IntentId, PaymentMethod, ProviderRefusal},
     ports::{Adapters, Ports},
+    price_change::PriceChange,
+    seats::SeatCount,
     student::StudentId,
 };
 
@@ -39,6 +41,10 @@ pub enum Missing {
     ConditionalSave,
     /// The intent's id is written before the intent is confirmed.
     IntentWrite,
+    /// A seat is taken only if one is free.
+    FreeSeat,
+    /// A seat is released with the enrollment that held it.
+    SeatRelease,
     CancelBeforeRetry,
     /// A charge is paid back once.
     RefundOnce,
@@ -91,6 +97,12 @@ pub(super) struct State {
     delay: Option<Delay>,
     down: BTreeSet<Dependency>,
     pub(super) courses: BTreeMap<CourseId, Course>,
+    pub(super) price_changes: Vec<PriceChange>,
+    pub(super) seats: BTreeMap<CourseId, SeatCount>,
+    /// Seats of the counts that others hold, who have no enrollment here.
+    pub(super) others: BTreeMap<CourseId, u32>,
+    /// Seats that were taken when none was free.
+    pub(super) oversold: usize,
     pub(super) enrollments: BTreeMap<(StudentId, CourseId), Enrollment>,
     /// Every id that was ever inserted.
     pub(super) inserted: BTreeSet<[u8; 16]>,
@@ -148,7 +160,12 @@ impl Adapters for InMemory {
 
 impl World {
     pub fn new(courses: impl IntoIterator<Item = Course>, bank: Bank) -> Self {
-        let courses = courses.into_iter().map(|course| (course.id.clone(), course));
+        let courses: BTreeMap<_, _> =
+            courses.into_iter().map(|course| (course.id.clone(), course)).collect();
+        let with_seats = courses.values().filter(|course| course.has_seats());
+        let seats = with_seats
+            .map(|course| (course.id.clone(), SeatCount { seats: course.seats, taken: 0 }))
+            .collect();
         Self(Arc::new(Inner {
             points: AtomicU32::new(0),
             state: Mutex::new(State {
@@ -157,7 +174,11 @@ impl World {
                 dice: None,
                 delay: None,
                 down: BTreeSet::new(),
-                courses: courses.collect(),
+                courses,
+                price_changes: Vec::new(),
+                seats,
+                others: BTreeMap::new(),
+                oversold: 0,
                 enrollments: BTreeMap::new(),
                 inserted: BTreeSet::new(),
                 now: OffsetDateTime::UNIX_EPOCH,

@@ -11,6 +11,7 @@ use enrollment::{
 };
 
 pub(crate) fn check(world: &World) -> Result<(), String> {
+    world.check_seats()?;
     if world.peak_charges() > 1 {
         return Err(format!("{} charges at the same time", world.peak_charges()));
     }

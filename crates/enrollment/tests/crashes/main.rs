@@ -36,6 +36,11 @@ fn course(price: u32) -> Course {
     .unwrap()
 }
 
+/// The same with one seat.
+fn course_with_seat(price: u32) -> Course {
+    Course { seats: Some(1.try_into().unwrap()), ..course(price) }
+}
+
 fn world(price: u32, bank: Bank) -> World {
     World::new([course(price)], bank)
 }
@@ -89,6 +94,50 @@ fn request_killed_at_any_point_is_finished() {
             check(&world).unwrap_or_else(|why| panic!("{bank:?}, point {point}: {why}"));
         }
     }
+}
+
+/// The last seat, while somebody else wants it too: before, between and after the tasks.
+#[test]
+fn last_seat_is_held_by_one_whatever_is_killed() {
+    type Second = fn(&World) -> Task<'_>;
+    let later = START + Duration::from_hours(2);
+    let seconds: [Second; 5] = [
+        |world| asks(world, "pm_1", START + Duration::from_mins(1)),
+        |world| asks(world, "pm_2", START + Duration::from_mins(1)),
+        |world| resumes(world, START + Duration::from_hours(2)),
+        |world| webhook(world, START),
+        |world| acts(world, Deed::Unenroll(RefundChoice::Full), START),
+    ];
+    let (mut held, mut refused) = (0, 0);
+    for (price, bank) in price_and_bank() {
+        for (second, i) in seconds.iter().flat_map(|second| (0..24).map(move |i| (second, i))) {
+            for j in 0..28 {
+                let world = World::new([course_with_seat(price)], bank);
+                let id = course(0).id;
+                let other = |when| {
+                    if j % 4 == when && !world.other_takes_seat(&id) && when == 2 {
+                        world.other_leaves(&id);
+                    }
+                };
+                other(0);
+                run(asks(&world, "pm_1", START), i);
+                other(1);
+                run(second(&world), j);
+                other(2);
+                world.check_seats().unwrap();
+                recover(&world, later, j % 2 == 0);
+                check(&world).unwrap_or_else(|why| panic!("{bank:?} at {i} and {j}: {why}"));
+                match world.enrollments().pop() {
+                    Some(found) => {
+                        assert_eq!(found.seat, found.state.keeps_seat(), "{:?}", found.state);
+                        held += usize::from(found.seat);
+                    }
+                    None => refused += 1,
+                }
+            }
+        }
+    }
+    assert!(held > 100 && refused > 100, "{held} {refused}");
 }
 
 #[test]
@@ -299,7 +348,9 @@ fn schedule(seed: u64, lacks: Lacks) -> Result<(), String> {
     let mut dice = Dice(seed);
     let bank = BANKS[usize::try_from(dice.roll(6)).unwrap()];
     let price = if dice.roll(6) == 0 { 0 } else { 4900 };
-    let world = world(price, bank);
+    let course = if dice.roll(2) == 0 { course } else { course_with_seat };
+    let world = World::new([course(price)], bank);
+    let id = course(price).id;
     world.set_refunds(REFUNDS[usize::try_from(dice.roll(3)).unwrap()]);
     if let Lacks::Rule(rule) = lacks {
         world.remove(rule);
@@ -339,7 +390,10 @@ fn schedule(seed: u64, lacks: Lacks) -> Result<(), String> {
                 drop(tasks.swap_remove(chosen));
             }
         }
+        world.check_seats()?;
         match dice.roll(20) {
+            9 => drop(world.other_takes_seat(&id)),
+            10 => world.other_leaves(&id),
             0 => world.student_acts(),
             1 => world.delete_courses(),
             2 => run(offers(&world, course(price)), u32::MAX),
@@ -402,6 +456,8 @@ fn a_removed_rule_breaks_an_invariant() {
         Lacks::Rule(Missing::ConditionalInsert),
         Lacks::Rule(Missing::ConditionalSave),
         Lacks::Rule(Missing::IntentWrite),
+        Lacks::Rule(Missing::FreeSeat),
+        Lacks::Rule(Missing::SeatRelease),
         Lacks::Rule(Missing::CancelBeforeRetry),
         Lacks::Rule(Missing::RefundOnce),
         Lacks::Rule(Missing::RefundResult),
@@ -415,8 +471,14 @@ fn a_removed_rule_breaks_an_invariant() {
 
 #[test]
 fn undisturbed_request_makes_no_more_calls_than_needed() {
-    for (price, points) in [(0, 8), (4900, 16)] {
-        let world = world(price, Bank::Accepts);
+    // The seats cost one read: they are taken in the write of the enrollment.
+    for (course, points) in [
+        (course(0), 8),
+        (course(4900), 16),
+        (course_with_seat(0), 10),
+        (course_with_seat(4900), 18),
+    ] {
+        let world = World::new([course], Bank::Accepts);
         let ports = world.ports();
         let mut enrolled = None;
         let request = async {

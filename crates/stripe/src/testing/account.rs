@@ -14,10 +14,10 @@ use super::{
     faults::{Fault, Faults, Rule},
     intents,
     keys::{self, Keys},
-    methods,
-    objects::{self, Charge, Intent},
+    lists, methods,
+    objects::{Charge, Intent},
     refunds,
-    store::{Event, Store, list},
+    store::{Event, Store},
 };
 use crate::{secret::Secret, webhook};
 
@@ -240,15 +240,13 @@ impl Account {
 
     fn route(&mut self, request: &Request, live: bool) -> Result<Value, Problem> {
         let store = &mut self.store;
-        let limit = request.param("limit").and_then(|limit| limit.parse().ok());
-        let limit: usize = limit.unwrap_or(10).clamp(1, 100);
         match (request.method.as_str(), request.segments().as_slice()) {
             ("POST", ["v1", "payment_intents"]) => intents::create(store, request, live),
-            ("GET", ["v1", "payment_intents"]) => {
-                let all = store.intents.values().rev().filter(|intent| intent.livemode == live);
-                Ok(list("/v1/payment_intents", all.map(objects::json), limit))
+            ("GET", ["v1", "payment_intents"]) => lists::payment_intents(store, request, live),
+            ("GET", ["v1", "payment_intents", id]) => {
+                let intent = intents::retrieve(store, id, live)?;
+                lists::expanded(store, request, intent)
             }
-            ("GET", ["v1", "payment_intents", id]) => intents::retrieve(store, id, live),
             ("POST", ["v1", "payment_intents", id, "confirm"]) => {
                 intents::confirm(store, id, request.param("payment_method"), live)
             }
@@ -260,7 +258,7 @@ impl Account {
                 self.due.push((store.now + REFUND_SETTLES_AFTER, Due::Refund(id)));
                 Ok(refund)
             }
-            ("GET", ["v1", "refunds"]) => Ok(refunds::page(store, request, live, limit)),
+            ("GET", ["v1", "refunds"]) => refunds::page(store, request, live),
             ("GET", ["v1", "refunds", id]) => refunds::retrieve(store, id, live),
             (method, _) => {
                 let path = &request.path;
@@ -339,7 +337,12 @@ impl Account {
 
     /// A student disputes the charge of an intent; returns the dispute's id. `None`: there is nothing to dispute.
     pub fn dispute(&mut self, intent: &str) -> Option<String> {
-        disputes::open(&mut self.store, intent)
+        disputes::open(&mut self.store, intent, None)
+    }
+
+    /// A student disputes a part of the charge.
+    pub fn dispute_part(&mut self, intent: &str, part: u64) -> Option<String> {
+        disputes::open(&mut self.store, intent, Some(part))
     }
 
     /// A dispute ends with this status: `won`, `lost` or `warning_closed`. `false`: it has ended before.
@@ -350,6 +353,12 @@ impl Account {
     /// Whether the bank has taken the charge of an intent back.
     pub fn is_charged_back(&self, intent: &str) -> bool {
         self.paid_charges(intent).any(|charge| disputes::is_lost(&self.store, &charge.id))
+    }
+
+    /// An intent is older by so many seconds. `false`: there is no such intent.
+    pub fn backdate(&mut self, intent: &str, seconds: i64) -> bool {
+        let found = self.store.intents.get_mut(intent);
+        found.map(|intent| intent.created -= seconds).is_some()
     }
 
     /// The ids of intents with this metadata, oldest first.

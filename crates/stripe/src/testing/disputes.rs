@@ -5,8 +5,8 @@ use super::{
     store::Store,
 };
 
-/// A student disputes the charge of an intent. `None`: there is no charge, or it is disputed already.
-pub(super) fn open(store: &mut Store, intent: &str) -> Option<String> {
+/// A student disputes the charge of an intent, or a part of it. `None`: there is no charge, or it is disputed already.
+pub(super) fn open(store: &mut Store, intent: &str, part: Option<u64>) -> Option<String> {
     let charge = store.intents.get(intent)?.latest_charge.clone()?;
     let found = store.charges.get_mut(&charge).filter(|found| found.paid && !found.disputed)?;
     found.disputed = true;
@@ -16,7 +16,7 @@ pub(super) fn open(store: &mut Store, intent: &str) -> Option<String> {
         object: "dispute",
         livemode: found.livemode,
         created: store.seconds(),
-        amount: found.amount,
+        amount: part.unwrap_or(found.amount),
         charge,
         payment_intent: intent.to_owned(),
         currency: found.currency,

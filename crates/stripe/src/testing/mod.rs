@@ -16,6 +16,7 @@ mod faults;
 mod in_process;
 mod intents;
 mod keys;
+mod lists;
 mod methods;
 mod objects;
 mod refunds;

@@ -7,8 +7,9 @@ use super::{
     disputes,
     errors::Problem,
     exchange::Request,
+    lists,
     objects::{Refund, json},
-    store::{Store, list},
+    store::Store,
 };
 
 /// `POST /v1/refunds`, of a payment intent or a charge, in full or in part.
@@ -80,11 +81,12 @@ pub(super) fn retrieve(store: &Store, id: &str, live: bool) -> Result<Value, Pro
 }
 
 /// `GET /v1/refunds`, of a payment intent or of all.
-pub(super) fn page(store: &Store, request: &Request, live: bool, limit: usize) -> Value {
+pub(super) fn page(store: &Store, request: &Request, live: bool) -> Result<Value, Problem> {
+    let limit = lists::limit(request)?;
     let of = request.param("payment_intent");
     let refunds = store.refunds.values().rev().filter(|refund| refund.livemode == live);
     let refunds = refunds.filter(|refund| of.is_none_or(|intent| refund.payment_intent == intent));
-    list("/v1/refunds", refunds.map(json), limit)
+    Ok(lists::page("/v1/refunds", refunds.map(json), limit))
 }
 
 /// A refund changes as its test card promises, unless a test has changed it.

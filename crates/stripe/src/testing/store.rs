@@ -115,11 +115,3 @@ impl Store {
         self.events.push(Event { id, kind: kind.to_owned(), body: body.to_string() });
     }
 }
-
-/// The first page of a list, newest first (Stripe API reference, "Pagination").
-pub(super) fn list(url: &str, objects: impl Iterator<Item = Value>, limit: usize) -> Value {
-    let mut data: Vec<Value> = objects.take(limit + 1).collect();
-    let has_more = data.len() > limit;
-    data.truncate(limit);
-    json!({"object": "list", "data": data, "has_more": has_more, "url": url})
-}

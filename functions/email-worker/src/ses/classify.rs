@@ -65,7 +65,7 @@ const DENIED: [&str; 4] =
 ///   account, IAM also checks the recipient's identity, which has to be verified there, and names it as the resource
 ///   (reported in <https://github.com/aws/aws-sdk-js/issues/3641>). Then only this email is rejected: one recipient
 ///   must not hold everybody.
-/// - `MessageRejected` and `BadRequestException` reject this email, unless they say that sending is
+/// - `MessageRejected` and `BadRequestException` reject this email, unless they are about the tenant, or say that sending is
 ///   paused or suspended, that the configuration set does not exist, or that the *sender's* identity is not verified. SES names the identities
 ///   that failed the check; if the recipient's is among them and the sender's is not, the account is in
 ///   the sandbox and cannot send to that recipient ([`Outcome::BadRecipient`]).
@@ -101,7 +101,13 @@ pub(super) fn classify(
                 Outcome::Held(HoldCause::NotPermitted)
             }
         }
-        // An email names one resource that may not exist, its configuration set (SES API v2 Reference, `SendEmail`).
+        "NotFoundException" | "MessageRejected" | "BadRequestException"
+            if status < 500 && is_about_tenant(&said) =>
+        {
+            Outcome::Held(HoldCause::NotPermitted)
+        }
+        // Without its tenant, an email names one resource that may not exist, its configuration set (SES API v2 Reference,
+        // `SendEmail`).
         "NotFoundException" if status < 500 => Outcome::Held(HoldCause::ConfigurationSetMissing),
         "SendingPausedException" => Outcome::Held(HoldCause::SendingPaused),
         "AccountSuspendedException" => Outcome::Held(HoldCause::AccountSuspended),
@@ -120,6 +126,13 @@ pub(super) fn classify(
         _ if TRANSIENT.contains(&code) => Outcome::Transient { code: code.to_owned() },
         _ => Outcome::Unknown { code: code.to_owned() },
     }
+}
+
+/// Whether a refusal is about the tenant that every email is sent for: it does not exist, is paused, or lacks a resource.
+/// SES documents no message of these, and hold-watch may not call `ses:GetTenant`, so the hold ends on probation.
+fn is_about_tenant(said: &str) -> bool {
+    // An identity that is not verified may have the word in its name.
+    said.contains("tenant") && !said.contains("not verified")
 }
 
 /// Why a rejection concerns every email and not only this one; `said` is its message in lower case.
@@ -274,6 +287,12 @@ mod tests {
                 HoldCause::SendingPaused,
             ),
             (
+                "NotFoundException",
+                "The requested tenant <courses> does not exist.",
+                HoldCause::NotPermitted,
+            ),
+            ("MessageRejected", "Sending is paused for tenant courses.", HoldCause::NotPermitted),
+            (
                 "BadRequestException",
                 "Sending suspended for this account.",
                 HoldCause::AccountSuspended,
@@ -307,6 +326,7 @@ mod tests {
             ("MessageRejected", "Address blacklisted."),
             ("BadRequestException", "Missing final '@domain'"),
             // Neither the sender's identity nor the recipient's.
+            ("MessageRejected", "Email address is not verified: tenants@example.net"),
             ("MessageRejected", "Email address is not verified: bounces@example.net"),
         ] {
             let reason = Reason::new(code, message);

@@ -2,6 +2,7 @@
 
 mod account;
 mod classify;
+mod tenant;
 
 use std::error::Error;
 
@@ -22,15 +23,23 @@ use sizing::SES_ATTEMPT_TIMEOUT;
 
 pub use account::Account;
 use classify::{Failure, classify};
+pub use tenant::Tenant;
 
 /// Sends through SES. Needs `ses:SendEmail` on the identity and the configuration set.
 #[derive(Debug, Clone)]
 pub struct Ses {
     mail: Mail,
-    sender: Sender,
+    envelope: Envelope,
+}
+
+/// What every email has in common.
+#[derive(Debug, Clone)]
+pub struct Envelope {
+    pub sender: Sender,
     /// The address for replies, if the job names none.
-    reply_to: Option<EmailAddress>,
-    configuration_set: String,
+    pub reply_to: Option<EmailAddress>,
+    pub configuration_set: String,
+    pub tenant: Option<Tenant>,
 }
 
 /// A client of SES, and its connections, which no other client shares.
@@ -59,13 +68,8 @@ pub fn client(sdk: &SdkConfig) -> Mail {
 }
 
 impl Ses {
-    pub fn new(
-        mail: Mail,
-        sender: Sender,
-        reply_to: Option<EmailAddress>,
-        configuration_set: String,
-    ) -> Self {
-        Self { mail, sender, reply_to, configuration_set }
+    pub fn new(mail: Mail, envelope: Envelope) -> Self {
+        Self { mail, envelope }
     }
 }
 
@@ -82,20 +86,21 @@ impl Mailer for Ses {
         message: &Message,
     ) -> Outcome {
         let Ok((content, tag)) = content(id, headers, message) else {
-            return classify(Failure::NotSent, self.sender.address(), to);
+            return classify(Failure::NotSent, self.envelope.sender.address(), to);
         };
-        let reply_to = headers.reply_to.as_ref().or(self.reply_to.as_ref());
+        let reply_to = headers.reply_to.as_ref().or(self.envelope.reply_to.as_ref());
         let sent = self
             .mail
             .client
             .send_email()
-            .from_email_address(self.sender.for_provider())
+            .from_email_address(self.envelope.sender.for_provider())
             .set_reply_to_addresses(
                 reply_to.map(|address| vec![address.for_provider().into_owned()]),
             )
             .destination(Destination::builder().to_addresses(to.for_provider()).build())
             .content(content)
-            .configuration_set_name(&self.configuration_set)
+            .configuration_set_name(&self.envelope.configuration_set)
+            .set_tenant_name(self.envelope.tenant.as_ref().map(ToString::to_string))
             .email_tags(tag)
             .send()
             .await;
@@ -104,7 +109,7 @@ impl Mailer for Ses {
                 Outcome::Accepted { ses_message_id: accepted.message_id.unwrap_or_default() }
             }
             Err(error) => {
-                let outcome = classify(failure(&error), self.sender.address(), to);
+                let outcome = classify(failure(&error), self.envelope.sender.address(), to);
                 // Over HTTP/2 all sends share a connection. If it is dead, it must fail no other send.
                 if outcome == Outcome::Ambiguous {
                     self.mail.connections.renew();

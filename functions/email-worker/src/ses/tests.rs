@@ -26,6 +26,15 @@ fn sender(address: &str) -> Sender {
     Sender::new(address.parse().unwrap(), None).unwrap()
 }
 
+fn envelope() -> Envelope {
+    Envelope {
+        sender: sender("courses@example.com"),
+        reply_to: None,
+        configuration_set: "events".to_owned(),
+        tenant: None,
+    }
+}
+
 async fn send(rule: &Rule) -> Outcome {
     send_as("a-1", "ada@example.com", rule).await
 }
@@ -34,7 +43,7 @@ async fn send_as(id: &str, to: &str, rule: &Rule) -> Outcome {
     let client = mock_client!(aws_sdk_sesv2, RuleMode::Sequential, [rule], |config| config
         .retry_config(RetryConfig::disabled()));
     let mail = Mail { client, connections: Connections::default() };
-    let ses = Ses::new(mail, sender("courses@example.com"), None, "events".to_owned());
+    let ses = Ses::new(mail, envelope());
     let message = Message {
         subject: "Hi".parse().unwrap(),
         text: "Hello".to_owned(),
@@ -54,6 +63,7 @@ async fn the_request_has_sender_recipient_set_and_tag() {
             request.from_email_address() == Some("courses@example.com")
                 && request.destination().unwrap().to_addresses() == ["ada@example.com"]
                 && request.configuration_set_name() == Some("events")
+                && request.tenant_name().is_none()
                 && request.email_tags()[0].name() == ses_tags::JOB_ID
                 && request.email_tags()[0].value() == "a-1"
                 && simple.subject().unwrap().data() == "Hi"
@@ -77,7 +87,7 @@ fn chosen_headers(reply_to: &str) -> Headers {
 }
 
 #[tokio::test]
-async fn the_request_has_the_name_the_address_for_replies_and_the_headers() {
+async fn the_request_has_the_name_the_tenant_the_address_for_replies_and_the_headers() {
     for (headers, reply_to, lines) in [
         (Headers::default(), "help@example.com", vec![]),
         (
@@ -97,6 +107,7 @@ async fn the_request_has_the_name_the_address_for_replies_and_the_headers() {
                 request.from_email_address()
                     == Some("=?UTF-8?Q?Akademie_M=C3=BCller?= <courses@example.com>")
                     && request.reply_to_addresses() == [reply_to]
+                    && request.tenant_name() == Some("courses")
                     && sent == lines
             })
             .then_output(|| SendEmailOutput::builder().message_id("m-1").build());
@@ -105,7 +116,8 @@ async fn the_request_has_the_name_the_address_for_replies_and_the_headers() {
         let name = "Akademie M\u{fc}ller".parse().unwrap();
         let sender = Sender::new("courses@example.com".parse().unwrap(), Some(&name)).unwrap();
         let reply_to = Some("help@example.com".parse().unwrap());
-        let ses = Ses::new(mail, sender, reply_to, "events".to_owned());
+        let tenant = Some("courses".parse().unwrap());
+        let ses = Ses::new(mail, Envelope { sender, reply_to, tenant, ..envelope() });
         let message =
             Message { subject: "Hi".parse().unwrap(), text: "Hello".to_owned(), html: None };
         let (id, to) = ("a-1".parse().unwrap(), "ada@example.com".parse().unwrap());
@@ -230,7 +242,7 @@ fn over_http(port: u16) -> Ses {
             aws_sdk_sesv2::config::Credentials::for_tests(),
         ))
         .build();
-    Ses::new(client(&sdk), sender("courses@example.com"), None, "events".to_owned())
+    Ses::new(client(&sdk), envelope())
 }
 
 async fn send_over_http(port: u16) -> Outcome {

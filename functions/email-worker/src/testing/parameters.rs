@@ -81,8 +81,11 @@ fn try_values(values: [u64; 6]) {
         let place = VARIABLES.iter().position(|(_, variable)| *variable == name);
         Some(match (place, name) {
             (Some(place), _) => values[place].to_string(),
+            (_, "DEFAULT_LANGUAGE") => "en".to_owned(),
             (_, "SENDER_ADDRESS") => "courses@example.com".to_owned(),
-            (_, "AT_MOST_ONCE_TEMPLATES" | "SENDER_NAME" | "REPLY_TO") => String::new(),
+            (_, "AT_MOST_ONCE_TEMPLATES" | "SENDER_NAME" | "REPLY_TO" | "SES_TENANT") => {
+                String::new()
+            }
             _ => "something".to_owned(),
         })
     }));

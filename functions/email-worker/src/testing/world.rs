@@ -17,6 +17,7 @@ use email::{
         MemorySuppressions, Row, mailer::accepted,
     },
 };
+use email_templates::Language;
 use pacer::{SendLimit, Share, Slack, Slots, Window};
 use sizing::WorkerSettings;
 use time::OffsetDateTime;
@@ -73,6 +74,7 @@ pub(crate) fn world() -> World {
         holds: MemoryHolds::default(),
         event_source: MemoryEventSource::default(),
         guarantees: Guarantees::default(),
+        default_language: Language::English,
         breaker: RefCell::default(),
         last_holds: RefCell::default(),
     };

@@ -9,6 +9,7 @@ use enrollment::{
     outside::OutsideRefund,
     payment::{IntentId, PaymentError},
     ports::PutCourse,
+    roster::ListRoster,
 };
 use stripe::{Secrets, SecretsSource, Stripe, transport::Transport, webhook::Event};
 use unavailable::Unavailable;
@@ -17,7 +18,7 @@ use unavailable::Unavailable;
 pub trait ApiAdapters:
     Adapters<
         Courses: PutCourse + ListCourses,
-        Enrollments: ListEnrollments,
+        Enrollments: ListEnrollments + ListRoster,
         Payments: WebhookKeys + PaymentReader,
         Ledger: Timeline,
     > + 'static
@@ -27,7 +28,7 @@ pub trait ApiAdapters:
 impl<A> ApiAdapters for A where
     A: Adapters<
             Courses: PutCourse + ListCourses,
-            Enrollments: ListEnrollments,
+            Enrollments: ListEnrollments + ListRoster,
             Payments: WebhookKeys + PaymentReader,
             Ledger: Timeline,
         > + 'static

@@ -8,8 +8,8 @@ use email::{
     ledger::{Entry, LEDGER_RETENTION, Timeline},
 };
 use enrollment::{
-    Deadline, EnrollError, EnrollRequest, Enrolled, Enrollment, Ports, enrollment::EnrollmentState,
-    payment::Payment, ports::FindEnrollment,
+    Deadline, EnrollError, EnrollRequest, Enrolled, Enrollment, Ports, course::NotOpen,
+    enrollment::EnrollmentState, payment::Payment, ports::FindEnrollment,
 };
 use invocation::trace;
 use lambda::clock;
@@ -67,7 +67,8 @@ fn outcome(error: &EnrollError) -> &'static str {
         | EnrollError::ProviderRefused(_) => "blocked",
         // The caller must change the request, or wait for a refund.
         EnrollError::NoSuchCourse(_)
-        | EnrollError::CourseClosed
+        | EnrollError::NotOpen(_)
+        | EnrollError::Full
         | EnrollError::Differs(_)
         | EnrollError::NoPaymentMethod
         | EnrollError::Refunding => "refused",
@@ -159,8 +160,16 @@ impl From<EnrollError> for ApiResponse {
     fn from(error: EnrollError) -> Self {
         match error {
             EnrollError::NoSuchCourse(id) => Self::no_such_course(&id),
-            EnrollError::CourseClosed => {
-                Self::fail(StatusCode::CONFLICT, "course_id", "this course takes no new students")
+            EnrollError::NotOpen(why) => {
+                let field = match why {
+                    NotOpen::Closed => "course_id",
+                    NotOpen::Until(_) => "opens_at",
+                    NotOpen::Since(_) => "closes_at",
+                };
+                Self::fail(StatusCode::CONFLICT, field, why.to_string())
+            }
+            EnrollError::Full => {
+                Self::fail(StatusCode::CONFLICT, "seats", "no seat of this course is free")
             }
             EnrollError::Differs(fields) => Self::fields(StatusCode::CONFLICT, fields),
             EnrollError::PaymentsNotConfigured => Self::error(

@@ -3,7 +3,10 @@
 
 use axum::{
     Json,
-    http::{HeaderValue, StatusCode, header::RETRY_AFTER},
+    http::{
+        HeaderValue, StatusCode,
+        header::{ETAG, RETRY_AFTER},
+    },
     response::{IntoResponse, Response},
 };
 use enrollment::{
@@ -27,6 +30,8 @@ pub(super) struct ApiResponse {
     body: Value,
     retry: bool,
     outcome: Option<Outcome>,
+    /// The version of the course that the response is about.
+    version: Option<u32>,
 }
 
 impl ApiResponse {
@@ -64,8 +69,18 @@ impl ApiResponse {
         Self::new(StatusCode::PAYMENT_REQUIRED, json!({"status": "fail", "data": data}))
     }
 
+    pub(super) fn no_caller() -> Self {
+        let why = "the request has no AWS principal, so the history could not say who acted";
+        Self::fail(StatusCode::FORBIDDEN, "authorization", why)
+    }
+
     pub(super) fn no_such_course(id: &CourseId) -> Self {
         Self::fail(StatusCode::NOT_FOUND, "course_id", format!("there is no course {id}"))
+    }
+
+    /// The same response, with the version of the course that it is about as its entity tag.
+    pub(super) fn tagged(self, version: u32) -> Self {
+        Self { version: Some(version), ..self }
     }
 
     /// The same response, with what the request came to.
@@ -74,7 +89,7 @@ impl ApiResponse {
     }
 
     fn new(status: StatusCode, body: Value) -> Self {
-        Self { status, body, retry: false, outcome: None }
+        Self { status, body, retry: false, outcome: None, version: None }
     }
 }
 
@@ -109,6 +124,11 @@ impl IntoResponse for ApiResponse {
         let mut response = (self.status, Json(self.body)).into_response();
         if self.retry {
             response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+        }
+        if let Some(version) = self.version
+            && let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\""))
+        {
+            response.headers_mut().insert(ETAG, tag);
         }
         if let Some(outcome) = self.outcome {
             response.extensions_mut().insert(outcome);

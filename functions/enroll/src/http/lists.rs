@@ -1,6 +1,6 @@
-//! The routes of lists, for trusted callers.
+//! The routes of lists, for trusted callers; a roster is for operators.
 
-use std::sync::Arc;
+use std::{fmt::Display, sync::Arc};
 
 use axum::{extract::State, http::StatusCode};
 use enrollment::{
@@ -9,11 +9,16 @@ use enrollment::{
     fields::{FieldErrors, Fields},
     listing::{ListEnrollments, list_courses},
     page::{List, Page, PageRequest},
+    roster::list_roster,
 };
 use serde_json::{Value, json};
 
 use super::{
-    api::ApiAdapters, enrollments::enrollment_json, jsend::ApiResponse, request::QueryParameters,
+    api::ApiAdapters,
+    enrollments::enrollment_json,
+    jsend::ApiResponse,
+    request::{CourseInPath, QueryParameters},
+    span,
 };
 
 /// `GET /enrollments?student_id=`
@@ -43,16 +48,31 @@ pub(super) async fn courses<A: ApiAdapters>(
     Ok(list_response(List::Courses(state), "courses", found, |course| json!(course)))
 }
 
+/// `GET /operator/enrollments/{course_id}`
+pub(super) async fn roster<A: ApiAdapters>(
+    State(ports): State<Arc<Ports<A>>>,
+    CourseInPath(course_id): CourseInPath,
+    query: QueryParameters,
+) -> Result<ApiResponse, ApiResponse> {
+    span::record_course(&course_id);
+    let list = List::RosterOf(&course_id);
+    let mut fields = query.fields(["limit", "after"]);
+    let page = PageRequest::from_fields(&mut fields, Some(list));
+    let page = finish(fields, Some(page))?;
+    let found = list_roster(&ports.enrollments, &course_id, &page).await?;
+    Ok(list_response(list, "enrollments", found, enrollment_json))
+}
+
 fn finish<T>(fields: Fields<'_>, value: Option<T>) -> Result<T, ApiResponse> {
     let refused =
         |fields: FieldErrors| ApiResponse::fields(StatusCode::UNPROCESSABLE_ENTITY, fields);
     fields.finish(value).map_err(refused)
 }
 
-fn list_response<T>(
+fn list_response<T, P: Display>(
     list: List<'_>,
     name: &str,
-    page: Page<T>,
+    page: Page<T, P>,
     entry: impl Fn(&T) -> Value,
 ) -> ApiResponse {
     let entries: Vec<_> = page.entries.iter().map(entry).collect();

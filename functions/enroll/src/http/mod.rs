@@ -42,7 +42,10 @@ pub fn router<A: ApiAdapters>(ports: Arc<Ports<A>>, access: AccessAfterRefund) -
         .route("/enrollments", get(lists::enrollments::<A>).post(enrollments::enroll::<A>))
         .route("/add-user-to-course", post(enrollments::enroll::<A>))
         .route("/enrollments/{course_id}", get(enrollments::show::<A>))
-        .route("/operator/enrollments/{course_id}", post(operators::act::<A>))
+        .route(
+            "/operator/enrollments/{course_id}",
+            get(lists::roster::<A>).post(operators::act::<A>),
+        )
         .route("/courses", get(lists::courses::<A>))
         .route("/courses/{course_id}", get(courses::show::<A>).put(courses::put::<A>))
         .fallback(no_such_route)

@@ -42,7 +42,14 @@ pub(super) async fn receive<A: ApiAdapters>(
             let refunds = payments.refunds_of_others(&notice.intent).await?;
             Outside::refunded(payment.intent.money.amount, refunds)
         }
-        News::Disputed { dispute, stage } => Some(Outside::Disputed { dispute, stage }),
+        News::Disputed { dispute, stage, amount } => {
+            let refunds = match stage {
+                DisputeStage::Lost => payments.refunds_of_others(&notice.intent).await?,
+                _ => Vec::new(),
+            };
+            let charged = payment.intent.money.amount;
+            Some(Outside::disputed(dispute, stage, amount, charged, &refunds))
+        }
     };
     // The refund is our own.
     let Some(outside) = outside else { return Ok(Some("unchanged")) };
@@ -75,8 +82,8 @@ fn report(payment: &Event, outside: &Outside, recorded: &Enrollment) -> &'static
             report::payment_disputed(intent, dispute, recorded);
             "disputed"
         }
-        Outside::Disputed { dispute, stage: DisputeStage::Lost } => {
-            report::dispute_lost(intent, dispute, recorded);
+        Outside::Disputed { dispute, stage: DisputeStage::Lost | DisputeStage::LostInPart } => {
+            report::dispute_lost(intent, dispute, outside.is_paid_back(), recorded);
             "dispute_lost"
         }
         Outside::Disputed { stage: DisputeStage::Won | DisputeStage::Closed, .. } => "dispute_over",

@@ -31,10 +31,7 @@ pub(super) async fn act<A: ApiAdapters>(
     JsonObject(object): JsonObject,
 ) -> Result<ApiResponse, ApiResponse> {
     span::record_course(&course_id);
-    let Some(Extension(Caller(Some(by)))) = caller else {
-        let why = "the request has no AWS principal, so the history could not say who acted";
-        return Err(ApiResponse::fail(StatusCode::FORBIDDEN, "authorization", why));
-    };
+    let Some(Extension(Caller(Some(by)))) = caller else { return Err(ApiResponse::no_caller()) };
     let request = OperatorRequest::from_fields(&object)
         .map_err(|fields| ApiResponse::fields(StatusCode::UNPROCESSABLE_ENTITY, fields))?;
     let OperatorRequest { student_id, reason, deed } = request;
@@ -69,6 +66,7 @@ impl From<OperateError> for ApiResponse {
                 Self::fields(StatusCode::UNPROCESSABLE_ENTITY, fields.into())
             }
             OperateError::Refused(_) => Self::fail(StatusCode::CONFLICT, "action", why),
+            OperateError::Full => Self::fail(StatusCode::CONFLICT, "seats", why),
             OperateError::Busy => Self::retry("others change this enrollment; retry"),
             OperateError::Unavailable(error) => error.into(),
         }

@@ -66,13 +66,19 @@ pub(super) fn payment_disputed(
     );
 }
 
-pub(super) fn dispute_lost(intent: &IntentId, dispute: &ProviderObjectId, recorded: &Enrollment) {
+pub(super) fn dispute_lost(
+    intent: &IntentId,
+    dispute: &ProviderObjectId,
+    in_full: bool,
+    recorded: &Enrollment,
+) {
     tracing::error!(
         event = DISPUTE_LOST,
         intent_id = %intent,
         dispute_id = %dispute,
+        in_full,
         state = recorded.state.as_str(),
-        "a dispute is lost, and the student has the charge back",
+        "a dispute is lost, and the student has the charge or a part of it back",
     );
 }
 

@@ -5,10 +5,14 @@ use std::collections::BTreeSet;
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
-    http::{StatusCode, request::Parts},
+    http::{
+        HeaderValue, StatusCode,
+        header::{IF_MATCH, IF_NONE_MATCH},
+        request::Parts,
+    },
     response::IntoResponse,
 };
-use enrollment::{CourseId, StudentId, fields::Fields};
+use enrollment::{CourseId, StudentId, catalogue::Precondition, fields::Fields};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -46,6 +50,54 @@ impl<S: Send + Sync> FromRequest<S> for JsonObject {
             )),
         }
     }
+}
+
+/// What `If-Match` and `If-None-Match` require of a course.
+pub(super) struct Required(pub(super) Precondition);
+
+impl<S: Send + Sync> FromRequestParts<S> for Required {
+    type Rejection = ApiResponse;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiResponse> {
+        let fail = |why: &str| ApiResponse::fail(StatusCode::BAD_REQUEST, "headers", why);
+        // A list may be in several lines (RFC 9110, section 5.3).
+        let list = |name| -> Result<Option<String>, ApiResponse> {
+            let lines = parts.headers.get_all(name).iter().map(HeaderValue::to_str);
+            let lines: Vec<_> = lines
+                .collect::<Result<_, _>>()
+                .map_err(|_| fail("If-Match or If-None-Match is not visible ASCII"))?;
+            Ok((!lines.is_empty()).then(|| lines.join(",")))
+        };
+        let precondition = match (list(IF_MATCH)?, list(IF_NONE_MATCH)?) {
+            (None, None) => Precondition::None,
+            (None, Some(none)) if none.trim() == "*" => Precondition::Absent,
+            (None, Some(_)) => return Err(fail("If-None-Match is not *")),
+            (Some(_), Some(_)) => {
+                return Err(fail("If-Match and If-None-Match exclude each other"));
+            }
+            (Some(tags), None) if tags.trim() == "*" => Precondition::Exists,
+            (Some(tags), None) => Precondition::Version(
+                versions(&tags).ok_or_else(|| fail("If-Match is neither * nor a list of ETags"))?,
+            ),
+        };
+        Ok(Self(precondition))
+    }
+}
+
+/// The versions of a list of entity tags. A tag that no version has, such as a weak one, matches nothing (RFC 9110,
+/// section 13.1.1). `None` if it is not such a list.
+fn versions(tags: &str) -> Option<Vec<u32>> {
+    let mut versions = Vec::new();
+    for tag in tags.split(',').map(str::trim).filter(|tag| !tag.is_empty()) {
+        let (is_weak, quoted) = match tag.strip_prefix("W/") {
+            Some(rest) => (true, rest),
+            None => (false, tag),
+        };
+        let opaque = quoted.strip_prefix('"')?.strip_suffix('"')?;
+        let version = opaque.parse::<u32>().ok().filter(|version| version.to_string() == opaque);
+        versions.extend(version.filter(|_| !is_weak));
+    }
+    Some(versions)
 }
 
 /// The path's `course_id`.

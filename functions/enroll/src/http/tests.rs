@@ -109,7 +109,22 @@ impl Api {
         path: &str,
         body: impl ToString,
     ) -> (u16, HeaderMap, Value) {
-        let request = Request::builder().method(method).uri(path);
+        self.call_with(method, path, &[], body).await
+    }
+
+    /// As an operator or caller that API Gateway authorised.
+    async fn call_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl ToString,
+    ) -> (u16, HeaderMap, Value) {
+        let by = "arn:aws:iam::123456789012:user/grace".parse().unwrap();
+        let caller = operators::Caller(Some(by));
+        let request = Request::builder().method(method).uri(path).extension(caller);
+        let request =
+            headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         self.send(request.body(Body::from(body.to_string())).unwrap()).await
     }
 
@@ -337,6 +352,133 @@ async fn course_is_created_replaced_and_read() {
 }
 
 #[tokio::test]
+async fn enrollment_outside_the_times_of_a_course_is_409_that_names_the_time() {
+    let api = free();
+    for (field, opens, closes, why) in [
+        (
+            "opens_at",
+            "9998-01-01T00:00:00Z",
+            "9999-01-01T00:00:00Z",
+            "opens at 9998-01-01T00:00:00Z",
+        ),
+        (
+            "closes_at",
+            "1998-01-01T00:00:00Z",
+            "1999-01-01T00:00:00Z",
+            "closed at 1999-01-01T00:00:00Z",
+        ),
+    ] {
+        let course = json!({
+            "title": "T", "price": 0, "currency": "USD", "state": "open", "opens_at": opens,
+            "closes_at": closes,
+        });
+        let (_, put) = api.call("PUT", "/courses/timed", course).await;
+        assert_eq!(put["data"]["course"]["opens_at"], opens);
+        let mut body = ada();
+        body["course_id"] = json!("timed");
+        let (status, body) = api.call("POST", "/enrollments", body).await;
+        assert_eq!(status, 409);
+        assert_eq!(body["data"], json!({field: format!("this course {why}")}));
+    }
+    assert!(api.world.enrollments().is_empty());
+}
+
+#[tokio::test]
+async fn course_is_changed_only_in_the_version_that_if_match_names() {
+    let api = free();
+    let course = |title| json!({"title": title, "price": 0, "currency": "USD", "state": "open"});
+    let put = async |headers: &[(&str, &str)], title| {
+        let answer = api.call_with("PUT", "/courses/versioned", headers, course(title)).await;
+        let tag = answer.1.get("etag").map(|tag| tag.to_str().unwrap().to_owned());
+        (answer.0, tag.unwrap_or_default(), answer.2)
+    };
+    let status_and_tag = async |headers: &[(&str, &str)], title| {
+        let (status, tag, _) = put(headers, title).await;
+        (status, tag)
+    };
+    let of = |status: u16, tag: &str| (status, tag.to_owned());
+    let (none, any) = (("if-none-match", "*"), ("if-match", "*"));
+    assert_eq!(status_and_tag(&[any], "One").await, of(412, ""));
+    assert_eq!(status_and_tag(&[("if-match", "\"1\"")], "One").await, of(412, ""));
+    assert_eq!(status_and_tag(&[none], "One").await, of(201, "\"1\""));
+    let (status, tag, body) = put(&[none], "One").await;
+    assert_eq!((status, tag.as_str()), (412, "\"1\""));
+    assert!(body["data"]["headers"].is_string(), "{body}");
+    assert_eq!(status_and_tag(&[("if-match", "\"1\"")], "Two").await, of(200, "\"2\""));
+    assert_eq!(status_and_tag(&[("if-match", "\"1\"")], "Two").await, of(200, "\"2\""), "repeated");
+    assert_eq!(status_and_tag(&[("if-match", "\"1\"")], "Three").await, of(412, "\"2\""));
+    assert_eq!(status_and_tag(&[("if-match", "W/\"2\"")], "Three").await, of(412, "\"2\""), "weak");
+    assert_eq!(status_and_tag(&[("if-match", "\"a\", \"2\"")], "Three").await, of(200, "\"3\""));
+    assert_eq!(status_and_tag(&[any], "Four").await, of(200, "\"4\""));
+    assert_eq!(status_and_tag(&[], "Five").await, of(200, "\"5\""));
+    for wrong in [&[("if-match", "5")][..], &[("if-none-match", "\"5\"")], &[any, none]] {
+        let (status, _, body) = put(wrong, "Six").await;
+        assert_eq!(status, 400, "{wrong:?}");
+        assert!(body["data"]["headers"].is_string(), "{body}");
+    }
+    let (status, headers, body) = api.call_whole("GET", "/courses/versioned", "").await;
+    assert_eq!((status, &headers["etag"]), (200, &"\"5\"".parse().unwrap()));
+    assert_eq!(
+        (&body["data"]["course"]["title"], &body["data"]["course"]["version"]),
+        (&json!("Five"), &json!(5))
+    );
+}
+
+#[tokio::test]
+async fn price_change_is_in_the_history_with_its_author_and_not_in_the_course() {
+    let api = free();
+    let course = |price| json!({"title": "T", "price": price, "currency": "USD", "state": "open"});
+    for price in [4900, 4900, 5900] {
+        let (_, body) = api.call("PUT", "/courses/dear", course(price)).await;
+        assert!(!body.to_string().contains("arn:"), "{body}");
+    }
+    let (_, shown) = api.call("GET", "/courses/dear", "").await;
+    assert!(!shown.to_string().contains("arn:"), "callers see no operator: {shown}");
+    let changes = api.world.price_changes();
+    assert_eq!(changes.len(), 2);
+    assert_eq!(changes[1].by.as_str(), "arn:aws:iam::123456789012:user/grace");
+    assert_eq!(u64::from(changes[1].new.amount), 5900);
+    let request = Request::builder().method("PUT").uri("/courses/dear");
+    let nobody = api.send(request.body(Body::from(course(1).to_string())).unwrap()).await;
+    assert_eq!(nobody.0, 403);
+    assert_eq!(api.world.price_changes().len(), 2);
+}
+
+#[tokio::test]
+async fn full_course_is_409_and_shows_its_seats() {
+    let api = free();
+    let course = json!({
+        "title": "T", "price": 0, "currency": "USD", "state": "open", "seats": 1,
+    });
+    assert_eq!(api.call("PUT", "/courses/small", course.clone()).await.0, 201);
+    let ask = async |student: &str| {
+        let mut body = ada();
+        body["course_id"] = json!("small");
+        body["student_id"] = json!(student);
+        api.call("POST", "/enrollments", body).await
+    };
+    assert_eq!(ask("s-1").await.0, 201);
+    let (status, body) = ask("s-2").await;
+    assert_eq!((status, &body["data"]["seats"]), (409, &json!("no seat of this course is free")));
+    assert_eq!(ask("s-1").await.0, 200);
+    let (_, shown) = api.call("GET", "/courses/small", "").await;
+    assert_eq!(
+        (&shown["data"]["course"]["seats"], &shown["data"]["seats_taken"]),
+        (&json!(1), &json!(1))
+    );
+    let (_, plain) = api.call("GET", "/courses/open", "").await;
+    assert_eq!(plain["data"]["seats_taken"], Value::Null);
+    for (seats, why) in
+        [(json!(1_000_001), "is more than 1000000"), (json!(1.5), "is not a whole number from 0")]
+    {
+        let mut wrong = course.clone();
+        wrong["seats"] = seats;
+        let (status, body) = api.call("PUT", "/courses/small", wrong).await;
+        assert_eq!((status, &body["data"]["seats"]), (422, &json!(why)));
+    }
+}
+
+#[tokio::test]
 async fn unknown_path_or_method_returns_a_jsend_fail() {
     let api = free();
     assert_eq!(api.call("GET", "/nowhere", "").await.0, 404);
@@ -447,7 +589,7 @@ async fn webhook_without_payments_returns_503() {
 }
 
 /// The status for each sample event of the API, over a world with its courses and with payments.
-const EVENTS: [(&str, u16); 13] = [
+const EVENTS: [(&str, u16); 14] = [
     ("health", 200),
     ("put-course", 201),
     ("get-course", 200),
@@ -461,6 +603,7 @@ const EVENTS: [(&str, u16); 13] = [
     ("stripe-webhook", 403),
     ("stripe-refunded", 403),
     // After the others: it ends the access of their student.
+    ("list-roster", 200),
     ("operate-enrollment", 200),
 ];
 

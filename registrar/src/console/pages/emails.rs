@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
 use email::{Message, dead_letter::Reason};
+use email_templates::Language;
 
 use crate::console::{frame::Frame, security};
 
@@ -10,7 +11,8 @@ use crate::console::{frame::Frame, security};
 #[template(path = "console/emails.html")]
 pub(crate) struct Emails {
     frame: Frame,
-    emails: Vec<Email>,
+    language: Language,
+    shown: Vec<Email>,
 }
 
 struct Email {
@@ -26,10 +28,10 @@ struct Rendered {
 }
 
 impl Emails {
-    pub(crate) fn new(frame: Frame) -> Self {
+    pub(crate) fn new(frame: Frame, language: Language) -> Self {
         let emails = email_templates::NAMES.into_iter().map(|name| Email {
             name,
-            rendered: sample(name)
+            rendered: sample(name, language)
                 .map(|message| Rendered {
                     subject: message.subject.as_str().to_owned(),
                     text: message.text,
@@ -37,16 +39,16 @@ impl Emails {
                 })
                 .map_err(|reason| reason.text),
         });
-        Self { emails: emails.collect(), frame }
+        Self { shown: emails.collect(), frame, language }
     }
 }
 
-fn sample(name: &str) -> Result<Message, Reason> {
-    email_templates::render(name, &email_templates::sample(name).unwrap_or_default())
+fn sample(name: &str, language: Language) -> Result<Message, Reason> {
+    email_templates::render(name, language, &email_templates::sample(name).unwrap_or_default())
 }
 
 /// The HTML of a template's sample. `None` if there is none.
-pub(crate) fn html(name: &str) -> Option<Response> {
-    let html = sample(name).ok()?.html?;
+pub(crate) fn html(name: &str, language: Language) -> Option<Response> {
+    let html = sample(name, language).ok()?.html?;
     Some(([security::email_policy()], Html(html)).into_response())
 }

@@ -105,7 +105,7 @@ async fn cross_site_post_and_foreign_host_reach_no_call() {
 #[tokio::test]
 async fn nothing_is_served_without_the_token() {
     let mut client = Client::of(Desk::default());
-    let pages = ["", "letters", "console.css", "emails/enrollment-refund", "nothing"];
+    let pages = ["", "letters", "console.css", "emails/en/enrollment-refund", "nothing"];
     client.base = "/0123456789abcdef0123456789abcdef/".to_owned();
     for path in pages {
         let refused = client.get(path).await;

@@ -202,7 +202,7 @@ async fn emails_are_shown_in_sandboxed_frames_with_a_policy_of_their_own() {
     let page = client.get("emails").await;
     for name in email_templates::NAMES {
         page.expect(&[&format!("sandbox title=\"{name} on a phone\""), name]);
-        let email = client.get(&format!("emails/{name}")).await;
+        let email = client.get(&format!("emails/en/{name}")).await;
         assert_eq!(email.status, StatusCode::OK);
         let policy = email.response.headers()["content-security-policy"].to_str().unwrap();
         assert!(
@@ -211,8 +211,16 @@ async fn emails_are_shown_in_sandboxed_frames_with_a_policy_of_their_own() {
         );
         email.expect(&["<!doctype html>", "<strong>"]);
     }
-    page.expect(&["Subject: <b>You are enrolled in Rust on AWS Lambda</b>"]);
-    assert_eq!(client.get("emails/nothing").await.status, StatusCode::NOT_FOUND);
+    page.expect(&[
+        r#"Subject: <b lang="en" dir="auto">You are enrolled in Rust on AWS Lambda</b>"#,
+    ]);
+    page.expect(&["emails?language=ar"]);
+    let arabic = client.get("emails?language=ar").await;
+    arabic.expect(&[r#"lang="ar" dir="rtl""#, "emails/ar/enrollment-refund"]);
+    client.get("emails/ar/enrollment-refund").await.expect(&[r#"<html lang="ar" dir="rtl">"#]);
+    for nothing in ["emails/en/nothing", "emails/tlh/enrollment-refund"] {
+        assert_eq!(client.get(nothing).await.status, StatusCode::NOT_FOUND);
+    }
 }
 
 #[tokio::test]

@@ -280,6 +280,8 @@ fn a_removed_rule_is_noticed() {
     for lacks in [
         Lacks::Table(Missing::ConditionalInsert),
         Lacks::Table(Missing::ConditionalSave),
+        Lacks::Table(Missing::FreeSeat),
+        Lacks::Table(Missing::SeatRelease),
         Lacks::Client(Broken::WriteBeforeConfirm),
         Lacks::Client(Broken::CancelFirst),
         Lacks::Client(Broken::RefundsAreReal),

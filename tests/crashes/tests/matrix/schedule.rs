@@ -32,6 +32,9 @@ pub(crate) fn schedule(seed: u64, lacks: Lacks) -> Result<(), String> {
     }
     let world = world;
     if dice.roll(2) == 0 {
+        world.limit_seats(price);
+    }
+    if dice.roll(2) == 0 {
         world.tables.unreliable(Some(Dice(seed ^ 0xA5A5)));
     }
     if dice.roll(2) == 0 {
@@ -69,6 +72,8 @@ pub(crate) fn schedule(seed: u64, lacks: Lacks) -> Result<(), String> {
             }
         }
         match dice.roll(16) {
+            6 => world.other_student(true),
+            7 => world.other_student(false),
             0 => world.student_acts(true),
             1 => world.student_acts(false),
             2 => world.tables.delete_courses(),
@@ -78,6 +83,7 @@ pub(crate) fn schedule(seed: u64, lacks: Lacks) -> Result<(), String> {
             _ => {}
         }
         never_two_charges(&world)?;
+        world.tables.check_seats()?;
     }
     drop(tasks);
     // The student may act even now, with the secret that is still on a screen.

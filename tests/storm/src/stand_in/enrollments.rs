@@ -342,7 +342,12 @@ fn place(item: &Item) -> Option<(i64, i64)> {
     Some((number(item.get("resume_shard")?)?, number(item.get("resume_at")?)?))
 }
 
-/// One unit per begun KB of the larger of both items, and for the index, whose entries are small, one unit
+/// The keys of an item that is in the index `roster`.
+fn roster_place(item: &Item) -> Option<(&Value, &Value)> {
+    Some((item.get("roster_shard")?, item.get("roster_at")?))
+}
+
+/// One unit per begun KB of the larger of both items, and for each index, whose entries are small, one unit
 /// to add, one to remove and two to move an entry (DynamoDB Developer Guide, "DynamoDB write consumption"
 /// and "Using Global Secondary Indexes", provisioned throughput considerations).
 fn write_units(before: &Item, after: &Item) -> usize {
@@ -350,11 +355,15 @@ fn write_units(before: &Item, after: &Item) -> usize {
         item.iter().map(|(name, value)| name.len() + value.to_string().len()).sum()
     };
     let table = bytes(before).max(bytes(after)).div_ceil(1_024);
-    let index = match (place(before), place(after)) {
+    let resume = index_units(place(before), place(after));
+    table + resume + index_units(roster_place(before), roster_place(after))
+}
+
+fn index_units<P: PartialEq>(before: Option<P>, after: Option<P>) -> usize {
+    match (before, after) {
         (None, None) => 0,
         (Some(before), Some(after)) if before == after => 0,
         (Some(_), Some(_)) => 2,
         _ => 1,
-    };
-    table + index
+    }
 }

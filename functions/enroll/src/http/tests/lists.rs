@@ -195,3 +195,51 @@ async fn wrong_parameter_of_a_list_of_courses_is_422_and_named() {
         api.is_refused(&format!("/courses?{query}"), errors).await;
     }
 }
+
+impl Api {
+    /// Follows `next` from the first page to the last, and returns the student ids of each page.
+    async fn roster_pages(&self, course: &str, limit: usize) -> Vec<Vec<String>> {
+        let (mut pages, mut after) = (Vec::new(), String::new());
+        loop {
+            let path = format!("/operator/enrollments/{course}?limit={limit}{after}");
+            let page = self.list(&path).await;
+            let ids = page["enrollments"].as_array().unwrap().iter();
+            let ids = ids.map(|entry| entry["student_id"].as_str().unwrap().to_owned());
+            pages.push(ids.collect());
+            match page["next"].as_str() {
+                Some(next) => after = format!("&after={next}"),
+                None => break pages,
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn roster_has_each_student_of_a_course_once_in_the_order_in_which_they_began() {
+    let students: Vec<_> = (0..50).map(|n| format!("s-{n:02}")).collect();
+    let names: Vec<_> = students.iter().map(String::as_str).collect();
+    let api = with_enrollments(&names, &["a", "b"]).await;
+    for limit in [1, 7, 100] {
+        let pages = api.roster_pages("a", limit).await;
+        assert!(pages.iter().all(|page| page.len() <= limit), "{limit}");
+        assert_eq!(pages.concat(), students, "{limit}");
+    }
+    let entry = &api.list("/operator/enrollments/a?limit=1").await["enrollments"][0];
+    let shown = api.list("/enrollments/a?student_id=s-00").await;
+    assert_eq!(*entry, shown["enrollment"]);
+    assert_eq!(api.roster_pages("no-such-course", 5).await, [Vec::<String>::new()]);
+}
+
+#[tokio::test]
+async fn roster_refuses_a_wrong_limit_and_the_cursor_of_another_course() {
+    let api = with_enrollments(&["s-1", "s-2"], &["a", "b"]).await;
+    let next = api.list("/operator/enrollments/a?limit=1").await["next"].clone();
+    let next = next.as_str().unwrap();
+    let after = |course: &str| format!("/operator/enrollments/{course}?after={next}");
+    assert_eq!(api.list(&after("a")).await["enrollments"].as_array().unwrap().len(), 1);
+    api.is_refused(&after("b"), json!({"after": CURSOR})).await;
+    api.is_refused("/operator/enrollments/a?limit=101", json!({"limit": LIMIT})).await;
+    let of_a_student = api.list("/enrollments?student_id=s-1&limit=1").await["next"].clone();
+    let path = format!("/operator/enrollments/a?after={}", of_a_student.as_str().unwrap());
+    api.is_refused(&path, json!({"after": CURSOR})).await;
+}

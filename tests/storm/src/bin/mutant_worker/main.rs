@@ -57,6 +57,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         holds: deployed.holds,
         event_source: deployed.event_source,
         guarantees: deployed.guarantees,
+        default_language: deployed.default_language,
         breaker: deployed.breaker,
         last_holds: deployed.last_holds,
     };

@@ -85,6 +85,26 @@ async fn dispute_is_recorded_and_a_lost_one_keeps_or_ends_the_access() {
     }
 }
 
+/// `amount` of a dispute may be a part of the charge (Stripe API reference, "The Dispute object").
+#[tokio::test]
+async fn lost_dispute_about_a_part_keeps_the_access_unless_the_rest_is_refunded() {
+    for (refunded, what, state) in [
+        (None, What::DisputeLostInPart, EnrollmentState::Active),
+        (Some(1000), What::DisputeLostInPart, EnrollmentState::Active),
+        (Some(4000), What::DisputeLost, EnrollmentState::Unenrolled),
+    ] {
+        let (shop, intent) = paid(AccessAfterRefund::Revoke).await;
+        if refunded.is_some() {
+            assert!(shop.account(|account| account.refund_in_dashboard(&intent, refunded)));
+        }
+        let dispute = shop.account(|account| account.dispute_part(&intent, 900)).unwrap();
+        assert!(shop.account(|account| account.close_dispute(&dispute, "lost")));
+        shop.deliver_notices().await;
+        assert_eq!(shop.state(), state, "{refunded:?}");
+        assert!(shop.reported().contains(&what), "{refunded:?}");
+    }
+}
+
 #[tokio::test]
 async fn refund_of_ours_is_not_taken_for_one_of_others() {
     let (shop, intent) = paid(AccessAfterRefund::Revoke).await;
