@@ -62,7 +62,7 @@ def running(port: int, directory: Path) -> Iterator[Emulator]:
     scratch = directory / "emulator"
     scratch.mkdir()
     env = environment.for_emulator(port, scratch)
-    changes = [*quirks.alarm_evaluation(), *quirks.lambda_metrics(), *quirks.api_metrics()]
+    changes = [*quirks.alarm_evaluation(), *quirks.lambda_metrics(), *quirks.api_metrics(), *quirks.stream_batches()]
     with child([EMULATOR_PYTHON, "-m", "local.emulator_start", *changes], env, log) as process:
         emulator = Emulator(port, log, process)
         with step(f"starting a local AWS on 127.0.0.1:{port}"):

@@ -5,7 +5,9 @@ It runs with the Python of .venv/emulator. Its arguments name the replacements; 
 
 from __future__ import annotations
 
+import json
 import sys
+import threading
 import time
 from typing import Any
 
@@ -54,8 +56,63 @@ def api_metrics() -> None:
     apigateway._handle_execute_in_scope = counted
 
 
+STREAM_POLL_SECONDS = 0.2
+
+
+def stream_batches() -> None:
+    execute = lambda_svc._execute_function
+    poll = lambda_svc._poll_dynamodb_streams
+    left: dict[str, int] = {}
+
+    def checked(function: Any, event: Any) -> Any:
+        result = execute(function, event)
+        records = event.get("Records") if isinstance(event, dict) else None
+        if not records or records[0].get("eventSource") != "aws:dynamodb" or result.get("error"):
+            return result
+        handled = _handled(records, result.get("body"))
+        if handled == 0:
+            # The emulator retries the batch, as after an error of the function.
+            return {**result, "error": True}
+        left[records[0]["eventSourceARN"]] = len(records) - handled
+        return result
+
+    def poll_again_from_the_first_failure() -> Any:
+        processed = poll()
+        for scope, source in list(lambda_svc._esms._data.items()):
+            records = left.pop(source["EventSourceArn"], 0)
+            if records:
+                # The emulator has advanced by the whole batch.
+                with lambda_svc._dynamodb_stream_positions_lock:
+                    lambda_svc._dynamodb_stream_positions._data[scope] -= records
+        return processed
+
+    def poll_forever() -> None:
+        while True:
+            if not poll_again_from_the_first_failure():
+                time.sleep(STREAM_POLL_SECONDS)
+
+    lambda_svc._execute_function = checked
+    lambda_svc._poll_dynamodb_streams = lambda: False
+    threading.Thread(target=poll_forever, daemon=True).start()
+
+
+def _handled(records: list[Any], body: Any) -> int:
+    """How many records come before the first that the function reports as failed.
+
+    Lambda Developer Guide, "Configuring partial batch response with DynamoDB and Lambda": the whole batch has failed if an
+    identifier is empty or unknown.
+    """
+    response = json.loads(body) if isinstance(body, (str, bytes)) else body
+    failures = (response or {}).get("batchItemFailures") or []
+    numbers = [record["dynamodb"]["SequenceNumber"] for record in records]
+    failed = [failure.get("itemIdentifier") for failure in failures]
+    if not failed:
+        return len(records)
+    return min(numbers.index(number) for number in failed) if set(failed) <= set(numbers) else 0
+
+
 if __name__ == "__main__":
-    replacements = {each.__name__: each for each in (alarm_evaluation, lambda_metrics, api_metrics)}
+    replacements = {each.__name__: each for each in (alarm_evaluation, lambda_metrics, api_metrics, stream_batches)}
     for argument in sys.argv[1:]:
         replacements[argument]()
     from ministack.app import main

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import time
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Callable
 
 from botocore.exceptions import ClientError
@@ -107,6 +109,54 @@ def _batch_is_denied(_emulator: Emulator, stack: Stack) -> bool:
     return False
 
 
+_REPORTS_A_FAILURE = """
+def handler(event, context):
+    print("received a batch")
+    return {"batchItemFailures": [{"itemIdentifier": event["Records"][0]["dynamodb"]["SequenceNumber"]}]}
+"""
+
+
+def _record_is_lost(_emulator: Emulator, stack: Stack) -> bool:
+    """Whether a record that its function reports as failed is not delivered again."""
+    name = "reports-a-failure"
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("code.py", _REPORTS_A_FAILURE)
+    dynamodb, aws_lambda = (client(service, stack.endpoint, stack.root) for service in ("dynamodb", "lambda"))
+    table = dynamodb.create_table(
+        TableName=name,
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    )["TableDescription"]
+    aws_lambda.create_function(
+        FunctionName=name,
+        Runtime="python3.12",
+        Handler="code.handler",
+        Role="arn:aws:iam::000000000000:role/none",
+        Code={"ZipFile": code.getvalue()},
+    )
+    aws_lambda.create_event_source_mapping(
+        FunctionName=name,
+        EventSourceArn=table["LatestStreamArn"],
+        StartingPosition="TRIM_HORIZON",
+        FunctionResponseTypes=["ReportBatchItemFailures"],
+    )
+    dynamodb.put_item(TableName=name, Item={"id": {"S": "1"}})
+    logs = client("logs", stack.endpoint, stack.root)
+    deadline = time.monotonic() + LOG_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            events = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
+        except ClientError:
+            events = []  # The function has not run yet.
+        if sum("received a batch" in event["message"] for event in events) > 1:
+            return False
+        time.sleep(0.2)
+    return True
+
+
 def _api_is_unreachable(_emulator: Emulator, stack: Stack) -> bool:
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
@@ -130,6 +180,7 @@ _SYMPTOMS: dict[str, Callable[[Emulator, Stack], bool]] = {
     "alarm_evaluation": _other_alarm_is_set,
     "lambda_metrics": _request_has_no_invocation,
     "api_metrics": _request_has_no_status,
+    "stream_batches": _record_is_lost,
     "metric_filters": _email_is_not_counted,
     "plain_http": _no_email,
     "no_composite_alarms": _cannot_be_deployed,

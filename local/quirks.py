@@ -105,6 +105,16 @@ def api_metrics() -> list[str]:
     return ["api_metrics"]
 
 
+@_instead_of(_no_names)
+def stream_batches() -> list[str]:
+    """The emulator ignores what a function returns for the batch of a stream; AWS retries what failed.
+
+    Without this replacement, a record is lost if its function reports it as failed. It also gives streams a thread of
+    their own. The emulator delivers their batches in the thread that polls the queues, which then waits for the function.
+    """
+    return ["stream_batches"]
+
+
 # ---------------------------------------------------------------- beside the emulator
 
 

@@ -2,6 +2,7 @@
 
 mod access;
 mod alarms;
+mod announcements;
 mod browser;
 mod console;
 mod courses;
