@@ -5,13 +5,14 @@ It runs with the Python of .venv/emulator. Its arguments name the replacements; 
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 import time
 from typing import Any
 
 from ministack.services import apigateway, cloudwatch, lambda_svc
+
+from local import partial_batch
 
 
 def alarm_evaluation() -> None:
@@ -69,7 +70,7 @@ def stream_batches() -> None:
         records = event.get("Records") if isinstance(event, dict) else None
         if not records or records[0].get("eventSource") != "aws:dynamodb" or result.get("error"):
             return result
-        handled = _handled(records, result.get("body"))
+        handled = partial_batch.handled(records, result.get("body"))
         if handled == 0:
             # The emulator retries the batch, as after an error of the function.
             return {**result, "error": True}
@@ -94,21 +95,6 @@ def stream_batches() -> None:
     lambda_svc._execute_function = checked
     lambda_svc._poll_dynamodb_streams = lambda: False
     threading.Thread(target=poll_forever, daemon=True).start()
-
-
-def _handled(records: list[Any], body: Any) -> int:
-    """How many records come before the first that the function reports as failed.
-
-    Lambda Developer Guide, "Configuring partial batch response with DynamoDB and Lambda": the whole batch has failed if an
-    identifier is empty or unknown.
-    """
-    response = json.loads(body) if isinstance(body, (str, bytes)) else body
-    failures = (response or {}).get("batchItemFailures") or []
-    numbers = [record["dynamodb"]["SequenceNumber"] for record in records]
-    failed = [failure.get("itemIdentifier") for failure in failures]
-    if not failed:
-        return len(records)
-    return min(numbers.index(number) for number in failed) if set(failed) <= set(numbers) else 0
 
 
 if __name__ == "__main__":

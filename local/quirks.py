@@ -109,8 +109,8 @@ def api_metrics() -> list[str]:
 def stream_batches() -> list[str]:
     """The emulator ignores what a function returns for the batch of a stream; AWS retries what failed.
 
-    Without this replacement, a record is lost if its function reports it as failed. It also gives streams a thread of
-    their own. The emulator delivers their batches in the thread that polls the queues, which then waits for the function.
+    Without this replacement, a record is lost if its function reports it as failed. Streams also get a thread of their
+    own: otherwise the thread that polls the queues waits for the function of a stream.
     """
     return ["stream_batches"]
 

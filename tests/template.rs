@@ -420,18 +420,18 @@ fn email_roles_grant_what_their_functions_call_and_no_more() {
 #[test]
 fn announcer_role_grants_what_its_function_calls_and_no_more() {
     let template = template();
-    let streams = r#"[{"Fn::GetAtt":"EnrollmentsTable.StreamArn"},{"Fn::GetAtt":"EmailsTable.StreamArn"}]"#;
+    let streams =
+        r#"[{"Fn::GetAtt":"EnrollmentsTable.StreamArn"},{"Fn::GetAtt":"EmailsTable.StreamArn"}]"#;
     let of_tables = r#"[{"Fn::Sub":"${EnrollmentsTable.Arn}/stream/*"},{"Fn::Sub":"${EmailsTable.Arn}/stream/*"}]"#;
-    let bus = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/${EventBusName}";
+    let bus =
+        "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/${EventBusName}";
     let bus = format!(r#"{{"Fn::Sub":"{bus}"}}"#);
     let mut announcer = expected_of_function(&[
         ("sqs:SendMessage", "AnnouncerDeadLetterQueue"),
         ("logs:CreateLogStream", "AnnouncerLogGroup"),
         ("logs:PutLogEvents", "AnnouncerLogGroup"),
     ]);
-    for action in
-        ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
-    {
+    for action in ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"] {
         announcer.push((action, streams.to_owned()));
     }
     announcer.push(("dynamodb:ListStreams", of_tables.to_owned()));

@@ -88,7 +88,8 @@ async fn payments_refunds_and_the_end_of_access_are_announced_in_their_order() {
     assert_eq!(bought.status, 201, "{:?}", bought.body);
     let id = id_of(&bought);
     stack.wait_for_email_state(&student, &course, "sent").await;
-    let end = ["enrollment", "unenroll", &student.id, &course, "--refund", "full", "--attempt", "2"];
+    let end =
+        ["enrollment", "unenroll", &student.id, &course, "--refund", "full", "--attempt", "2"];
     let end = [&end[..], &["--reason", "asked by phone"]].concat();
     registrar_as(&stack, &stack.description.payments_operator, &end).await.expect(0, &[]);
     stack.run_resumer().await;
@@ -117,7 +118,10 @@ async fn payments_refunds_and_the_end_of_access_are_announced_in_their_order() {
     assert_eq!(attempts, [1, 2, 2, 2]);
     for event in &events {
         assert!(SCHEMAS[0].is_valid(event), "{event:#}");
-        assert_eq!((&event["detail"]["price"], &event["detail"]["currency"]), (&json!(4900), &json!("USD")));
+        assert_eq!(
+            (&event["detail"]["price"], &event["detail"]["currency"]),
+            (&json!(4900), &json!("USD"))
+        );
         assert!(!event.to_string().contains("asked by phone"), "{event:#}");
     }
     stack.stop_listening(listener).await;

@@ -122,10 +122,7 @@ pub struct Announcement {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ses_message_id: Option<String>,
     /// When it happened, in RFC 3339.
-    #[serde(
-        with = "time::serde::rfc3339::option",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub at: Option<OffsetDateTime>,
     /// The code of the dead letter, or the type of the bounce or complaint.
     #[serde(skip_serializing_if = "Option::is_none")]

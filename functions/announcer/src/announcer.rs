@@ -10,7 +10,11 @@
 //! same one, and the next call follows only when all are accepted. Events that were accepted behind one that was not are
 //! sent again with it, under the same ids.
 
-use std::{collections::BTreeSet, sync::Mutex, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use lambda::log_events;
 use time::OffsetDateTime;
@@ -115,14 +119,14 @@ impl<B: Bus> Announcer<B> {
     }
 
     async fn require_bus(&self, now: Instant) -> Result<(), NotAnnounced> {
-        let found_at = *self.bus_found_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let found_at = *self.bus_found_at.lock().unwrap_or_else(PoisonError::into_inner);
         if found_at.is_some_and(|at| now.duration_since(at) < BUS_KNOWN_FOR) {
             return Ok(());
         }
         if !self.bus.exists().await? {
             return Err(NotAnnounced::NoBus);
         }
-        *self.bus_found_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(now);
+        *self.bus_found_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
         Ok(())
     }
 
@@ -173,8 +177,8 @@ fn log_refusals(attempt: u32, results: &[Result<(), Refused>]) {
 /// How many of the first events one call has: until the second of one subject.
 fn size_of_call(events: &[Event]) -> usize {
     let mut subjects = BTreeSet::new();
-    let is_first = |event: &&Event| subjects.insert(event.subject.as_str());
-    events.iter().take(EVENTS_PER_CALL).take_while(is_first).count()
+    let first = events.iter().take(EVENTS_PER_CALL);
+    first.take_while(|event| subjects.insert(event.subject.as_str())).count()
 }
 
 /// The instant at which no call is begun any more.

@@ -60,12 +60,11 @@ impl Bus for EventBridge {
             return Err(Unavailable::new(PUT, "the response has another number of entries"));
         }
         // A successful entry has an id, and another one has a code (the same page).
-        let result = |entry: &aws_sdk_eventbridge::types::PutEventsResultEntry| match entry
-            .event_id()
-        {
-            Some(_) if entry.error_code().is_none() => Ok(()),
-            _ => Err(Refused { code: entry.error_code().unwrap_or("none").to_owned() }),
-        };
+        let result =
+            |entry: &aws_sdk_eventbridge::types::PutEventsResultEntry| match entry.event_id() {
+                Some(_) if entry.error_code().is_none() => Ok(()),
+                _ => Err(Refused { code: entry.error_code().unwrap_or("none").to_owned() }),
+            };
         Ok(results.iter().map(result).collect())
     }
 }
@@ -111,8 +110,9 @@ mod tests {
     }
 
     fn responds(entries: Vec<PutEventsResultEntry>) -> Rule {
-        mock!(Client::put_events)
-            .then_output(move || PutEventsOutput::builder().set_entries(Some(entries.clone())).build())
+        mock!(Client::put_events).then_output(move || {
+            PutEventsOutput::builder().set_entries(Some(entries.clone())).build()
+        })
     }
 
     #[tokio::test]
@@ -145,9 +145,8 @@ mod tests {
     #[tokio::test]
     async fn response_with_another_number_of_entries_is_an_error() {
         assert!(bus(&responds(vec![accepted()])).put(&["a", "b"].map(event)).await.is_err());
-        let fails = mock!(Client::put_events).then_error(|| {
-            PutEventsError::InternalException(InternalException::builder().build())
-        });
+        let fails = mock!(Client::put_events)
+            .then_error(|| PutEventsError::InternalException(InternalException::builder().build()));
         assert!(bus(&fails).put(&[event("a")]).await.is_err());
     }
 

@@ -45,8 +45,7 @@ async fn logged(refuses: bool, batch: Value) -> (Log, Response) {
     let announcer = Announcer::new(TestBus { refuses }, tables);
     let batch: Batch = serde_json::from_value(batch).unwrap();
     let event = LambdaEvent::new(batch, Context::default());
-    let response =
-        handler::handle(&announcer, event).with_subscriber(log.clone()).await.unwrap();
+    let response = handler::handle(&announcer, event).with_subscriber(log.clone()).await.unwrap();
     for line in log.lines() {
         let line = json!(line).to_string();
         assert!(!line.contains("example.com") && !line.contains("Ada"), "{line}");
@@ -62,7 +61,10 @@ async fn each_line_has_its_fields_and_no_line_has_an_address() {
     for (field, value) in [("received", 4), ("announced", 2), ("unreadable", 0), ("left", 0)] {
         assert_eq!(line[field], value, "{line:?}");
     }
-    assert_eq!(log.counted("AnnouncerLogGroup").into_keys().collect::<Vec<_>>(), ["EventsAnnounced"]);
+    assert_eq!(
+        log.counted("AnnouncerLogGroup").into_keys().collect::<Vec<_>>(),
+        ["EventsAnnounced"]
+    );
 
     let (log, response) = logged(true, sample("announce-enrollments")).await;
     assert_eq!(response, Response::until(Some("100000000000000000002".to_owned())));
@@ -79,7 +81,10 @@ async fn each_line_has_its_fields_and_no_line_has_an_address() {
     let (log, response) = logged(false, odd).await;
     assert_eq!(response, Response::until(None));
     let [line] = &log.events("change_unreadable")[..] else { panic!("{log:?}") };
-    assert_eq!((&line["table"], &line["error"]), (&json!("enrollments"), &json!("the item after the write has another form")));
+    assert_eq!(
+        (&line["table"], &line["error"]),
+        (&json!("enrollments"), &json!("the item after the write has another form"))
+    );
     assert_eq!(line["sequence_number"], "100000000000000000002");
     assert_eq!(log.counted("AnnouncerLogGroup")["ChangesUnreadable"], 1);
 }

@@ -111,9 +111,8 @@ fn every_event_about_an_enrollment_fits_its_schema() {
     let validator = validator("enrollment");
     let mut seen = BTreeSet::new();
     for (from, to) in STATES.into_iter().flat_map(|from| STATES.map(|to| (from, to))) {
-        let needs_payment = |state| {
-            matches!(state, EnrollmentState::PaymentFailed | EnrollmentState::Refunded)
-        };
+        let needs_payment =
+            |state| matches!(state, EnrollmentState::PaymentFailed | EnrollmentState::Refunded);
         for enrollment in [&paid, &granted] {
             if enrollment.payment.is_none() && needs_payment(to) {
                 continue;

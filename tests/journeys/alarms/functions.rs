@@ -76,10 +76,8 @@ async fn refuse_an_event(stack: &DeployedStack) {
         .with_environment(function, &faults.environment(), async || {
             let enrolled = stack.enroll(&Student::named("Ada Lovelace"), &course).await;
             assert_eq!(enrolled.status, 201, "{:?}", enrolled.body);
-            eventually("a refused event", async || {
-                (!refusal.caught().is_empty()).then_some(())
-            })
-            .await;
+            eventually("a refused event", async || (!refusal.caught().is_empty()).then_some(()))
+                .await;
         })
         .await;
 }

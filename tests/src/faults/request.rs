@@ -42,7 +42,9 @@ impl Service {
     fn operation(self, method: &Method, path: &str, target: Option<&str>) -> String {
         let path = path.split('?').next().unwrap_or_default();
         let by_path = match (self, method.as_str()) {
-            (Self::DynamoDb | Self::Sqs | Self::EventBridge, _) => target.and_then(|t| t.rsplit('.').next()),
+            (Self::DynamoDb | Self::Sqs | Self::EventBridge, _) => {
+                target.and_then(|t| t.rsplit('.').next())
+            }
             (Self::Ses, "POST") if path == "/v2/email/outbound-emails" => Some("SendEmail"),
             (Self::Ses, "GET") if path == "/v2/email/account" => Some("GetAccount"),
             (Self::Ses, "GET") if path.starts_with("/v2/email/suppression/addresses/") => {

@@ -57,7 +57,11 @@ fn each_state_has_its_event_once() {
         let next = accepted(state, DELIVERY);
         assert_eq!(kinds(Some(&sent), &next), [kind]);
         assert_eq!(kinds(Some(&next), &next), [], "a write that changes something else");
-        assert_eq!(kinds(Some(&sending), &next), [Kind::Sent, kind], "its acceptance was not written");
+        assert_eq!(
+            kinds(Some(&sending), &next),
+            [Kind::Sent, kind],
+            "its acceptance was not written"
+        );
     }
     for (state, kind) in
         [("failed", Kind::Dead), ("unknown", Kind::Dead), ("suppressed", Kind::Suppressed)]

@@ -91,7 +91,10 @@ fn announcer(bus: MemoryBus) -> Announcer<MemoryBus> {
 }
 
 fn planned(plan: &[Call]) -> Announcer<MemoryBus> {
-    announcer(MemoryBus { plan: Mutex::new(plan.iter().cloned().collect()), ..MemoryBus::default() })
+    announcer(MemoryBus {
+        plan: Mutex::new(plan.iter().cloned().collect()),
+        ..MemoryBus::default()
+    })
 }
 
 async fn announce(announcer: &Announcer<MemoryBus>, records: Vec<Value>) -> Outcome {
