@@ -109,6 +109,10 @@ def _batch_is_denied(_emulator: Emulator, stack: Stack) -> bool:
     return False
 
 
+def _nothing_is_announced(emulator: Emulator, stack: Stack) -> bool:
+    return _no_email(emulator, stack) or _has_no_metric(stack, f"Registrar/{NAME}", "EventsAnnounced")
+
+
 _REPORTS_A_FAILURE = """
 def handler(event, context):
     print("received a batch")
@@ -188,5 +192,6 @@ _SYMPTOMS: dict[str, Callable[[Emulator, Stack], bool]] = {
     "maximum_concurrency": _no_email,
     "batch_actions": _batch_is_denied,
     "send_email_resource": _no_email,
+    "event_bus_resource": _nothing_is_announced,
     "reachable_url": _api_is_unreachable,
 }

@@ -206,9 +206,22 @@ def send_email_resource(statement: Statement) -> Statement:
     return {**statement, "Resource": "*"} if "ses:SendEmail" in _as_list(statement["Action"]) else statement
 
 
+@_instead_of(_unchanged)
+def event_bus_resource(statement: Statement) -> Statement:
+    """The emulator requires `events:DescribeEventBus` on a rule of the bus's name; AWS requires it on the bus.
+
+    Without this change announcer cannot look for the bus, and announces nothing.
+    """
+    if "events:DescribeEventBus" not in _as_list(statement["Action"]):
+        return statement
+    buses = _as_list(statement["Resource"])
+    return {**statement, "Resource": [*buses, *(bus.replace(":event-bus/", ":rule/default/") for bus in buses)]}
+
+
 def document(policy: dict[str, Any]) -> dict[str, Any]:
     """Translates a policy so that the emulator allows what AWS allows."""
-    return {**policy, "Statement": [send_email_resource(batch_actions(each)) for each in policy["Statement"]]}
+    statements = [event_bus_resource(send_email_resource(batch_actions(each))) for each in policy["Statement"]]
+    return {**policy, "Statement": statements}
 
 
 def _as_list(value: Any) -> list[Any]:
