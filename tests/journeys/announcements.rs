@@ -186,19 +186,21 @@ async fn events_that_the_bus_refuses_or_does_not_hear_arrive_later_and_in_their_
 #[ignore = "needs a deployed stack: make journeys"]
 async fn nothing_is_lost_to_a_bus_that_does_not_exist() {
     let stack = DeployedStack::exclusive().await;
-    stack.delete_event_bus().await;
     let course = stack.create_free_course("Unheard").await;
     // It is known for a minute that the bus exists, so an environment of the function that does not know it is needed.
     let function = stack.output("AnnouncerFunctionName").to_owned();
     let student = Student::named("Joan C.");
     let id = stack
-        .with_environment(&function, &[("NEW_ENVIRONMENT", "1")], async || {
-            let id = id_of(&stack.enroll(&student, &course).await);
-            stack.wait_until_logged("announcer", "\"the event bus does not exist\"").await;
-            id
+        .without_event_bus(async || {
+            let fresh = [("NEW_ENVIRONMENT", "1")];
+            let meanwhile = async || {
+                let id = id_of(&stack.enroll(&student, &course).await);
+                stack.wait_until_logged("announcer", "\"the event bus does not exist\"").await;
+                id
+            };
+            stack.with_environment(&function, &fresh, meanwhile).await
         })
         .await;
-    stack.create_event_bus().await;
     let listener = stack.listen().await;
     let events = eventually("both events", async || {
         let events = stack.events_heard(&listener, &id).await;

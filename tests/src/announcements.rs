@@ -1,6 +1,12 @@
 //! Another system that reads the events of the stack: a queue, and a rule on the event bus that fills it.
 
+use std::{
+    collections::BTreeSet,
+    panic::{AssertUnwindSafe, resume_unwind},
+};
+
 use aws_sdk_sqs::types::QueueAttributeName;
+use futures_util::FutureExt;
 use serde_json::{Value, json};
 
 use crate::{DeployedStack, eventually, unique_id};
@@ -55,15 +61,15 @@ impl DeployedStack {
         self.call_eventbridge("DeleteRule", &rule).await;
     }
 
-    /// Deletes the event bus. Needs an exclusive stack, because other journeys may wait for events.
-    pub async fn delete_event_bus(&self) {
+    /// Runs `meanwhile` while there is no event bus. Needs an exclusive stack, because other journeys may wait for events.
+    pub async fn without_event_bus<T>(&self, meanwhile: impl AsyncFnOnce() -> T) -> T {
         self.assert_exclusive();
-        self.call_eventbridge("DeleteEventBus", &json!({"Name": self.event_bus()})).await;
-    }
-
-    /// Creates the event bus again.
-    pub async fn create_event_bus(&self) {
-        self.call_eventbridge("CreateEventBus", &json!({"Name": self.event_bus()})).await;
+        let bus = json!({"Name": self.event_bus()});
+        self.call_eventbridge("DeleteEventBus", &bus).await;
+        let outcome = AssertUnwindSafe(meanwhile()).catch_unwind().await;
+        // Even if it failed. Otherwise the journeys after it would fail for the same reason.
+        self.call_eventbridge("CreateEventBus", &bus).await;
+        outcome.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
     /// The events that have arrived and that mention this text, in the order of their arrival.
@@ -90,7 +96,7 @@ impl DeployedStack {
 
 /// Without the events that have arrived before, by their ids.
 fn once(mut events: Vec<Value>) -> Vec<Value> {
-    let mut ids = std::collections::BTreeSet::new();
+    let mut ids = BTreeSet::new();
     events.retain(|event| ids.insert(event["detail"]["id"].to_string()));
     events
 }

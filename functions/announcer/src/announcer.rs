@@ -124,6 +124,8 @@ impl<B: Bus> Announcer<B> {
             return Ok(());
         }
         if !self.bus.exists().await? {
+            // The runtime logs the error's `Debug` form only.
+            tracing::error!("the event bus does not exist");
             return Err(NotAnnounced::NoBus);
         }
         *self.bus_found_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
