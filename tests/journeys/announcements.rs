@@ -153,7 +153,7 @@ async fn events_that_the_bus_refuses_or_does_not_hear_arrive_later_and_in_their_
             .await;
             // The email's events come by another stream, and do not wait.
             let mut heard: Vec<_> = events.iter().map(|event| &event["detail-type"]).collect();
-            heard.sort_by_key(|kind| kind.to_string());
+            heard.sort_by_key(ToString::to_string);
             heard.dedup();
             assert_eq!(heard, ["email.sent", "enrollment.activated"], "{events:#?}");
             assert_eq!(rule.caught().len(), 4);
