@@ -64,6 +64,7 @@ def running(port: int, directory: Path) -> Iterator[Emulator]:
     env = environment.for_emulator(port, scratch)
     changes = [*quirks.alarm_evaluation(), *quirks.lambda_metrics(), *quirks.api_metrics()]
     changes += [*quirks.jwt_authorizers(), *quirks.signed_routes(), *quirks.cors_configuration()]
+    changes += quirks.stream_batches()
     with child([EMULATOR_PYTHON, "-m", "local.emulator_start", *changes], env, log) as process:
         emulator = Emulator(port, log, process)
         with step(f"starting a local AWS on 127.0.0.1:{port}"):

@@ -6,13 +6,14 @@ It runs with the Python of .venv/emulator. Its arguments name the replacements; 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from typing import Any
 
 from ministack import app
 from ministack.services import apigateway, cloudwatch, lambda_svc
 
-from local import token_rules
+from local import partial_batch, token_rules
 
 
 def alarm_evaluation() -> None:
@@ -95,8 +96,56 @@ def cors_configuration() -> None:
     apigateway._cors_preflight_response = with_api_names(apigateway._cors_preflight_response)
 
 
+STREAM_POLL_SECONDS = 0.2
+
+
+def stream_batches() -> None:
+    execute = lambda_svc._execute_function
+    poll = lambda_svc._poll_dynamodb_streams
+    left: dict[str, int] = {}
+
+    def checked(function: Any, event: Any) -> Any:
+        result = execute(function, event)
+        records = event.get("Records") if isinstance(event, dict) else None
+        if not records or records[0].get("eventSource") != "aws:dynamodb" or result.get("error"):
+            return result
+        handled = partial_batch.handled(records, result.get("body"))
+        if handled == 0:
+            # The emulator retries the batch, as after an error of the function.
+            return {**result, "error": True}
+        left[records[0]["eventSourceARN"]] = len(records) - handled
+        return result
+
+    def poll_again_from_the_first_failure() -> Any:
+        processed = poll()
+        for scope, source in list(lambda_svc._esms._data.items()):
+            records = left.pop(source["EventSourceArn"], 0)
+            if records:
+                # The emulator has advanced by the whole batch.
+                with lambda_svc._dynamodb_stream_positions_lock:
+                    lambda_svc._dynamodb_stream_positions._data[scope] -= records
+        return processed
+
+    def poll_forever() -> None:
+        while True:
+            if not poll_again_from_the_first_failure():
+                time.sleep(STREAM_POLL_SECONDS)
+
+    lambda_svc._execute_function = checked
+    lambda_svc._poll_dynamodb_streams = lambda: False
+    threading.Thread(target=poll_forever, daemon=True).start()
+
+
 if __name__ == "__main__":
-    every = [alarm_evaluation, lambda_metrics, api_metrics, jwt_authorizers, signed_routes, cors_configuration]
+    every = [
+        alarm_evaluation,
+        lambda_metrics,
+        api_metrics,
+        jwt_authorizers,
+        signed_routes,
+        cors_configuration,
+        stream_batches,
+    ]
     replacements = {each.__name__: each for each in every}
     for argument in sys.argv[1:]:
         replacements[argument]()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 import time
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Callable
 from http import HTTPStatus
 
@@ -138,6 +140,58 @@ def _batch_is_denied(_emulator: Emulator, stack: Stack) -> bool:
     return False
 
 
+def _nothing_is_announced(emulator: Emulator, stack: Stack) -> bool:
+    return _no_email(emulator, stack) or _has_no_metric(stack, f"Registrar/{NAME}", "EventsAnnounced")
+
+
+_REPORTS_A_FAILURE = """
+def handler(event, context):
+    print("received a batch")
+    return {"batchItemFailures": [{"itemIdentifier": event["Records"][0]["dynamodb"]["SequenceNumber"]}]}
+"""
+
+
+def _record_is_lost(_emulator: Emulator, stack: Stack) -> bool:
+    """Whether a record that its function reports as failed is not delivered again."""
+    name = "reports-a-failure"
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("code.py", _REPORTS_A_FAILURE)
+    dynamodb, aws_lambda = (client(service, stack.endpoint, stack.root) for service in ("dynamodb", "lambda"))
+    table = dynamodb.create_table(
+        TableName=name,
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    )["TableDescription"]
+    aws_lambda.create_function(
+        FunctionName=name,
+        Runtime="python3.12",
+        Handler="code.handler",
+        Role="arn:aws:iam::000000000000:role/none",
+        Code={"ZipFile": code.getvalue()},
+    )
+    aws_lambda.create_event_source_mapping(
+        FunctionName=name,
+        EventSourceArn=table["LatestStreamArn"],
+        StartingPosition="TRIM_HORIZON",
+        FunctionResponseTypes=["ReportBatchItemFailures"],
+    )
+    dynamodb.put_item(TableName=name, Item={"id": {"S": "1"}})
+    logs = client("logs", stack.endpoint, stack.root)
+    deadline = time.monotonic() + LOG_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            events = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
+        except ClientError:
+            events = []  # The function has not run yet.
+        if sum("received a batch" in event["message"] for event in events) > 1:
+            return False
+        time.sleep(0.2)
+    return True
+
+
 def _api_is_unreachable(_emulator: Emulator, stack: Stack) -> bool:
     try:
         _DIRECT.open(f"{stack.api_url}/", timeout=5).close()
@@ -163,6 +217,7 @@ _SYMPTOMS: dict[str, Callable[[Emulator, Stack], bool]] = {
     "jwt_authorizers": _token_without_an_end_is_accepted,
     "signed_routes": _token_opens_a_signed_route,
     "cors_configuration": _preflight_is_refused,
+    "stream_batches": _record_is_lost,
     "metric_filters": _email_is_not_counted,
     "plain_http": _no_email,
     "no_composite_alarms": _cannot_be_deployed,
@@ -170,5 +225,6 @@ _SYMPTOMS: dict[str, Callable[[Emulator, Stack], bool]] = {
     "maximum_concurrency": _no_email,
     "batch_actions": _batch_is_denied,
     "send_email_resource": _no_email,
+    "event_bus_resource": _nothing_is_announced,
     "reachable_url": _api_is_unreachable,
 }

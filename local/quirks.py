@@ -134,6 +134,16 @@ def cors_configuration() -> list[str]:
     return ["cors_configuration"]
 
 
+@_instead_of(_no_names)
+def stream_batches() -> list[str]:
+    """The emulator ignores what a function returns for the batch of a stream; AWS retries what failed.
+
+    Without this replacement, a record is lost if its function reports it as failed. Streams also get a thread of their
+    own: otherwise the thread that polls the queues waits for the function of a stream.
+    """
+    return ["stream_batches"]
+
+
 # ---------------------------------------------------------------- beside the emulator
 
 
@@ -225,9 +235,22 @@ def send_email_resource(statement: Statement) -> Statement:
     return {**statement, "Resource": "*"} if "ses:SendEmail" in _as_list(statement["Action"]) else statement
 
 
+@_instead_of(_unchanged)
+def event_bus_resource(statement: Statement) -> Statement:
+    """The emulator requires `events:DescribeEventBus` on a rule of the bus's name; AWS requires it on the bus.
+
+    Without this change announcer cannot look for the bus, and announces nothing.
+    """
+    if "events:DescribeEventBus" not in _as_list(statement["Action"]):
+        return statement
+    buses = _as_list(statement["Resource"])
+    return {**statement, "Resource": [*buses, *(bus.replace(":event-bus/", ":rule/default/") for bus in buses)]}
+
+
 def document(policy: dict[str, Any]) -> dict[str, Any]:
     """Translates a policy so that the emulator allows what AWS allows."""
-    return {**policy, "Statement": [send_email_resource(batch_actions(each)) for each in policy["Statement"]]}
+    statements = [event_bus_resource(send_email_resource(batch_actions(each))) for each in policy["Statement"]]
+    return {**policy, "Statement": statements}
 
 
 def _as_list(value: Any) -> list[Any]:

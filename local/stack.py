@@ -18,6 +18,7 @@ from local.processes import run
 
 NAME = "registrar"
 SENDER = "registrar@example.com"
+EVENT_BUS = "platform"
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ def deploy(
         "SenderAddress": SENDER,
         "Architecture": tools.architecture(),
         "StripeSecretArn": aws.create_secret("stripe", stripe.secret()),
+        "EventBusName": aws.create_event_bus(EVENT_BUS),
         **quirks.plain_http(),
         **quirks.no_composite_alarms(),
         **addresses.parameters(),
@@ -131,6 +133,7 @@ class _Aws:
 
     def __init__(self, endpoint: str) -> None:
         self._cloudformation = client("cloudformation", endpoint, ROOT)
+        self._events = client("events", endpoint, ROOT)
         self._iam = client("iam", endpoint, ROOT)
         self._lambda = client("lambda", endpoint, ROOT)
         self._secrets = client("secretsmanager", endpoint, ROOT)
@@ -164,6 +167,10 @@ class _Aws:
     def create_secret(self, name: str, text: str) -> str:
         arn: str = self._secrets.create_secret(Name=name, SecretString=text)["ARN"]
         return arn
+
+    def create_event_bus(self, name: str) -> str:
+        self._events.create_event_bus(Name=name)
+        return name
 
     def create_user(self, name: str, policy: str) -> Credentials:
         """A user with this managed policy and nothing else."""

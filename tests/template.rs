@@ -468,6 +468,75 @@ fn email_roles_grant_what_their_functions_call_and_no_more() {
 }
 
 #[test]
+fn announcer_role_grants_what_its_function_calls_and_no_more() {
+    let template = template();
+    let streams =
+        r#"[{"Fn::GetAtt":"EnrollmentsTable.StreamArn"},{"Fn::GetAtt":"EmailsTable.StreamArn"}]"#;
+    let of_tables = r#"[{"Fn::Sub":"${EnrollmentsTable.Arn}/stream/*"},{"Fn::Sub":"${EmailsTable.Arn}/stream/*"}]"#;
+    let bus =
+        "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/${EventBusName}";
+    let bus = format!(r#"{{"Fn::Sub":"{bus}"}}"#);
+    let mut announcer = expected_of_function(&[
+        ("sqs:SendMessage", "AnnouncerDeadLetterQueue"),
+        ("logs:CreateLogStream", "AnnouncerLogGroup"),
+        ("logs:PutLogEvents", "AnnouncerLogGroup"),
+    ]);
+    for action in ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"] {
+        announcer.push((action, streams.to_owned()));
+    }
+    announcer.push(("dynamodb:ListStreams", of_tables.to_owned()));
+    announcer.push(("events:DescribeEventBus", bus.clone()));
+    announcer.push(("events:PutEvents", bus));
+    announcer.sort();
+    assert_eq!(role_actions(&template, "AnnouncerRole"), announcer);
+}
+
+/// Without an event bus nothing of it is deployed, and the tables have no streams.
+#[test]
+fn announcing_depends_on_the_parameter_and_gives_nothing_up_in_silence() {
+    let template = template();
+    let condition = &template["Conditions"]["AnnouncesEvents"]["Fn::Not"][0]["Fn::Equals"];
+    assert!(is_ref(&condition[0], "EventBusName") && condition[1] == "");
+    assert_eq!(template["Parameters"]["EventBusName"]["Default"], "");
+    let names = template["Resources"].as_mapping().unwrap();
+    let of_feature = |name: &str| {
+        ["Announcer", "EventsAnnounced", "EventsRefused", "ChangeUnreadable", "StreamSource"]
+            .iter()
+            .any(|part| name.contains(part))
+    };
+    let mut resources = 0;
+    for (name, resource) in names {
+        let is_conditional = resource["Condition"] == "AnnouncesEvents";
+        assert_eq!(is_conditional, of_feature(name.as_str().unwrap()), "{name:?}");
+        resources += usize::from(is_conditional);
+    }
+    assert!(resources > 15, "{resources}");
+
+    for (source, table) in
+        [("EnrollmentStreamSource", "EnrollmentsTable"), ("EmailStreamSource", "EmailsTable")]
+    {
+        let stream = property(&template, table, "StreamSpecification");
+        assert_eq!(stream["Fn::If"][0], "AnnouncesEvents");
+        assert_eq!(stream["Fn::If"][1]["StreamViewType"], "NEW_AND_OLD_IMAGES");
+        assert!(is_ref(&stream["Fn::If"][2], "AWS::NoValue"));
+        let of = |name| property(&template, source, name);
+        assert!(is_attribute(of("EventSourceArn"), &format!("{table}.StreamArn")));
+        // Otherwise what is written while the mapping is created would not be announced.
+        assert_eq!(of("StartingPosition"), "TRIM_HORIZON");
+        assert_eq!(of("FunctionResponseTypes")[0], "ReportBatchItemFailures");
+        assert_eq!(of("MaximumRetryAttempts"), -1);
+        let age = of("MaximumRecordAgeInSeconds").as_u64().unwrap();
+        assert!(age < 24 * 3_600, "the stream drops a record after a day, without a message");
+        let kept = &of("DestinationConfig")["OnFailure"]["Destination"];
+        assert!(is_attribute(kept, "AnnouncerDeadLetterQueue.Arn"));
+        // Each in its own call of 3 s at most: a batch of one enrollment's writes is not finished, and goes on.
+        assert_eq!(of("BatchSize"), 100);
+    }
+    let alarm = property(&template, "AnnouncerDeadLetterAlarm", "Dimensions");
+    assert!(is_attribute(&alarm[0]["Value"], "AnnouncerDeadLetterQueue.QueueName"));
+}
+
+#[test]
 fn hold_watch_role_grants_what_its_function_calls_and_no_more() {
     let template = template();
     let hold_watch = expected_of_function(&[
@@ -861,7 +930,7 @@ fn every_queue_refuses_plain_http_by_default_and_has_one_policy() {
         assert_eq!(denial["Condition"]["Bool"]["aws:SecureTransport"], "false");
         let resource = &denial["Resource"];
         for queue in each(&policy["Queues"]) {
-            let queue = queue["Ref"].as_str().unwrap();
+            let queue = unconditional(queue)["Ref"].as_str().unwrap();
             assert!(*resource == "*" || is_attribute(resource, &format!("{queue}.Arn")), "{name}");
             // If a queue has two policies, SQS keeps only the last one written.
             assert!(covered.insert(queue.to_owned()), "{queue} has two policies");
@@ -1075,7 +1144,7 @@ fn each_function_has_alarms_on_errors_throttles_and_failed_initialisations() {
             "{function} has no alarm on {metric}"
         );
     }
-    assert_eq!(functions, 6);
+    assert_eq!(functions, 7);
 }
 
 /// Lambda dates an error when its invocation began (Developer Guide, "Types of metrics for Lambda functions"). So

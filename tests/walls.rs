@@ -16,12 +16,13 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// Every third-party crate that production code depends on directly, and its purpose. Add a line for a
 /// new one only if it is maintained, has a permissive licence, and is worth its size in every function.
-const PRODUCTION_DEPENDENCIES: [(&str, &str); 44] = [
+const PRODUCTION_DEPENDENCIES: [(&str, &str); 45] = [
     ("askama", "email templates and pages of the console, checked at compile time"),
     ("aws-config", "region, credentials and endpoints, as in every AWS tool"),
     ("aws-sdk-cloudformation", "the command line finds the stack's outputs"),
     ("aws-sdk-cloudwatch", "hold-watch reads the alarms of the account's rates"),
     ("aws-sdk-dynamodb", "tables"),
+    ("aws-sdk-eventbridge", "announcer puts events on the bus"),
     ("aws-sdk-lambda", "a hold turns the worker's event source mapping off"),
     ("aws-sdk-secretsmanager", "Stripe's keys"),
     ("aws-sdk-sesv2", "sends emails"),
@@ -67,7 +68,7 @@ const PRODUCTION_DEPENDENCIES: [(&str, &str); 44] = [
 const TEST_PACKAGES: [&str; 4] = ["crashes", "journeys", "registrar-bench", "storm"];
 
 /// A package, and the prefixes of the packages that must not be in its tree (`cargo tree -p PACKAGE`).
-const WALLS: [(&str, &[&str]); 12] = [
+const WALLS: [(&str, &[&str]); 13] = [
     ("send-pacer", &["registrar", "aws-", "lambda_"]),
     ("registrar-unavailable", &["registrar-e", "registrar-s", "aws-", "lambda_", "tokio"]),
     ("registrar-invocation", &["registrar", "aws-", "lambda_"]),
@@ -78,6 +79,7 @@ const WALLS: [(&str, &[&str]); 12] = [
     ("registrar-stripe", &["registrar-adapters", "aws-sdk", "lambda_"]),
     ("email-worker", &["registrar-enrollment", "registrar-stripe", "lambda_http"]),
     ("email-feedback", &["registrar-enrollment", "registrar-stripe", "send-pacer", "lambda_http"]),
+    ("announcer", &["registrar-stripe", "send-pacer", "lambda_http"]),
     ("hold-watch", &["registrar-enrollment", "registrar-stripe", "send-pacer", "lambda_http"]),
     ("registrar", &["lambda_"]),
 ];

@@ -2,6 +2,7 @@
 
 mod access;
 mod alarms;
+mod announcements;
 mod browser;
 mod classes;
 mod console;

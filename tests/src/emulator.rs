@@ -36,6 +36,10 @@ pub struct QueuedMessage {
 }
 
 impl QueuedMessage {
+    pub(crate) fn body(&self) -> &str {
+        &self.body
+    }
+
     /// Whether a function has received it.
     pub(crate) fn was_received(&self) -> bool {
         self.receive_count > 0

@@ -102,7 +102,7 @@ impl DeployedStack {
         response["Result"].as_bool().expect("the result is true or false")
     }
 
-    async fn call_eventbridge(&self, operation: &str, input: &Value) -> Value {
+    pub(crate) async fn call_eventbridge(&self, operation: &str, input: &Value) -> Value {
         let target = format!("AWSEvents.{operation}");
         let endpoint = format!("{}/", self.description.endpoint);
         let response =

@@ -6,6 +6,7 @@
 #![expect(clippy::missing_panics_doc, reason = "a panic is how a journey fails")]
 
 pub mod alarms;
+pub mod announcements;
 pub mod backlog;
 pub mod console;
 pub mod courses;

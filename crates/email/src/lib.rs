@@ -7,6 +7,7 @@
 //! of them in memory.
 
 pub mod address;
+pub mod announcement;
 pub mod dead_letter;
 pub mod deadline;
 pub mod feedback;

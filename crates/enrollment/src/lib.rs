@@ -3,6 +3,7 @@
 //! Nothing here knows AWS, Lambda or HTTP. The rules reach the outside through the traits of
 //! [`ports`], and time is an argument.
 
+pub mod announcement;
 pub mod catalogue;
 pub mod claims;
 pub mod confirm;

@@ -54,6 +54,10 @@ pub const PAYMENT_DISPUTED: &str = "payment_disputed";
 pub const DISPUTE_LOST: &str = "dispute_lost";
 /// A payment at Stripe and the table of enrollments differ, as `difference` says.
 pub const PAYMENT_DIFFERS: &str = "payment_differs";
+/// A change of an item cannot be read, and is not announced.
+pub const CHANGE_UNREADABLE: &str = "change_unreadable";
+/// The event bus did not accept events: `refused` of them, for the reason `code`.
+pub const EVENTS_REFUSED: &str = "events_refused";
 
 /// A request to the API was responded to.
 pub const REQUEST: &str = "request";
@@ -63,9 +67,11 @@ pub const BATCH: &str = "batch";
 pub const RESUMER_RUN: &str = "resumer_run";
 /// A run of the reconciler is over; `unfinished` is 1 or 0.
 pub const RECONCILIATION_RUN: &str = "reconciliation_run";
+/// An invocation of announcer has handled its batch; `left` is 1 if a part of it is repeated, otherwise 0.
+pub const ANNOUNCED: &str = "announced";
 
 /// Every name.
-pub const ALL: [&str; 28] = [
+pub const ALL: [&str; 31] = [
     SEND_ATTEMPT,
     JOB_REFUSED,
     OLDEST_JOB,
@@ -90,8 +96,11 @@ pub const ALL: [&str; 28] = [
     PAYMENT_DISPUTED,
     DISPUTE_LOST,
     PAYMENT_DIFFERS,
+    CHANGE_UNREADABLE,
+    EVENTS_REFUSED,
     REQUEST,
     BATCH,
     RESUMER_RUN,
     RECONCILIATION_RUN,
+    ANNOUNCED,
 ];

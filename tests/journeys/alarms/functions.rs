@@ -3,23 +3,31 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use journeys::{
-    DeployedStack, Student, eventually, metrics::Metric, operator::registrar, unique_id,
+    DeployedStack, Student, eventually,
+    faults::{Faults, Service::EventBridge},
+    metrics::Metric,
+    operator::registrar,
+    unique_id,
 };
 
 use super::emails;
 
 /// Each function, with a variable that it cannot start without.
-const FUNCTIONS: [(&str, &str); 6] = [
+const FUNCTIONS: [(&str, &str); 7] = [
     ("EnrollFunctionName", "ENROLLMENTS_TABLE"),
     ("ResumerFunctionName", "ENROLLMENTS_TABLE"),
     ("ReconcilerFunctionName", "ENROLLMENTS_TABLE"),
     ("EmailWorkerFunctionName", "EMAILS_TABLE"),
     ("HoldWatchFunctionName", "HOLDS_TABLE"),
     ("EmailFeedbackFunctionName", "EMAILS_TABLE"),
+    ("AnnouncerFunctionName", "EMAILS_TABLE"),
 ];
 
-const DEAD_LETTER_QUEUES: [&str; 2] =
-    ["EmailFeedbackDeadLetterQueueUrl", "EmailFeedbackRuleDeadLetterQueueUrl"];
+const DEAD_LETTER_QUEUES: [&str; 3] = [
+    "EmailFeedbackDeadLetterQueueUrl",
+    "EmailFeedbackRuleDeadLetterQueueUrl",
+    "AnnouncerDeadLetterQueueUrl",
+];
 
 pub(super) async fn clean_up(stack: &DeployedStack) {
     for queue in DEAD_LETTER_QUEUES {
@@ -57,6 +65,23 @@ async fn forget_a_limit_and_a_template(stack: &DeployedStack) {
     registrar(stack, &["release", "--template", template]).await.expect(0, &[]);
 }
 
+/// The event bus refuses an event once.
+async fn refuse_an_event(stack: &DeployedStack) {
+    let faults = Faults::in_front_of(&stack.description.endpoint);
+    let function = stack.output("AnnouncerFunctionName");
+    let course = stack.create_free_course("Refused").await;
+    let refusal = faults.rule(EventBridge, "PutEvents").up_to(1);
+    let refusal = refusal.error(400, "ThrottlingException", "a rehearsal");
+    stack
+        .with_environment(function, &faults.environment(), async || {
+            let enrolled = stack.enroll(&Student::named("Ada Lovelace"), &course).await;
+            assert_eq!(enrolled.status, 201, "{:?}", enrolled.body);
+            eventually("a refused event", async || (!refusal.caught().is_empty()).then_some(()))
+                .await;
+        })
+        .await;
+}
+
 pub(super) async fn provoke(stack: &DeployedStack) {
     for (output, variable) in FUNCTIONS {
         let function = stack.output(output);
@@ -83,7 +108,8 @@ pub(super) async fn provoke(stack: &DeployedStack) {
     registrar(stack, &["release"]).await.expect(0, &["a rehearsal"]);
     assert_eq!(held["emails_held"], true);
     forget_a_limit_and_a_template(stack).await;
-    // EventBridge and the event source put messages there that they could not deliver.
+    refuse_an_event(stack).await;
+    // EventBridge and the event sources put messages there that they could not deliver.
     for queue in DEAD_LETTER_QUEUES {
         stack.put_message(stack.output(queue), "a rehearsal").await;
     }

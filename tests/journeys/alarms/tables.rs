@@ -15,10 +15,11 @@ const NO_INIT_REPORT: &str = "the local AWS does not log platform.initReport";
 const NO_SES_METRICS: &str =
     "the local AWS has no metrics of SES; tests/journeys/holds.rs sets its state";
 const NO_AGE: &str = "a message would have to be an hour old. EmailAgeAlarm has the same cause";
+const NO_ITERATOR_AGE: &str = "the local AWS does not publish the age of a stream's records";
 const NO_COMPOSITE: &str = "the local AWS deploys no composite alarms";
 
 /// Every alarm, in the order of template.yaml.
-pub(super) const ALARMS: [(&str, Expected); 57] = [
+pub(super) const ALARMS: [(&str, Expected); 63] = [
     ("ApiErrorAlarm", Set),
     ("PaymentProviderRefusedAlarm", Set),
     ("PaymentOrphanedAlarm", Set),
@@ -74,6 +75,12 @@ pub(super) const ALARMS: [(&str, Expected); 57] = [
     ("EmailFeedbackErrorAlarm", Set),
     ("EmailFeedbackThrottleAlarm", Set),
     ("EmailFeedbackInitAlarm", NotHere(NO_INIT_REPORT)),
+    ("AnnouncerDeadLetterAlarm", Set),
+    ("AnnouncerLateAlarm", NotHere(NO_ITERATOR_AGE)),
+    ("ChangeUnreadableAlarm", Set),
+    ("AnnouncerErrorAlarm", Set),
+    ("AnnouncerThrottleAlarm", Set),
+    ("AnnouncerInitAlarm", NotHere(NO_INIT_REPORT)),
     ("EnrollmentBrokenAlarm", NotHere(NO_COMPOSITE)),
     ("EmailLateAlarm", NotHere(NO_COMPOSITE)),
 ];

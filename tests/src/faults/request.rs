@@ -17,11 +17,14 @@ pub enum Service {
     Sqs,
     /// Lambda's own API.
     Lambda,
+    /// EventBridge.
+    EventBridge,
 }
 
 impl Service {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Ses, Self::DynamoDb, Self::Sqs, Self::Lambda];
+    pub const ALL: [Self; 5] =
+        [Self::Ses, Self::DynamoDb, Self::Sqs, Self::Lambda, Self::EventBridge];
 
     /// The environment variable with the service's URL for the SDK.
     pub fn variable(self) -> &'static str {
@@ -30,6 +33,7 @@ impl Service {
             Self::DynamoDb => "AWS_ENDPOINT_URL_DYNAMODB",
             Self::Sqs => "AWS_ENDPOINT_URL_SQS",
             Self::Lambda => "AWS_ENDPOINT_URL_LAMBDA",
+            Self::EventBridge => "AWS_ENDPOINT_URL_EVENTBRIDGE",
         }
     }
 
@@ -38,7 +42,9 @@ impl Service {
     fn operation(self, method: &Method, path: &str, target: Option<&str>) -> String {
         let path = path.split('?').next().unwrap_or_default();
         let by_path = match (self, method.as_str()) {
-            (Self::DynamoDb | Self::Sqs, _) => target.and_then(|t| t.rsplit('.').next()),
+            (Self::DynamoDb | Self::Sqs | Self::EventBridge, _) => {
+                target.and_then(|t| t.rsplit('.').next())
+            }
             (Self::Ses, "POST") if path == "/v2/email/outbound-emails" => Some("SendEmail"),
             (Self::Ses, "GET") if path == "/v2/email/account" => Some("GetAccount"),
             (Self::Ses, "GET") if path.starts_with("/v2/email/suppression/addresses/") => {
@@ -133,6 +139,7 @@ mod tests {
         for (service, method, path, target, operation) in [
             (Service::DynamoDb, "POST", "/", "DynamoDB_20120810.UpdateItem", "UpdateItem"),
             (Service::Sqs, "POST", "/", "AmazonSQS.SendMessage", "SendMessage"),
+            (Service::EventBridge, "POST", "/", "AWSEvents.PutEvents", "PutEvents"),
             (Service::Ses, "POST", "/v2/email/outbound-emails", "", "SendEmail"),
             (Service::Ses, "GET", "/v2/email/account", "", "GetAccount"),
             (Service::Ses, "GET", "/v2/email/identities/x", "", ""),

@@ -47,6 +47,11 @@ impl World {
         self.state().histories_lost
     }
 
+    /// Every write of an enrollment, as a stream of the table has it: the item before and after.
+    pub fn writes(&self) -> Vec<(Option<Enrollment>, Enrollment)> {
+        self.state().writes.clone()
+    }
+
     /// Every enrollment whose `resume_at` has passed.
     pub fn overdue(&self, now: OffsetDateTime) -> Vec<Enrollment> {
         let state = self.state();
@@ -116,7 +121,8 @@ impl InsertEnrollment for World {
                 _ if enrollment.seat && !state.take_seat(&enrollment.course_id) => Inserted::Full,
                 _ => {
                     state.inserted(enrollment.id);
-                    state.enrollments.insert(key, enrollment.clone());
+                    let old = state.enrollments.insert(key, enrollment.clone());
+                    state.writes.push((old, enrollment.clone()));
                     Inserted::New
                 }
             }
@@ -154,7 +160,8 @@ impl SaveEnrollment for World {
                 }
                 state.histories_lost += usize::from(is_lost);
                 state.reset_failures(&enrollment);
-                state.enrollments.insert(key, enrollment);
+                let old = state.enrollments.insert(key, enrollment.clone());
+                state.writes.push((old, enrollment));
                 Ok(Saved::Done)
             } else if existing == enrollment {
                 Ok(Saved::Done)
@@ -174,7 +181,10 @@ impl FinishEnrollment for World {
             };
             match state.enrollments.get_mut(&key(enrollment)).filter(fits) {
                 Some(found) => {
+                    let old = found.clone();
                     found.resume_at = None;
+                    let new = found.clone();
+                    state.writes.push((Some(old), new));
                     state.reset_failures(enrollment);
                     true
                 }

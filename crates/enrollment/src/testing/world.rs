@@ -136,6 +136,8 @@ pub(super) struct State {
     pub(super) reused_ids: usize,
     /// Writes that dropped an entry of the history.
     pub(super) histories_lost: usize,
+    /// Every write of an enrollment: the item before and after it.
+    pub(super) writes: Vec<(Option<Enrollment>, Enrollment)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,6 +203,7 @@ impl World {
                 bodies: BTreeMap::new(),
                 reused_ids: 0,
                 histories_lost: 0,
+                writes: Vec::new(),
             }),
         }))
     }

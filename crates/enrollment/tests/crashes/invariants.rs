@@ -1,6 +1,9 @@
 //! What must hold after recovery.
 
+use std::collections::BTreeSet;
+
 use enrollment::{
+    announcement::{Announcement, Kind, announcements},
     enrollment::{Enrollment, EnrollmentState},
     history::What,
     payment::IntentId,
@@ -39,7 +42,8 @@ pub(crate) fn check(world: &World) -> Result<(), String> {
     }
     enrollment.map_or(Ok(()), |enrollment| {
         is_settled(world, &enrollment)?;
-        history_is_true(&enrollment)
+        history_is_true(&enrollment)?;
+        announcements_are_true(world, &enrollment)
     })
 }
 
@@ -111,6 +115,44 @@ fn history_is_true(enrollment: &Enrollment) -> Result<(), String> {
     let last = enrollment.payment.as_ref().map_or(enrollment.earlier_attempts, |last| last.attempt);
     if enrollment.history.iter().any(|entry| entry.attempt > Some(last)) {
         return Err("the history names an attempt that there was not".to_owned());
+    }
+    Ok(())
+}
+
+/// Access begins and ends in turns and ends as it is; versions rise; no id is used twice, and a replay has the same.
+fn announcements_are_true(world: &World, last: &Enrollment) -> Result<(), String> {
+    let writes = world.writes();
+    let said = |writes: &[(Option<Enrollment>, Enrollment)]| -> Vec<Announcement> {
+        writes.iter().flat_map(|(old, new)| announcements(old.as_ref(), new)).collect()
+    };
+    let all = said(&writes);
+    let ids: BTreeSet<&str> = all.iter().map(|event| event.id.as_str()).collect();
+    if ids.len() != all.len() {
+        return Err("two events have one id".to_owned());
+    }
+    if !all.is_sorted_by_key(|event| event.version) {
+        return Err("the events are not in the order of their versions".to_owned());
+    }
+    let again = said(&writes[..writes.len() / 2]);
+    if again.iter().any(|event| !ids.contains(event.id.as_str())) {
+        return Err("an event has another id when it is sent again".to_owned());
+    }
+    let mut has_access = false;
+    for event in &all {
+        match event.kind {
+            Kind::Activated if has_access => return Err("access announced twice".to_owned()),
+            Kind::Unenrolled if !has_access => return Err("no access to end".to_owned()),
+            Kind::Activated => has_access = true,
+            Kind::Unenrolled => has_access = false,
+            Kind::PaymentFailed | Kind::Refunded => {}
+        }
+    }
+    if has_access != (last.state == EnrollmentState::Active) {
+        return Err("the events say otherwise about the access".to_owned());
+    }
+    let was_refunded = all.iter().any(|event| event.kind == Kind::Refunded);
+    if last.state == EnrollmentState::Refunded && !was_refunded {
+        return Err("a refund was not announced".to_owned());
     }
     Ok(())
 }

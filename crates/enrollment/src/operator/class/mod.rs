@@ -213,6 +213,7 @@ fn code(error: &OperateError) -> &'static str {
             Refusal::NothingPaid => "nothing_paid",
             Refusal::RefundInProgress => "refund_in_progress",
             Refusal::EmailNotQueued => "email_not_queued",
+            Refusal::Forgotten => "forgotten",
             Refusal::NoDetails => "details_missing",
             Refusal::HistoryFull => "history_full",
         },
