@@ -119,8 +119,8 @@ async fn class_of_200_is_interrupted_and_ends_with_one_result_per_line() {
     for student in &students {
         stack.wait_for_email_to(&student.email).await;
     }
-    let ids: String = students.iter().map(|student| format!("{},{course}\n", student.id)).collect();
-    let end = File::new("end", &format!("student_id,course_id\n{ids}"));
+    let ids: Vec<_> = students.iter().map(|student| format!("{},{course}\n", student.id)).collect();
+    let end = File::new("end", &format!("student_id,course_id\n{}", ids.concat()));
     let ended = act(&stack, &["unenroll", end.name(), "--reason", "over", "--apply"]).await;
     ended.expect(0, &["200 lines: 200 unenrolled"]);
     let state = &stack.enrollment(&students[5], &course).await["enrollment"]["state"];
