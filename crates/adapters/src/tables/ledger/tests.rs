@@ -239,7 +239,7 @@ async fn event_changes_only_states_that_it_outranks() {
             let from = values.iter().filter(|(name, _)| name.starts_with(":from_"));
             let mut from: Vec<_> = from.map(|(_, value)| value.as_s().unwrap()).collect();
             from.sort();
-            from == ["delivered", "failed", "sending", "sent", "suppressed", "unknown"]
+            from == ["delivered", "failed", "forgotten", "sending", "sent", "suppressed", "unknown"]
                 && values[":state"] == text("bounced")
                 && values[":detail"] == text("Permanent/General")
         })
