@@ -149,6 +149,8 @@ async fn priced_course_is_granted_to_a_class_only_with_a_reason() {
     assert!(nameless.err.contains("line 2, column reason: is missing"), "{nameless:?}");
     let args = ["enroll", class.name(), "--grant", "--reason", "won", "--apply"];
     act(&stack, &args).await.expect(0, &["1 lines: 1 granted"]);
+    let again = File::new("granted-again", &text);
+    let args = ["enroll", again.name(), "--grant", "--reason", "won", "--apply"];
     let others = registrar_as(&stack, &stack.description.operator, &args).await;
     others.expect(AWS_FAILED, &[]);
     let item = stack.enrollment_item(&student, &course).await;
@@ -177,7 +179,7 @@ async fn courses_are_imported_by_the_operator_of_the_catalogue_and_by_nobody_els
     applied.expect(0, &["title from \"Old\" to \"Renamed\"", "1 new, 1 changed, 0 the same"]);
     as_operator(&apply).await.expect(0, &["0 new, 0 changed, 2 the same"]);
     let read = stack.call(&stack.operator, "GET", &format!("/courses/{new}"), "").await;
-    assert_eq!(read.body["data"]["seats"], 20, "{:?}", read.body);
+    assert_eq!(read.body["data"]["course"]["seats"], 20, "{:?}", read.body);
     let args = ["course", "show", &new];
     let shown = registrar_as(&stack, &stack.description.reader, &args).await;
     shown.expect(0, &["0 of 20 are taken", "created to 4900 USD"]);
