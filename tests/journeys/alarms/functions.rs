@@ -9,6 +9,7 @@ use journeys::{
     operator::registrar,
     unique_id,
 };
+use serde_json::json;
 
 use super::emails;
 
@@ -71,7 +72,9 @@ async fn refuse_an_event(stack: &DeployedStack) {
     let function = stack.output("AnnouncerFunctionName");
     let course = stack.create_free_course("Refused").await;
     let refusal = faults.rule(EventBridge, "PutEvents").up_to(1);
-    let refusal = refusal.error(400, "ThrottlingException", "a rehearsal");
+    // In a response with another status, the client would repeat the call before anybody hears of it.
+    let entry = json!({"ErrorCode": "ThrottlingException", "ErrorMessage": "a rehearsal"});
+    let refusal = refusal.respond(200, json!({"FailedEntryCount": 1, "Entries": [entry]}));
     stack
         .with_environment(function, &faults.environment(), async || {
             let enrolled = stack.enroll(&Student::named("Ada Lovelace"), &course).await;
