@@ -15,7 +15,7 @@ from requests_aws4auth import AWS4Auth  # type: ignore[import-not-found]
 class _Key(AWS4Auth):  # type: ignore[misc]
     @staticmethod
     def amz_norm_whitespace(text: str) -> str:
-        """The rule of AWS ("Create a signed AWS API request"). The library's own raises an error for half a quotation."""
+        """AWS: "Create a signed AWS API request". The library's own raises an error for half a quotation."""
         return " ".join(text.split())
 
 
