@@ -66,30 +66,35 @@ pub(super) fn enrolls(operation: OperationBuilder) -> OperationBuilder {
 }
 
 fn reading() -> Vec<Route> {
-    let show = signed("A student's enrollment in a course, with its payment and its email.")
-        .parameter(course_in_path())
-        .parameter(required(query::<StudentId>("student_id")))
-        .response("200", done::<EnrollmentShown>("The enrollment."))
-        .response("404", fail_or_gateway("The student has no enrollment in this course."))
-        .response("422", invalid());
-    let list = signed("A student's enrollments, in the order of their courses.")
-        .parameter(required(query::<StudentId>("student_id")))
-        .parameter(query::<PageSize>("limit"))
-        .parameter(query::<Cursor>("after"))
-        .response("200", done::<EnrollmentsPage>("A page, also if there are none."))
-        .response("422", invalid());
+    let student = || required(query::<StudentId>("student_id"));
+    let show = signed("A student's enrollment in a course, with its payment and its email.");
+    let show = shows_enrollment(show).parameter(student());
+    let list = signed("A student's enrollments, in the order of their courses.");
+    let list = lists_enrollments(list.parameter(student()));
     vec![
         route(HttpMethod::Get, "/enrollments/{course_id}", "showEnrollment", show),
         route(HttpMethod::Get, "/enrollments", "listEnrollments", list),
     ]
 }
 
-fn courses() -> Vec<Route> {
-    let show = signed("A course, as it is now.")
+pub(super) fn shows_enrollment(operation: OperationBuilder) -> OperationBuilder {
+    operation
         .parameter(course_in_path())
-        .response("200", tagged(success::<CourseShown>("The course.")))
-        .response("404", fail_or_gateway("No such course."))
-        .response("422", invalid());
+        .response("200", done::<EnrollmentShown>("The enrollment."))
+        .response("404", fail_or_gateway("The student has no enrollment in this course."))
+        .response("422", invalid())
+}
+
+pub(super) fn lists_enrollments(operation: OperationBuilder) -> OperationBuilder {
+    operation
+        .parameter(query::<PageSize>("limit"))
+        .parameter(query::<Cursor>("after"))
+        .response("200", done::<EnrollmentsPage>("A page, also if there are none."))
+        .response("422", invalid())
+}
+
+fn courses() -> Vec<Route> {
+    let show = shows_course(signed("A course, as it is now."));
     let put = signed("An operator creates or replaces a course.")
         .parameter(course_in_path())
         .parameter(precondition("If-Match", r#"^\s*(\*|((W/)?"[^,]*")?(\s*,\s*((W/)?"[^,]*")?)*)\s*$"#, "Only if the course has this version; `*`: any."))
@@ -101,17 +106,29 @@ fn courses() -> Vec<Route> {
         .response("412", tagged(fail("If-Match or If-None-Match does not hold; with the current version, if there is one.")))
         .response("413", too_large())
         .response("422", invalid());
-    let list = signed("The courses, in the order of their ids.")
-        .parameter(query::<CourseState>("state"))
-        .parameter(query::<PageSize>("limit"))
-        .parameter(query::<Cursor>("after"))
-        .response("200", done::<CoursesPage>("A page, also if there are none."))
-        .response("422", invalid());
+    let list = lists_courses(signed("The courses, in the order of their ids."));
     vec![
         route(HttpMethod::Get, "/courses/{course_id}", "showCourse", show),
         route(HttpMethod::Put, "/courses/{course_id}", "putCourse", put),
         route(HttpMethod::Get, "/courses", "listCourses", list),
     ]
+}
+
+pub(super) fn shows_course(operation: OperationBuilder) -> OperationBuilder {
+    operation
+        .parameter(course_in_path())
+        .response("200", tagged(success::<CourseShown>("The course.")))
+        .response("404", fail_or_gateway("No such course."))
+        .response("422", invalid())
+}
+
+pub(super) fn lists_courses(operation: OperationBuilder) -> OperationBuilder {
+    operation
+        .parameter(query::<CourseState>("state"))
+        .parameter(query::<PageSize>("limit"))
+        .parameter(query::<Cursor>("after"))
+        .response("200", done::<CoursesPage>("A page, also if there are none."))
+        .response("422", invalid())
 }
 
 fn operators() -> Vec<Route> {
@@ -198,11 +215,11 @@ fn signed(summary: &str) -> OperationBuilder {
     common(summary).security(SecurityRequirement::new(SIGV4, Vec::<String>::new()))
 }
 
-pub(super) fn done<T: ToSchema>(description: &str) -> Response {
+fn done<T: ToSchema>(description: &str) -> Response {
     success::<T>(description).build()
 }
 
-pub(super) fn invalid() -> ResponseBuilder {
+fn invalid() -> ResponseBuilder {
     fail("Fields or parameters are missing or invalid; every one is named.")
 }
 
@@ -226,7 +243,7 @@ fn sample(name: &str) -> Value {
     serde_json::from_str(event["body"].as_str().unwrap()).unwrap()
 }
 
-pub(super) fn course_in_path() -> Parameter {
+fn course_in_path() -> Parameter {
     ParameterBuilder::new()
         .name("course_id")
         .parameter_in(ParameterIn::Path)
@@ -236,7 +253,7 @@ pub(super) fn course_in_path() -> Parameter {
         .build()
 }
 
-pub(super) fn query<T: ToSchema>(name: &str) -> ParameterBuilder {
+fn query<T: ToSchema>(name: &str) -> ParameterBuilder {
     let schema: RefOr<Schema> = reference::<T>();
     ParameterBuilder::new()
         .name(name)

@@ -3,11 +3,12 @@
 use utoipa::openapi::{HttpMethod, path::OperationBuilder, security::SecurityRequirement};
 
 use super::{
-    super::responses::{CourseShown, CoursesPage, EnrollmentShown, EnrollmentsPage},
-    operations::{Route, body, common, course_in_path, done, enrolls, invalid, query, route},
+    operations::{
+        Route, body, common, enrolls, lists_courses, lists_enrollments, route, shows_course,
+        shows_enrollment,
+    },
     requests::StudentEnrollBody,
-    responses::{fail_or_gateway, gateway, success, tagged},
-    schema::{CourseState, Cursor, PageSize},
+    responses::gateway,
 };
 
 /// The name of the security scheme of students' tokens.
@@ -17,27 +18,11 @@ pub(super) fn all() -> Vec<Route> {
     let enroll =
         enrolls(with_token("A student enrolls in a course. Who it is comes from the token."))
             .request_body(Some(body::<StudentEnrollBody>("student-enroll")));
-    let show = with_token("The student's own enrollment in a course.")
-        .parameter(course_in_path())
-        .response("200", done::<EnrollmentShown>("The enrollment."))
-        .response("404", fail_or_gateway("The student has no enrollment in this course."))
-        .response("422", invalid());
-    let list = with_token("The student's own enrollments, in the order of their courses.")
-        .parameter(query::<PageSize>("limit"))
-        .parameter(query::<Cursor>("after"))
-        .response("200", done::<EnrollmentsPage>("A page, also if there are none."))
-        .response("422", invalid());
-    let course = with_token("A course, as it is now.")
-        .parameter(course_in_path())
-        .response("200", tagged(success::<CourseShown>("The course.")))
-        .response("404", fail_or_gateway("No such course."))
-        .response("422", invalid());
-    let courses = with_token("The courses, in the order of their ids.")
-        .parameter(query::<CourseState>("state"))
-        .parameter(query::<PageSize>("limit"))
-        .parameter(query::<Cursor>("after"))
-        .response("200", done::<CoursesPage>("A page, also if there are none."))
-        .response("422", invalid());
+    let show = shows_enrollment(with_token("The student's own enrollment in a course."));
+    let summary = "The student's own enrollments, in the order of their courses.";
+    let list = lists_enrollments(with_token(summary));
+    let course = shows_course(with_token("A course, as it is now."));
+    let courses = lists_courses(with_token("The courses, in the order of their ids."));
     vec![
         route(HttpMethod::Post, "/student/enrollments", "enrollMyself", enroll),
         route(HttpMethod::Get, "/student/enrollments", "listMyEnrollments", list),
