@@ -6,21 +6,17 @@ Both are processes on ports of loopback. The template gets their addresses as pa
 from __future__ import annotations
 
 import json
-import socket
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from local import environment
-from local.console import Problem, step, tail
 from local.emulator import free_port, is_free
-from local.processes import child
+from local.servers import serving
 
 CLIENT_ID = "registrar-page"
-STARTUP_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -70,19 +66,6 @@ def page(addresses: Addresses, api_url: str, directory: Path) -> Iterator[None]:
 
 @contextmanager
 def _server(module: str, arguments: list[str], port: int, log: Path) -> Iterator[None]:
-    with child([sys.executable, "-m", f"local.{module}", *arguments], environment.for_builds(), log) as process:
-        with step(f"starting {module.removesuffix('_start')} on 127.0.0.1:{port}"):
-            deadline = time.monotonic() + STARTUP_SECONDS
-            while not _is_up(port):
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise Problem(f"{module} did not start\n{tail(log)}")
-                time.sleep(0.1)
+    command = [sys.executable, "-m", f"local.{module}", *arguments]
+    with serving(module.removesuffix("_start"), command, port, log):
         yield
-
-
-def _is_up(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
-    except OSError:
-        return False
-    return True

@@ -6,22 +6,18 @@ It accepts and declines Stripe's test cards, requires 3-D Secure, honours idempo
 from __future__ import annotations
 
 import json
-import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local import environment, tools
-from local.console import Problem, step, tail
+from local import tools
 from local.paths import TARGET
-from local.processes import child
+from local.servers import serving
 
 API_KEY = "sk_test_local"
 WEBHOOK_SECRET = "whsec_local"
 # Built with the functions.
 BINARY = "stripe-stand-in"
-STARTUP_SECONDS = 30
 
 
 def url(port: int) -> str:
@@ -36,22 +32,7 @@ def secret() -> str:
 @contextmanager
 def running(port: int, webhook: str, directory: Path) -> Iterator[None]:
     """A stand-in for Stripe that sends events to this webhook, until the block is left."""
-    log = directory / "stripe.log"
     command: list[str | Path] = [TARGET / tools.host_target() / "debug" / BINARY, "--port", str(port)]
     command += ["--api-key", API_KEY, "--webhook-url", webhook, "--webhook-secret", WEBHOOK_SECRET]
-    with child(command, environment.for_builds(), log) as process:
-        with step(f"starting a local Stripe on 127.0.0.1:{port}"):
-            deadline = time.monotonic() + STARTUP_SECONDS
-            while not _is_up(port):
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise Problem(f"the local Stripe did not start\n{tail(log)}")
-                time.sleep(0.1)
+    with serving("a local Stripe", command, port, directory / "stripe.log"):
         yield
-
-
-def _is_up(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
-    except OSError:
-        return False
-    return True
