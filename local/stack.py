@@ -88,6 +88,7 @@ def deploy(
         "Architecture": tools.architecture(),
         "StripeSecretArn": aws.create_secret("stripe", stripe.secret()),
         "EventBusName": aws.create_event_bus(EVENT_BUS),
+        "StripeEventBusName": aws.create_event_bus(stripe.EVENT_BUS),
         **quirks.plain_http(),
         **quirks.no_composite_alarms(),
         **addresses.parameters(),

@@ -373,6 +373,9 @@ fn enrollment_roles_grant_what_their_functions_call_and_no_more() {
     enroll.push(("dynamodb:Query", r#"{"Fn::Sub":"${CoursesTable.Arn}/index/state"}"#.to_owned()));
     let roster = r#"{"Fn::Sub":"${EnrollmentsTable.Arn}/index/roster"}"#;
     enroll.push(("dynamodb:Query", roster.to_owned()));
+    for action in ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"] {
+        enroll.push((action, arn("StripeEventQueue")));
+    }
     enroll.extend(stripe_keys.clone());
     enroll.sort();
     assert_eq!(role_actions(&template, "EnrollRole"), enroll);
@@ -534,6 +537,62 @@ fn announcing_depends_on_the_parameter_and_gives_nothing_up_in_silence() {
     }
     let alarm = property(&template, "AnnouncerDeadLetterAlarm", "Dimensions");
     assert!(is_attribute(&alarm[0]["Value"], "AnnouncerDeadLetterQueue.QueueName"));
+}
+
+/// Without Stripe's event bus nothing of it is deployed. The webhook's route may only be left out with it.
+#[test]
+fn stripes_events_come_by_the_webhook_or_the_partner_bus_and_none_is_lost() {
+    let template = template();
+    let condition = &template["Conditions"]["HasStripeEventBus"]["Fn::Not"][0]["Fn::Equals"];
+    assert!(is_ref(&condition[0], "StripeEventBusName") && condition[1] == "");
+    assert_eq!(template["Parameters"]["StripeEventBusName"]["Default"], "");
+    assert_eq!(template["Parameters"]["StripeWebhook"]["Default"], "true");
+    assert_eq!(template["Resources"]["StripeWebhookRoute"]["Condition"], "HasStripeWebhook");
+    let settings = property(&template, "ApiStage", "RouteSettings");
+    assert_eq!(settings["POST /webhooks/stripe"]["Fn::If"][0], "HasStripeWebhook");
+    let one_of_both = &template["Rules"]["PaymentsNeedAWayForEvents"];
+    let without_webhook = &one_of_both["RuleCondition"]["Fn::And"][0]["Fn::Equals"];
+    assert!(is_ref(&without_webhook[0], "StripeWebhook") && without_webhook[1] == "false");
+    let needed = &one_of_both["Assertions"][0]["Assert"]["Fn::Not"][0]["Fn::Equals"];
+    assert!(is_ref(&needed[0], "StripeEventBusName") && needed[1] == "");
+    for (name, resource) in template["Resources"].as_mapping().unwrap() {
+        let of_feature = name.as_str().unwrap().starts_with("StripeEvent");
+        assert_eq!(resource["Condition"] == "HasStripeEventBus", of_feature, "{name:?}");
+    }
+
+    // Only Stripe can put an event with this source on this bus.
+    assert!(is_ref(property(&template, "StripeEventRule", "EventBusName"), "StripeEventBusName"));
+    let pattern = property(&template, "StripeEventRule", "EventPattern");
+    let sources = each(&pattern["source"]);
+    assert!(matches!(sources[..], [source] if is_ref(source, "StripeEventBusName")));
+    let policy = property(&template, "StripeEventQueuePolicy", "PolicyDocument");
+    let allowed = &policy["Statement"][0];
+    assert_eq!(
+        (&allowed["Effect"], &allowed["Action"]),
+        (&"Allow".into(), &"sqs:SendMessage".into())
+    );
+    let source = &allowed["Condition"]["ArnEquals"]["aws:SourceArn"];
+    assert!(is_attribute(source, "StripeEventRule.Arn"));
+
+    let targets = property(&template, "StripeEventRule", "Targets");
+    assert!(is_attribute(&targets[0]["Arn"], "StripeEventQueue.Arn"));
+    let kept = &targets[0]["DeadLetterConfig"]["Arn"];
+    assert!(is_attribute(kept, "StripeEventRuleDeadLetterQueue.Arn"));
+    let timeout = property(&template, "EnrollFunction", "Timeout").as_u64().unwrap();
+    assert_eq!(property(&template, "StripeEventQueue", "VisibilityTimeout"), timeout * 6);
+    let redrive = property(&template, "StripeEventQueue", "RedrivePolicy");
+    assert!(is_attribute(&redrive["deadLetterTargetArn"], "StripeEventDeadLetterQueue.Arn"));
+    let receives = redrive["maxReceiveCount"].as_u64().unwrap();
+    assert!((3_000..=3_600).contains(&(receives * timeout * 6)), "an outage of an hour");
+    // The function handles one event per invocation.
+    assert_eq!(property(&template, "StripeEventSource", "BatchSize"), 1);
+    for (alarm, queue) in [
+        ("StripeEventDeadLetterAlarm", "StripeEventDeadLetterQueue.QueueName"),
+        ("StripeEventRuleDeadLetterAlarm", "StripeEventRuleDeadLetterQueue.QueueName"),
+    ] {
+        let dimensions = property(&template, alarm, "Dimensions");
+        assert!(is_attribute(&dimensions[0]["Value"], queue), "{alarm}");
+    }
 }
 
 #[test]
@@ -923,7 +982,8 @@ fn every_queue_refuses_plain_http_by_default_and_has_one_policy() {
             .collect();
         let [denial] = denials[..] else { panic!("{name} denies {} times", denials.len()) };
         // In a policy that also allows something, only the denial depends on the parameter.
-        let depends_on = if conditional.is_null() { &denial["Fn::If"][0] } else { conditional };
+        let depends_on =
+            Some(&denial["Fn::If"][0]).filter(|it| !it.is_null()).unwrap_or(conditional);
         assert_eq!(depends_on, "RequiresTls", "{name}");
         let denial = unconditional(denial);
         assert_eq!((&denial["Action"], &denial["Principal"]), (&"sqs:*".into(), &"*".into()));

@@ -45,10 +45,13 @@ impl DeployedStack {
         Self::with(Access::Shared { _guard: guard }).await
     }
 
-    /// The stack, for a journey that changes what others rely on. Waits until no other journey uses it.
+    /// The stack, for a journey that changes what others rely on. Waits until no other journey uses it, and deletes the
+    /// email jobs that they left: the worker would attempt them among this journey's.
     pub async fn exclusive() -> Self {
         let guard = Arc::clone(&ACCESS).write_owned().await;
-        Self::with(Access::Exclusive { _guard: guard }).await
+        let stack = Self::with(Access::Exclusive { _guard: guard }).await;
+        stack.purge(stack.output("EmailQueueUrl")).await;
+        stack
     }
 
     async fn with(access: Access) -> Self {

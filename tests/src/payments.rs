@@ -2,6 +2,7 @@
 
 use std::sync::{LazyLock, Mutex};
 
+use serde_json::json;
 use stripe::{
     Secrets,
     testing::{Account, Counts, Event, Fault, Rule, Server},
@@ -9,7 +10,7 @@ use stripe::{
 };
 use time::OffsetDateTime;
 
-use crate::{DeployedStack, HttpResponse, Student};
+use crate::{DeployedStack, HttpResponse, Student, eventually};
 
 /// The payment succeeds.
 pub const PAYS: &str = "pm_card_visa";
@@ -87,6 +88,34 @@ impl Stripe {
 }
 
 impl DeployedStack {
+    /// The name of Stripe's partner event bus.
+    pub fn stripe_event_bus(&self) -> &'static str {
+        "aws.partner/stripe.com/ed_local"
+    }
+
+    /// Puts an event on the queue of Stripe's events, as the rule of the partner event bus does. The local AWS delivers no
+    /// event of a partner, and nobody else may send one with a partner's source.
+    pub async fn put_stripe_event(&self, event: &Event) {
+        let body = event.in_envelope(self.stripe_event_bus());
+        self.put_message(self.output("StripeEventQueueUrl"), &body).await;
+    }
+
+    /// The pattern of the rule on Stripe's partner event bus.
+    pub async fn stripe_event_pattern(&self) -> String {
+        let rule = json!({"Name": self.output("StripeEventRuleName"), "EventBusName": self.stripe_event_bus()});
+        let rule = self.call_eventbridge("DescribeRule", &rule).await;
+        rule["EventPattern"].as_str().expect("the rule has a pattern").to_owned()
+    }
+
+    /// Waits until no message of the queue of Stripe's events contains this text.
+    pub async fn wait_until_stripe_event_is_handled(&self, mention: &str) {
+        let queue = self.output("StripeEventQueueUrl");
+        eventually(&format!("a queue of Stripe's events without {mention}"), async || {
+            self.emulator.messages(queue, mention).await.is_empty().then_some(())
+        })
+        .await;
+    }
+
     /// Delivers an event to the stack's webhook, signed with the stack's secret.
     pub async fn deliver(&self, event: &Event) -> HttpResponse {
         self.deliver_signed_with(event, SECRETS).await

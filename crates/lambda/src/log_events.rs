@@ -29,6 +29,8 @@ pub const HOLDS_UNATTENDED: &str = "holds_unattended";
 pub const EMAIL_FEEDBACK: &str = "email_feedback";
 /// An SES event could not be handled, and is returned to its queue.
 pub const EMAIL_FEEDBACK_FAILED: &str = "email_feedback_failed";
+/// An event of Stripe from its partner bus could not be handled, and is returned to its queue.
+pub const STRIPE_EVENT_FAILED: &str = "stripe_event_failed";
 /// Stripe reported a payment for an enrollment that does not exist.
 pub const PAYMENT_WITHOUT_ENROLLMENT: &str = "payment_without_enrollment";
 /// Stripe refuses us: a wrong key or mode, an invalid request.
@@ -71,7 +73,7 @@ pub const RECONCILIATION_RUN: &str = "reconciliation_run";
 pub const ANNOUNCED: &str = "announced";
 
 /// Every name.
-pub const ALL: [&str; 31] = [
+pub const ALL: [&str; 32] = [
     SEND_ATTEMPT,
     JOB_REFUSED,
     OLDEST_JOB,
@@ -84,6 +86,7 @@ pub const ALL: [&str; 31] = [
     HOLDS_UNATTENDED,
     EMAIL_FEEDBACK,
     EMAIL_FEEDBACK_FAILED,
+    STRIPE_EVENT_FAILED,
     PAYMENT_WITHOUT_ENROLLMENT,
     PAYMENT_PROVIDER_REFUSED,
     PAYMENT_ORPHANED,

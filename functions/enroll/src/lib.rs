@@ -3,6 +3,7 @@
 pub mod config;
 pub mod course_cache;
 pub mod deployed;
+pub mod handler;
 pub mod http;
 
 pub use config::Config;

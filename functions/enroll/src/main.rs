@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use enroll::{Config, deployed, http::gateway, router};
+use enroll::{Config, deployed, handler, router};
 use lambda::Environment;
 use lambda_runtime::service_fn;
 
@@ -13,5 +13,5 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let sdk = adapters::clients::load_config().await;
     let access = config.access_after_refund;
     let router = router(Arc::new(deployed::ports(&sdk, config)), access);
-    lambda_runtime::run(service_fn(|event| gateway::handle(&router, event))).await
+    lambda_runtime::run(service_fn(|event| handler::handle(&router, event))).await
 }

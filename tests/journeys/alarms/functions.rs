@@ -24,7 +24,9 @@ const FUNCTIONS: [(&str, &str); 7] = [
     ("AnnouncerFunctionName", "EMAILS_TABLE"),
 ];
 
-const DEAD_LETTER_QUEUES: [&str; 3] = [
+const DEAD_LETTER_QUEUES: [&str; 5] = [
+    "StripeEventDeadLetterQueueUrl",
+    "StripeEventRuleDeadLetterQueueUrl",
     "EmailFeedbackDeadLetterQueueUrl",
     "EmailFeedbackRuleDeadLetterQueueUrl",
     "AnnouncerDeadLetterQueueUrl",

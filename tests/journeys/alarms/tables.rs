@@ -19,7 +19,7 @@ const NO_ITERATOR_AGE: &str = "the local AWS does not publish the age of a strea
 const NO_COMPOSITE: &str = "the local AWS deploys no composite alarms";
 
 /// Every alarm, in the order of template.yaml.
-pub(super) const ALARMS: [(&str, Expected); 63] = [
+pub(super) const ALARMS: [(&str, Expected); 65] = [
     ("ApiErrorAlarm", Set),
     ("PaymentProviderRefusedAlarm", Set),
     ("PaymentOrphanedAlarm", Set),
@@ -35,6 +35,8 @@ pub(super) const ALARMS: [(&str, Expected); 63] = [
     ("RefundNotSettledAlarm", Set),
     ("EnrollmentUnreadableAlarm", Set),
     ("EnrollmentsOverdueAlarm", Set),
+    ("StripeEventDeadLetterAlarm", Set),
+    ("StripeEventRuleDeadLetterAlarm", Set),
     ("ResumerErrorAlarm", Set),
     ("ResumerNotInvokedAlarm", Set),
     ("ResumerThrottleAlarm", Set),

@@ -22,6 +22,24 @@ pub struct Event {
     pub body: String,
 }
 
+impl Event {
+    /// The event as EventBridge delivers it from Stripe's partner event source of this name (Stripe, "Send events to Amazon
+    /// EventBridge", event structure).
+    ///
+    /// # Panics
+    ///
+    /// If the body is not JSON, which Stripe's is.
+    pub fn in_envelope(&self, source: &str) -> String {
+        let detail: Value = serde_json::from_str(&self.body).expect("an event is JSON");
+        json!({
+            "version": "0", "id": "17e8dff5-d6cd-3770-ace9-aeac02b6ac3f", "detail-type": self.kind, "source": source,
+            "account": "123456789012", "time": "2026-11-23T09:30:02Z", "region": "us-east-1", "resources": [],
+            "detail": detail,
+        })
+        .to_string()
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct Store {
     pub(super) now: OffsetDateTime,

@@ -14,6 +14,7 @@ mod notices;
 #[cfg(test)]
 mod openapi;
 mod operators;
+pub mod partner_bus;
 mod report;
 mod request;
 mod responses;

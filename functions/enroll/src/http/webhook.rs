@@ -1,4 +1,4 @@
-//! `POST /webhooks/stripe`: needs no AWS signature, because Stripe signs it.
+//! `POST /webhooks/stripe`: needs no AWS signature, because Stripe signs it. Events of the partner bus take the same path.
 
 use std::sync::Arc;
 
@@ -26,12 +26,19 @@ use super::{
     notices, report, span,
 };
 
+pub(super) const PATH: &str = "/webhooks/stripe";
+
 /// Maximum size of an event, in bytes; Stripe's have a few thousand.
 const MAX_BYTES: usize = 256 * 1024;
 
+/// In a request's extensions: the event came by Stripe's partner bus, and needs no signature. No request of API Gateway
+/// has it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FromPartnerBus;
+
 pub(super) fn route<A: ApiAdapters>(access: AccessAfterRefund) -> Router<Arc<Ports<A>>> {
     Router::new()
-        .route("/webhooks/stripe", post(receive::<A>))
+        .route(PATH, post(receive::<A>))
         .layer(DefaultBodyLimit::max(MAX_BYTES))
         .layer(Extension(access))
 }
@@ -41,6 +48,7 @@ pub(super) fn route<A: ApiAdapters>(access: AccessAfterRefund) -> Router<Arc<Por
 async fn receive<A: ApiAdapters>(
     State(ports): State<Arc<Ports<A>>>,
     Extension(access): Extension<AccessAfterRefund>,
+    from_partner_bus: Option<Extension<FromPartnerBus>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<ApiResponse, ApiResponse> {
@@ -48,9 +56,11 @@ async fn receive<A: ApiAdapters>(
         let message = "payments are not configured";
         return Err(ApiResponse::error(StatusCode::SERVICE_UNAVAILABLE, message));
     };
-    let signature = headers.get("stripe-signature").and_then(|value| value.to_str().ok());
     let now = clock::now();
-    verify(payments, signature, &body, now).await?;
+    if from_partner_bus.is_none() {
+        let signature = headers.get("stripe-signature").and_then(|value| value.to_str().ok());
+        verify(payments, signature, &body, now).await?;
+    }
     if let Some(notice) = notice::read(&body) {
         return Ok(received(notices::receive(&ports, payments, notice, access, now).await?));
     }

@@ -1,6 +1,7 @@
 //! The API with the real client of Stripe, over the stand-in in process: the cases from the field.
 
 mod notices;
+mod partner_bus;
 
 use std::sync::Mutex;
 
