@@ -21,6 +21,8 @@ const NO_COMPOSITE: &str = "the local AWS deploys no composite alarms";
 /// Every alarm, in the order of template.yaml.
 pub(super) const ALARMS: [(&str, Expected); 65] = [
     ("ApiErrorAlarm", Set),
+    ("StripeEventDeadLetterAlarm", Set),
+    ("StripeEventRuleDeadLetterAlarm", Set),
     ("PaymentProviderRefusedAlarm", Set),
     ("PaymentOrphanedAlarm", Set),
     ("EnrollmentStuckAlarm", Set),
@@ -35,8 +37,6 @@ pub(super) const ALARMS: [(&str, Expected); 65] = [
     ("RefundNotSettledAlarm", Set),
     ("EnrollmentUnreadableAlarm", Set),
     ("EnrollmentsOverdueAlarm", Set),
-    ("StripeEventDeadLetterAlarm", Set),
-    ("StripeEventRuleDeadLetterAlarm", Set),
     ("ResumerErrorAlarm", Set),
     ("ResumerNotInvokedAlarm", Set),
     ("ResumerThrottleAlarm", Set),
