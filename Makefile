@@ -53,7 +53,7 @@ unit: ## Run the tests that need no local AWS
 openapi: ## Write docs/openapi.json from the types of the API
 	WRITE_OPENAPI=1 cargo test --workspace --lib openapi::tests::committed_document
 
-validate: python ## Lint template.yaml
+validate: python ## Lint template.yaml, and check it with checkov
 	@$(LOCAL) validate
 
 journeys: python ## Deploy template.yaml to a local AWS of its own, IAM enforced, and test it from outside

@@ -81,8 +81,12 @@ def _tools(_arguments: argparse.Namespace) -> int:
 
 def _validate(_arguments: argparse.Namespace) -> int:
     _continue_with_tools()
+    tools.install("checkov")
+    from local import findings
+
     command: list[str | Path] = [SAM_BIN / "sam", "validate", "--lint", "--template-file", TEMPLATE]
     run([*command, "--config-file", SAM_CONFIG], environment.for_builds(), "sam validate")
+    findings.check()
     return 0
 
 

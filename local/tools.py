@@ -18,6 +18,7 @@ from local.paths import ENVIRONMENTS, HERE, ROOT, SCRATCH
 from local.processes import child
 
 _MACHINES = {"x86_64": "x86_64", "aarch64": "arm64"}
+_EVERYDAY = ("contract", "emulator", "lint", "sam")
 
 
 def check() -> None:
@@ -52,9 +53,9 @@ def host_target() -> str:
     return _find(r"^host: (\S+)$", _output("rustc", "-vV"))
 
 
-def install() -> None:
-    """Creates the environments of .venv/ that are missing or out of date."""
-    missing = [name for name in ("contract", "emulator", "lint", "sam") if not _stamp(name).is_current()]
+def install(*names: str) -> None:
+    """Creates those environments of .venv/ that are missing or out of date; without names, the ones of everyday use."""
+    missing = [name for name in names or _EVERYDAY if not _stamp(name).is_current()]
     if not missing:
         return
     with step(f"installing pinned tools into {ENVIRONMENTS.name}/"):
