@@ -3,6 +3,7 @@
 PYTHON ?= python3
 PORT ?= 4566
 STUDENTS ?= 1000
+STACKS ?= 2
 
 LOCAL := $(PYTHON) -m local
 SAM := PATH="$(CURDIR)/.venv/sam/bin:$$PATH" sam
@@ -56,8 +57,9 @@ openapi: ## Write docs/openapi.json from the types of the API
 validate: python ## Lint template.yaml, and check it with checkov
 	@$(LOCAL) validate
 
-journeys: python ## Deploy template.yaml to a local AWS of its own, IAM enforced, and test it from outside
-	@$(LOCAL) exec -- cargo test --workspace --test journeys -- --include-ignored --test-threads 8
+# Journeys mostly wait, so several stacks take a fraction of the time. Each needs about half a GB of memory.
+journeys: python ## Deploy template.yaml to local AWSs of its own, IAM enforced, and test it from outside (STACKS=2)
+	@$(LOCAL) exec --stacks $(STACKS) -- cargo test --workspace --test journeys -- --include-ignored --test-threads 8
 
 pictures: python ## Draw the pictures of the console in docs/img again (needs Chromium)
 	@REGISTRAR_BROWSER=required REGISTRAR_PICTURES="$(CURDIR)/docs/img" $(LOCAL) exec -- \

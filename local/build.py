@@ -30,6 +30,11 @@ def build(directory: Path) -> Path:
         return _package(directory)
 
 
+def template_in(directory: Path) -> Path:
+    """The template that `build` leaves in a directory."""
+    return directory / "build" / "template.yaml"
+
+
 def _compile() -> None:
     names = [*template.binaries(), stripe.BINARY, operator_page.BINARY]
     binaries = [argument for name in names for argument in ("--bin", name)]
@@ -38,8 +43,9 @@ def _compile() -> None:
 
 
 def _package(directory: Path) -> Path:
-    output = directory / "build"
-    command: list[str | Path] = [SAM_BIN / "sam", "build", "--template-file", TEMPLATE, "--build-dir", output]
+    template_file = template_in(directory)
+    command: list[str | Path] = [SAM_BIN / "sam", "build", "--template-file", TEMPLATE]
+    command += ["--build-dir", template_file.parent]
     command += ["--config-file", SAM_CONFIG, "--parameter-overrides", f"Architecture={tools.architecture()}"]
     env = {
         **environment.for_builds(),
@@ -48,4 +54,4 @@ def _package(directory: Path) -> Path:
         "CARGO_LAMBDA_COMPILER_EXTRA_ARGS": " ".join(AS_FOR_TESTS),
     }
     run(command, env, "sam build", directory / "sam-build.log")
-    return output / "template.yaml"
+    return template_file

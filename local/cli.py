@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,7 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("quirks", help="check which quirks of the emulator are still needed")
     command.set_defaults(command=_quirks)
 
-    command = commands.add_parser("exec", help="run a command beside a local AWS of its own")
+    command = commands.add_parser("exec", help="run a command beside one local AWS of its own, or several")
+    command.add_argument("--stacks", type=int, default=1, help="the number of them, each with the stack on it")
     command.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE", help="of the template")
     command.add_argument("run", nargs="+", metavar="COMMAND")
     command.set_defaults(command=_exec)
@@ -178,11 +179,16 @@ def _exec(arguments: argparse.Namespace) -> int:
     from local import stripe
     from local.emulator import free_port
 
-    # Nothing listens there until a journey starts its stand-in for Stripe.
-    parameters = {"StripeApiUrl": stripe.url(free_port())}
-    parameters |= dict(parameter.split("=", 1) for parameter in arguments.parameter)
-    with _deployed("exec", free_port(), parameters) as (emulator, _stack, file):
-        env = {**environment.for_clients(emulator.endpoint), "REGISTRAR_STACK": str(file)}
+    with ExitStack() as stacks:
+        files: list[Path] = []
+        for _ in range(arguments.stacks):
+            # Nothing listens there until a journey starts its stand-in for Stripe.
+            parameters = {"StripeApiUrl": stripe.url(free_port())}
+            parameters |= dict(parameter.split("=", 1) for parameter in arguments.parameter)
+            built = files[0].parent if files else None
+            emulator, _stack, file = stacks.enter_context(_deployed("exec", free_port(), parameters, built))
+            files.append(file)
+        env = {**environment.for_clients(emulator.endpoint), "REGISTRAR_STACKS": os.pathsep.join(map(str, files))}
         with child(arguments.run, env) as process:
             status = process.wait()
         if status:
@@ -193,13 +199,18 @@ def _exec(arguments: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _deployed(kind: str, port: int, parameters: dict[str, str]) -> Iterator[tuple[Emulator, Stack, Path]]:
-    """A stack on an emulator of its own, for the duration of the block. The file describes the stack."""
+def _deployed(
+    kind: str, port: int, parameters: dict[str, str], built: Path | None = None
+) -> Iterator[tuple[Emulator, Stack, Path]]:
+    """A stack on an emulator of its own, for the duration of the block. The file describes the stack.
+
+    `built` is the directory of another instance with the same functions, which are then not built again.
+    """
     from local import browsers, cloudwatch, emulator, quirks, stack
-    from local.build import build
+    from local.build import build, template_in
 
     with instance.directory(kind, port) as directory:
-        template = build(directory)
+        template = template_in(built) if built else build(directory)
         addresses = browsers.choose(port)
         with browsers.issuer(addresses, directory), emulator.running(port, directory) as running:
             deployed = stack.deploy(running.endpoint, template, parameters, addresses, directory)

@@ -190,7 +190,7 @@ async fn other_operators_change_no_enrollment_and_this_one_handles_no_emails() {
     assert_eq!(stack.enroll(&student, &course).await.status, 201);
     let place = [student.id.as_str(), course.as_str()];
     let end = [&["enrollment", "unenroll"], &place[..], &["--reason", "not allowed"]].concat();
-    let description = &stack.description;
+    let description = stack.description;
     for credentials in [
         &description.email_operator,
         &description.reader,

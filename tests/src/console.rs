@@ -26,7 +26,7 @@ impl Console {
     /// Starts `registrar console` with these credentials.
     pub async fn start(stack: &DeployedStack, credentials: &Credentials) -> Self {
         let interrupt = Arc::new(Notify::new());
-        let sdk = sdk_config(&stack.description, credentials).await;
+        let sdk = sdk_config(stack.description, credentials).await;
         let session = Session::with_sdk(sdk).interrupted_by(Arc::clone(&interrupt));
         let args = ["registrar", "console", "--api-url", &stack.description.api_url];
         let cli = Cli::try_parse_from(args).expect("the arguments are valid");

@@ -1,11 +1,9 @@
-//! A journey's access to the deployed stack: clients, keys, and a lock for journeys that need it alone.
-
-use std::sync::{Arc, LazyLock};
+//! A journey's access to a deployed stack: clients, keys, and the stack for itself if it needs it alone.
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials as AwsCredentials;
 use bytes::Bytes;
-use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard};
 use uuid::Uuid;
 
 use crate::{
@@ -13,11 +11,10 @@ use crate::{
     description::{Credentials, StackDescription},
     emulator::Emulator,
     http::Http,
+    turns,
 };
 
-/// Journeys run concurrently, except those that change what others rely on.
-static ACCESS: LazyLock<Arc<RwLock<()>>> = LazyLock::new(Arc::default);
-
+/// Journeys share a stack, except those that change what others rely on.
 enum Access {
     Shared { _guard: OwnedRwLockReadGuard<()> },
     Exclusive { _guard: OwnedRwLockWriteGuard<()> },
@@ -26,7 +23,7 @@ enum Access {
 /// The deployed stack under test. The modules of this crate add what a journey can do with it, each for one subject.
 pub struct DeployedStack {
     /// What the deployment wrote about itself.
-    pub description: StackDescription,
+    pub description: &'static StackDescription,
     /// Signs as a trusted backend.
     pub caller: Signer,
     /// Signs as an operator.
@@ -39,28 +36,27 @@ pub struct DeployedStack {
 }
 
 impl DeployedStack {
-    /// The stack, shared with concurrent journeys.
+    /// A stack, shared with concurrent journeys.
     pub async fn shared() -> Self {
-        let guard = Arc::clone(&ACCESS).read_owned().await;
-        Self::with(Access::Shared { _guard: guard }).await
+        let (stack, guard) = turns::shared().await;
+        Self::with(stack, Access::Shared { _guard: guard }).await
     }
 
-    /// The stack, for a journey that changes what others rely on. Waits until no other journey uses it, and deletes the
+    /// A stack, for a journey that changes what others rely on. Waits until no other journey uses it, and deletes the
     /// email jobs that they left: the worker would attempt them among this journey's.
     pub async fn exclusive() -> Self {
-        let guard = Arc::clone(&ACCESS).write_owned().await;
-        let stack = Self::with(Access::Exclusive { _guard: guard }).await;
+        let (stack, guard) = turns::exclusive().await;
+        let stack = Self::with(stack, Access::Exclusive { _guard: guard }).await;
         stack.purge(stack.output("EmailQueueUrl")).await;
         stack
     }
 
-    async fn with(access: Access) -> Self {
-        let description = StackDescription::load();
+    async fn with(description: &'static StackDescription, access: Access) -> Self {
         let http = Http::default();
-        let config = sdk_config(&description, &description.root).await;
+        let config = sdk_config(description, &description.root).await;
         Self {
-            caller: api_signer(&description, &description.caller),
-            operator: api_signer(&description, &description.operator),
+            caller: api_signer(description, &description.caller),
+            operator: api_signer(description, &description.operator),
             sqs: aws_sdk_sqs::Client::new(&config),
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             emulator: Emulator { http: http.clone(), endpoint: description.endpoint.clone() },
@@ -106,7 +102,7 @@ impl DeployedStack {
 
     /// Signs requests to an AWS service with the key that has all permissions.
     pub(crate) fn root_signer(&self, service: &'static str) -> Signer {
-        Signer { service, ..api_signer(&self.description, &self.description.root) }
+        Signer { service, ..api_signer(self.description, &self.description.root) }
     }
 }
 

@@ -1,11 +1,11 @@
 //! The description of the stack under test, which its deployment wrote.
 
-use std::{collections::HashMap, env, fs};
+use std::{collections::HashMap, env, fs, path::Path};
 
 use serde::Deserialize;
 
-/// The environment variable with the path of the description.
-pub const VARIABLE: &str = "REGISTRAR_STACK";
+/// The environment variable with the paths of the descriptions, separated as in `PATH`.
+pub const VARIABLE: &str = "REGISTRAR_STACKS";
 
 /// The description of a deployed stack.
 #[derive(Debug, Deserialize)]
@@ -52,12 +52,16 @@ pub struct Credentials {
 }
 
 impl StackDescription {
-    /// Reads the description at the path in [`VARIABLE`].
-    pub fn load() -> Self {
-        let path = env::var(VARIABLE)
-            .unwrap_or_else(|_| panic!("journeys need a deployed stack: run `make journeys`"));
-        let text = fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-        serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
+    /// Reads the descriptions at the paths in [`VARIABLE`].
+    pub fn load_all() -> Vec<Self> {
+        let paths = env::var_os(VARIABLE)
+            .unwrap_or_else(|| panic!("journeys need a deployed stack: run `make journeys`"));
+        env::split_paths(&paths).map(|path| Self::load(&path)).collect()
+    }
+
+    fn load(path: &Path) -> Self {
+        let text = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
     /// An output of the template. Fails if the template does not have it.

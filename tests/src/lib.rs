@@ -31,6 +31,7 @@ pub mod refusing_provider;
 pub mod schedules;
 pub mod tokens;
 pub mod traces;
+mod turns;
 pub mod verdict;
 pub mod wait;
 

@@ -74,7 +74,7 @@ pub async fn registrar_until(
     args: &[&str],
     interrupt: Arc<Notify>,
 ) -> CommandOutput {
-    let session = Session::with_sdk(sdk_config(&stack.description, credentials).await);
+    let session = Session::with_sdk(sdk_config(stack.description, credentials).await);
     let session = session.interrupted_by(interrupt);
     let args = ["registrar"].iter().chain(args);
     let cli = Cli::try_parse_from(args).expect("the arguments are valid");

@@ -1,6 +1,9 @@
-//! Stripe's stand-in, which all journeys share: what it was asked, what it does next, and its webhook calls.
+//! The stand-in for Stripe, one per stack: what it was asked, what it does next, and its webhook calls.
 
-use std::sync::{LazyLock, Mutex};
+use std::{
+    collections::HashMap,
+    sync::{LazyLock, Mutex},
+};
 
 use serde_json::json;
 use stripe::{
@@ -22,7 +25,8 @@ pub const REQUIRES_ACTION: &str = "pm_card_authenticationRequired";
 /// The keys of the local stack.
 const SECRETS: &str = r#"{"api_key":"sk_test_local","webhook_secret":"whsec_local"}"#;
 
-static STRIPE: LazyLock<Mutex<Option<Server>>> = LazyLock::new(Mutex::default);
+/// By the address that the functions of the stack were deployed with.
+static RUNNING: LazyLock<Mutex<HashMap<&'static str, Server>>> = LazyLock::new(Mutex::default);
 
 /// The stand-in, at the address that the functions were deployed with.
 #[derive(Debug, Clone)]
@@ -31,10 +35,10 @@ pub struct Stripe(Server);
 impl Stripe {
     /// The stand-in of the stack. Starts it, unless another journey has.
     pub fn of(stack: &DeployedStack) -> Self {
-        let mut running = STRIPE.lock().expect("nothing panics while it has the lock");
-        let server = running.get_or_insert_with(|| {
-            let url = &stack.description.function_environment["STRIPE_API_URL"];
-            let address = url.trim_start_matches("http://");
+        let mut running = RUNNING.lock().expect("nothing panics while it has the lock");
+        let url = &stack.description.function_environment["STRIPE_API_URL"];
+        let address = url.trim_start_matches("http://");
+        let server = running.entry(address).or_insert_with(|| {
             let keys = Secrets::parse(SECRETS).expect("the literal is a secret");
             Server::start(address, keys.api_key.expose()).expect("Stripe's address is free")
         });
