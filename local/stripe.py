@@ -16,8 +16,8 @@ from local.servers import serving
 
 API_KEY = "sk_test_local"
 WEBHOOK_SECRET = "whsec_local"
-# The name of a partner event bus, as Stripe would make it. The stand-in sends no event there, because the local AWS delivers
-# no event of a partner.
+# The name of a partner event bus, as Stripe would make it. The stand-in sends no event there, because the local AWS
+# delivers no event of a partner.
 EVENT_BUS = "aws.partner/stripe.com/ed_local"
 # Built with the functions.
 BINARY = "stripe-stand-in"
