@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use icu_locale_core::LanguageIdentifier;
+use icu_locale_core::{LanguageIdentifier, Locale as Tag};
 use serde::{Deserialize, Serialize, de::Error};
 
 /// A language tag (BCP 47), such as `de`, `pt-BR` or `zh-Hant-TW`, in its usual case. Extensions are dropped, because they
@@ -36,10 +36,8 @@ impl FromStr for Locale {
         if text.len() > Self::MAX_LENGTH {
             return Err(InvalidLocale);
         }
-        let tag = text.replace('_', "-");
-        LanguageIdentifier::try_from_locale_bytes(tag.as_bytes())
-            .map(Self)
-            .map_err(|_| InvalidLocale)
+        let tag = Tag::try_from_str(&text.replace('_', "-")).map_err(|_| InvalidLocale)?;
+        Ok(Self(tag.id))
     }
 }
 
@@ -74,6 +72,8 @@ mod tests {
             ("zh_hant_TW", "zh-Hant-TW", "zh"),
             ("de-DE-u-co-phonebk", "de-DE", "de"),
             ("und", "und", "und"),
+            // 35 characters.
+            ("de-x-aaaaaaaa-bbbbbbbb-cccccccc-ddd", "de", "de"),
             ("sl-rozaj-biske", "sl-biske-rozaj", "sl"),
         ] {
             let locale: Locale = text.parse().unwrap();
@@ -85,9 +85,21 @@ mod tests {
 
     #[test]
     fn text_that_is_no_tag_is_refused() {
-        let long = format!("de-{}", "x".repeat(33));
-        for text in ["", "d", "german language", "de-", "-de", "de--AT", "de-\u{e4}", "123", &long]
-        {
+        let long = "de-x-aaaaaaaa-bbbbbbbb-cccccccc-dddd";
+        for text in [
+            "",
+            "d",
+            "german language",
+            "de-",
+            "-de",
+            "de--AT",
+            "de-\u{e4}",
+            "de-u->o",
+            "de-u-co-\n",
+            "de-u",
+            "123",
+            long,
+        ] {
             assert_eq!(text.parse::<Locale>(), Err(InvalidLocale), "{text}");
         }
         assert!(serde_json::from_str::<Locale>("\"german language\"").is_err());
