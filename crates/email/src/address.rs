@@ -445,6 +445,23 @@ mod tests {
     }
 
     #[test]
+    fn longest_address_domain_and_label_are_accepted() {
+        // Its labels have 63 characters, but for the last two.
+        let domain = |length: usize| {
+            let label = "x".repeat(63);
+            let rest = "x".repeat(length - 3 * 64 - ".com".len());
+            format!("{label}.{label}.{label}.{rest}.com")
+        };
+        let longest = format!("a@{}", domain(252));
+        assert_eq!(parse(&longest).as_deref(), Ok(longest.as_str()));
+        // The domain can exist; no address before it can.
+        assert_refused(&[(
+            &format!("a@{}", domain(253)),
+            "is not an email address: it is longer than 254 characters",
+        )]);
+    }
+
+    #[test]
     fn stored_address_is_read_even_if_it_would_be_refused_today() {
         let read = |text: &str| serde_json::from_value::<EmailAddress>(text.into());
         assert_eq!(read("ada@EXAMPLE.com").unwrap().as_str(), "ada@example.com");

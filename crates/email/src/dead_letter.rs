@@ -105,3 +105,31 @@ pub trait DeadLetters {
     /// redelivery stores the dead letter. Storing it twice is harmless.
     fn keep(&self, letter: DeadLetter<'_>) -> impl Future<Output = Result<(), Unavailable>> + Send;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn body_that_is_not_a_job_has_a_code_by_which_it_may_wait_for_another_release() {
+        for (why, code, may_wait) in [
+            (MalformedJob::TooLarge, JOB_TOO_LARGE, false),
+            (MalformedJob::UnknownVersion, UNKNOWN_VERSION, true),
+            (MalformedJob::NotAnObject, "malformed_job", false),
+        ] {
+            let reason = Reason::from(&why);
+            assert_eq!((reason.code.as_str(), &reason.text), (code, &why.to_string()));
+            assert_eq!(reason.may_be_of_another_release(), may_wait, "{code}");
+        }
+    }
+
+    #[test]
+    fn only_what_a_release_can_add_may_be_of_another_release() {
+        for code in [UNKNOWN_TEMPLATE, INVALID_DATA] {
+            assert!(Reason::new(code, "why").may_be_of_another_release(), "{code}");
+        }
+        for code in [EXPIRED, ID_REUSED, OUTCOME_UNKNOWN, "MessageRejected", "suppressed"] {
+            assert!(!Reason::new(code, "why").may_be_of_another_release(), "{code}");
+        }
+    }
+}

@@ -26,6 +26,7 @@ pub fn deadline(own: Option<OffsetDateTime>, waiting_since: OffsetDateTime) -> O
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::retry::QUEUE_RETENTION;
 
     const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
     const DAY: Duration = Duration::from_hours(24);
@@ -35,6 +36,12 @@ mod tests {
         assert_eq!(waiting_since(None, NOW), NOW);
         assert_eq!(waiting_since(Some(NOW + DAY), NOW), NOW);
         assert_eq!(waiting_since(Some(NOW), NOW + DAY), NOW);
+    }
+
+    #[test]
+    fn job_without_a_deadline_waits_for_half_of_what_the_queue_keeps_it() {
+        assert_eq!(deadline(None, NOW), NOW + 7 * DAY);
+        assert_eq!(MAX_WAIT * 2, QUEUE_RETENTION);
     }
 
     #[test]

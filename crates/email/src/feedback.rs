@@ -125,3 +125,46 @@ pub trait RecordFeedback {
         now: OffsetDateTime,
     ) -> impl Future<Output = Result<Recorded, Unavailable>> + Send;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bounced(for_good: bool, detail: &str) -> Event {
+        Event::Bounced { for_good, detail: detail.to_owned() }
+    }
+
+    #[test]
+    fn event_has_its_state_its_words_and_its_effect_on_the_recipients() {
+        let detail = || "word".to_owned();
+        for (event, state, words, suppresses) in [
+            (Event::Sent, State::Sent, None, None),
+            (Event::Delivered, State::Delivered, None, None),
+            (bounced(false, "word"), State::Bounced, Some("word"), None),
+            (bounced(true, "word"), State::Bounced, Some("word"), Some(SuppressionCause::Bounce)),
+            (Event::Rejected { detail: detail() }, State::Rejected, Some("word"), None),
+            (
+                Event::Complained { detail: detail() },
+                State::Complained,
+                Some("word"),
+                Some(SuppressionCause::Complaint),
+            ),
+        ] {
+            assert_eq!((event.state(), event.detail()), (state, words));
+            assert_eq!(event.suppresses(), suppresses, "{event:?}");
+            assert!(event.outranks().eq(state.outranks()), "{event:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_bounce_that_can_be_an_automatic_reply_leaves_a_delivery() {
+        let reply = bounced(false, REPLY);
+        assert!(reply.may_be_reply());
+        let expected = State::Bounced.outranks().filter(|state| *state != State::Delivered);
+        assert!(reply.outranks().eq(expected));
+        for bounce in [bounced(true, REPLY), bounced(false, "Transient/MailboxFull")] {
+            assert!(!bounce.may_be_reply(), "{bounce:?}");
+            assert!(bounce.outranks().any(|state| state == State::Delivered), "{bounce:?}");
+        }
+    }
+}

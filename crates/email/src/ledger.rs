@@ -380,6 +380,22 @@ mod tests {
     }
 
     #[test]
+    fn entry_is_kept_for_90_days_and_has_no_count_that_is_zero() {
+        assert_eq!(LEDGER_RETENTION.as_secs(), 7_776_000);
+        let at = "1970-01-01T00:00:00Z";
+        let stored = |unanswered: u32| {
+            let entry = serde_json::json!({
+                "state": "sending", "attempts": 2, "unanswered": unanswered,
+                "first_attempt_at": at, "last_attempt_at": at,
+            });
+            let entry: Entry = serde_json::from_value(entry).unwrap();
+            serde_json::to_value(entry).unwrap()
+        };
+        assert!(stored(0).get("unanswered").is_none());
+        assert_eq!(stored(2)["unanswered"], 2);
+    }
+
+    #[test]
     fn an_event_moves_a_job_forward_and_never_back() {
         let outranked = |state: State| state.outranks().collect::<Vec<_>>();
         let unsettled =

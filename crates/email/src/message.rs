@@ -58,6 +58,7 @@ mod tests {
     #[test]
     fn a_subject_is_one_visible_line() {
         assert!("Welcome to Rust 101".parse::<Subject>().is_ok());
+        assert!("x".repeat(998).parse::<Subject>().is_ok());
         assert_eq!("Caf\u{65}\u{301}".parse::<Subject>().unwrap().as_str(), "Caf\u{e9}");
         let control = "has a line break or another control character";
         for (text, why) in [

@@ -103,6 +103,18 @@ mod tests {
     }
 
     #[test]
+    fn only_receives_after_the_free_ones_have_a_minimum_delay() {
+        for (receives, delay) in [
+            (1, Duration::ZERO),
+            (FREE_RECEIVES, Duration::ZERO),
+            (FREE_RECEIVES + 1, MIN_LATE_DELAY),
+        ] {
+            assert_eq!(not_too_often(Duration::ZERO, receives), delay, "{receives}");
+        }
+        assert_eq!(not_too_often(MAX_DELAY, MAX_RECEIVES), MAX_DELAY, "it is never shortened");
+    }
+
+    #[test]
     fn day_of_failures_takes_less_than_a_twentieth_of_the_receives() {
         let mut receives = 0;
         let mut passed = Duration::ZERO;

@@ -74,3 +74,28 @@ pub trait Suppress {
         at: OffsetDateTime,
     ) -> impl Future<Output = Result<(), Unavailable>> + Send;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cause_is_stored_by_its_name_and_is_the_reason_that_people_read() {
+        for (cause, name, text) in [
+            (
+                SuppressionCause::Bounce,
+                "bounce",
+                "the recipient is suppressed: an earlier email bounced for good",
+            ),
+            (
+                SuppressionCause::Complaint,
+                "complaint",
+                "the recipient is suppressed: the recipient complained about an earlier email",
+            ),
+        ] {
+            assert_eq!(cause.name(), name);
+            assert_eq!(serde_json::to_value(cause).unwrap(), name);
+            assert_eq!(Reason::from(cause), Reason::new("suppressed", text));
+        }
+    }
+}

@@ -191,6 +191,9 @@ mod tests {
             Ok([list_alone, vec![post]].concat())
         );
         assert_eq!(read(json!({})), Ok(Vec::new()));
+        let longest = format!("<https://example.com/{}>", "u".repeat(MAX_VALUE - 22));
+        assert_eq!(longest.len(), MAX_VALUE);
+        assert!(read(json!({"List-Unsubscribe": longest})).is_ok());
         let mailto = json!({"List-Unsubscribe": "<mailto:leave@example.com>"});
         assert_eq!(read(mailto).unwrap().len(), 1);
     }

@@ -114,6 +114,14 @@ fn version_as_any_number_and_a_byte_order_mark_are_read() {
 }
 
 #[test]
+fn body_of_the_maximum_size_is_read_and_no_larger_one() {
+    let job = r#"{"v":1,"id":"a","to":"ada@example.com","subject":"s","text":"t"}"#;
+    let padded = |size: usize| format!("{job}{}", " ".repeat(size - job.len()));
+    assert!(Job::parse(&padded(MAX_JOB_BYTES)).is_ok());
+    assert_eq!(Job::parse(&padded(MAX_JOB_BYTES + 1)), Err(MalformedJob::TooLarge));
+}
+
+#[test]
 fn deadline_is_read_in_any_offset_and_is_not_part_of_the_email() {
     let job = |deadline: &str| {
         let rest = r#""id":"a","to":"ada@example.com","subject":"s","text":"t""#;

@@ -17,6 +17,8 @@ fn rate_that_was_too_high_at_an_operators_release_does_not_hold_again() {
     assert!(world.watch(minutes(3)).in_force(), "a rate changes only by sending");
     world.release_by_operator(minutes(4));
     assert!(!world.watch(minutes(5)).in_force());
+    world.provider.rates_now().bounces = high(minutes(4));
+    assert!(!world.watch(minutes(5)).in_force(), "the operator has seen it");
     world.provider.rates_now().complaints = high(minutes(6));
     assert_eq!(world.watch(minutes(7)).machine.unwrap().cause, HoldCause::ComplaintRate);
     *world.provider.rates_now() = Rates::default();

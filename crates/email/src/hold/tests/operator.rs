@@ -107,6 +107,28 @@ fn lowered_limit_ends_by_itself_or_by_an_operator() {
 }
 
 #[test]
+fn age_is_that_of_the_oldest_without_an_end() {
+    let held = |since, until| OperatorHold { until, ..operator_hold("typo", minutes(since)) };
+    let with_end = Holds {
+        templates: [("receipt".to_owned(), held(0, Some(minutes(60))))].into(),
+        lowered: Some(lowered(NOW, Some(minutes(60)))),
+        ..Holds::default()
+    };
+    for holds in [Holds::default(), with_end.clone()] {
+        assert_eq!(holds.template_held_without_end(minutes(10)), None);
+        assert_eq!(holds.lowered_without_end(minutes(10)), None);
+    }
+    let mut holds = Holds { lowered: Some(lowered(minutes(3), None)), ..with_end };
+    for (template, since) in [("a", 5), ("b", 1), ("c", 4)] {
+        holds.templates.insert(template.to_owned(), held(since, None));
+    }
+    assert_eq!(holds.template_held_without_end(minutes(10)), Some(Duration::from_mins(9)));
+    assert_eq!(holds.lowered_without_end(minutes(10)), Some(Duration::from_mins(7)));
+    // The clock that wrote the record is ahead.
+    assert_eq!(holds.lowered_without_end(minutes(2)), Some(Duration::ZERO));
+}
+
+#[test]
 fn record_of_an_earlier_release_is_read_and_fields_of_a_later_one_are_kept() {
     let of_an_earlier_release = json!({
         "operator": {"reason": "because", "since": "1970-01-01T00:00:00Z"}, "version": 3,
