@@ -29,7 +29,7 @@ impl Arrival {
     }
 }
 
-/// The half-open window that can contain the most arrivals.
+/// The half-open window that can contain the most arrivals; the earliest, if several can.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Worst {
     /// The number of arrivals that it can contain.
@@ -141,6 +141,12 @@ mod tests {
     }
 
     #[test]
+    fn earliest_of_equally_full_windows_is_the_worst() {
+        let worst = worst_window(&at(&[0, 5, 100, 105]), window()).unwrap();
+        assert_eq!(worst, Worst { count: 2, from: 0 });
+    }
+
+    #[test]
     fn arrivals_at_the_same_moment_are_all_counted() {
         assert_eq!(worst_window(&at(&[5, 5, 5]), window()).unwrap().count, 3);
     }
@@ -172,6 +178,14 @@ mod tests {
     fn extreme_moments_do_not_overflow() {
         let extremes = [Arrival::at(i64::MIN), Arrival::at(i64::MAX)];
         assert_eq!(worst_window(&extremes, window()).unwrap().count, 1);
+    }
+
+    #[test]
+    fn window_with_exactly_the_limit_is_not_violated() {
+        let audit =
+            |limit| Audit::new(&at(&[0, 9]), SendLimit::new(limit).unwrap(), window()).unwrap();
+        assert!(!audit(2).is_violated());
+        assert!(audit(1).is_violated());
     }
 
     #[test]

@@ -49,3 +49,21 @@ impl Moment {
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moment_is_a_number_of_nanoseconds_that_saturates() {
+        let second = Duration::from_secs(1);
+        let moment = Moment::after_origin(second);
+        assert_eq!((moment, moment.as_nanos()), (Moment::from_nanos(1_000_000_000), 1_000_000_000));
+        assert_eq!(Moment::ORIGIN.plus(second), moment);
+        assert_eq!((moment.since_origin(), moment.since(Moment::ORIGIN)), (second, second));
+        assert_eq!(Moment::ORIGIN.since(moment), Duration::ZERO);
+        for latest in [Moment::after_origin(Duration::MAX), moment.plus(Duration::MAX)] {
+            assert_eq!(latest, Moment::from_nanos(u64::MAX));
+        }
+    }
+}

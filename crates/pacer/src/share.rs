@@ -345,6 +345,23 @@ mod tests {
     }
 
     #[test]
+    fn times_are_read_as_numbers_and_shown_with_their_units() {
+        assert_eq!("60".parse::<Window>().unwrap().to_string(), "60s");
+        assert_eq!("250".parse::<Slack>().unwrap().to_string(), "250ms");
+    }
+
+    #[test]
+    fn window_and_slack_are_at_most_366_days() {
+        let days = |n: u64| Duration::from_secs(n * 86_400);
+        let longer = days(366) + Duration::from_nanos(1);
+        assert_eq!(Window::new(days(366)).unwrap().get(), days(366));
+        assert_eq!(Slack::new(days(366)).unwrap().get(), days(366));
+        for refused in [Window::new(longer).unwrap_err(), Slack::new(longer).unwrap_err()] {
+            assert_eq!(refused.problem(), "must be at most 366 days");
+        }
+    }
+
+    #[test]
     fn max_outstanding_follows_from_slack_and_interval() {
         // d = 1.5 s / 5 = 300 ms: a second one may start while the first is at most 500 ms old.
         assert_eq!(share(5, 1, 1, 500).unwrap().max_outstanding(), 500 / 300 + 1);
