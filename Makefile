@@ -4,6 +4,8 @@ PYTHON ?= python3
 PORT ?= 4566
 STUDENTS ?= 1000
 STACKS ?= 2
+SECONDS ?= 60
+PACKAGES ?=
 
 LOCAL := $(PYTHON) -m local
 SAM := PATH="$(CURDIR)/.venv/sam/bin:$$PATH" sam
@@ -15,7 +17,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run watch crowd stop test fmt format lint unit openapi validate journeys pictures advisories cooldown artefacts quirks bench build deploy clean tools python
+.PHONY: help run watch crowd stop test fmt format lint unit openapi validate journeys pictures advisories cooldown artefacts quirks mutants fuzz bench build deploy clean tools python
 
 help: ## Show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -75,6 +77,12 @@ artefacts: python ## Build the files of a release for this architecture into dis
 
 quirks: python ## Check which workarounds for the local AWS are still needed (ten minutes)
 	@$(LOCAL) quirks
+
+mutants: python ## Change the rules in one place at a time: a test must fail each time (hours; PACKAGES=pacer)
+	@$(LOCAL) mutants $(PACKAGES)
+
+fuzz: python ## Look for inputs that break a parser, guided by coverage (SECONDS=60 per parser)
+	@$(LOCAL) fuzz --seconds $(SECONDS)
 
 bench: ## Measure how much of the limit is used, redraw docs/img, and measure the resumer (half an hour)
 	cargo bench -p registrar-bench --bench use_of_limit -- --plots docs/img

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local import environment, instance, tools
+from local import environment, fuzz, instance, mutants, tools
 from local.console import Problem, say
 from local.paths import HERE, LINT_BIN, ROOT, SAM_BIN, SAM_CONFIG, SCRATCH, TEMPLATE
 from local.processes import Stopped, child, run, stop_on_signals
@@ -74,6 +74,15 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("quirks", help="check which quirks of the emulator are still needed")
     command.set_defaults(command=_quirks)
+
+    command = commands.add_parser("mutants", help="change the rules in one place at a time: a test must fail each time")
+    command.add_argument("--shard", metavar="K/N", help="only this part of each package's mutants, from 0/N")
+    command.add_argument("package", nargs="*", metavar="PACKAGE", help="pacer, email or enrollment; otherwise all")
+    command.set_defaults(command=_mutants)
+
+    command = commands.add_parser("fuzz", help="look for inputs that break a parser")
+    command.add_argument("--seconds", type=int, default=60, help="per parser")
+    command.set_defaults(command=_fuzz)
 
     command = commands.add_parser("exec", help="run a command beside one local AWS of its own, or several")
     command.add_argument("--stacks", type=int, default=1, help="the number of them, each with the stack on it")
@@ -157,6 +166,19 @@ def _quirks(_arguments: argparse.Namespace) -> int:
     if changes:
         raise Problem("\n".join(["the emulator has changed:", *changes]))
     say(f"all {len(quirks.NAMES)} quirks are needed, and enough")
+    return 0
+
+
+def _mutants(arguments: argparse.Namespace) -> int:
+    tools.check()
+    mutants.check(arguments.package or mutants.PACKAGES, arguments.shard)
+    return 0
+
+
+def _fuzz(arguments: argparse.Namespace) -> int:
+    tools.check()
+    tools.check_cpp()
+    fuzz.search(arguments.seconds)
     return 0
 
 

@@ -43,6 +43,12 @@ def check_curl() -> None:
         raise Problem(f"curl 7.75 or newer is needed to sign requests (--aws-sigv4), this is {_dotted(found)}")
 
 
+def check_cpp() -> None:
+    """libFuzzer is compiled from its sources."""
+    if not shutil.which("c++"):
+        raise Problem("a C++ compiler is needed, and c++ was not found: install g++ or clang")
+
+
 def architecture() -> str:
     """This machine's processor, as the template's Architecture parameter calls it."""
     return _MACHINES[platform.machine()]

@@ -10,6 +10,8 @@
 //! event is checked first, and its path is replaced by that of the route.
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 pub(super) mod tests;
 
 use std::{collections::BTreeMap, fmt::Write};

@@ -23,7 +23,7 @@ fn courses() -> [Course; 1] {
     [serde_json::from_value(course).unwrap()]
 }
 
-fn api() -> Router {
+pub(super) fn api() -> Router {
     router(Arc::new(World::new(courses(), Bank::Accepts).ports()), AccessAfterRefund::Keep)
 }
 

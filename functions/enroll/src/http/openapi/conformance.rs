@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::document::document;
 
-pub(super) static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
+pub(in crate::http) static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
 
 /// # Panics
 ///

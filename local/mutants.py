@@ -1,0 +1,85 @@
+"""Mutation tests: cargo-mutants changes the rules in one place at a time, and the tests must fail each time.
+
+The mutants that no test fails for are in `mutants.txt`, in groups. A group is a comment, which says why no test can or
+should fail, and one mutant per line, as cargo-mutants names it, without line and column.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from local import cargo_tools
+from local.console import Problem, say
+from local.paths import HERE, SCRATCH
+from local.processes import child
+
+_LIST = HERE / "mutants.txt"
+
+# The exit codes of cargo-mutants for mutants that were missed, or that timed out.
+_TESTED = {0, 2, 3}
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package of rules, its folder, and how its tests run."""
+
+    name: str
+    folder: str
+    arguments: tuple[str, ...] = ()
+
+
+PACKAGES = {
+    "pacer": Package("send-pacer", "crates/pacer/"),
+    "email": Package("registrar-email", "crates/email/"),
+    "enrollment": Package("registrar-enrollment", "crates/enrollment/"),
+}
+
+
+def check(names: Iterable[str], shard: str | None) -> None:
+    """Tests the mutants of each package, and compares the survivors with the list."""
+    env = cargo_tools.with_mutants()
+    listed = read(_LIST.read_text())
+    problems: list[str] = []
+    for package in (PACKAGES[name] for name in names):
+        output = SCRATCH / "mutants" / package.name
+        output.mkdir(parents=True, exist_ok=True)
+        command = ["cargo", "mutants", "--package", package.name, "--output", str(output)]
+        if shard:
+            command += ["--shard", shard]
+        with child([*command, *package.arguments], env) as process:
+            if process.wait() not in _TESTED:
+                raise Problem(f"cargo mutants failed for {package.name}; its logs are in {output}")
+        results = output / "mutants.out"
+        survived = Counter(without_place(line) for line in (results / "missed.txt").read_text().splitlines())
+        expected = Counter({name: count for name, count in listed.items() if name.startswith(package.folder)})
+        problems += compare(survived, expected, whole=shard is None)
+    if problems:
+        raise Problem("\n".join(problems))
+    say("every mutant that survived is listed with its reason")
+
+
+def compare(survived: Counter[str], expected: Counter[str], whole: bool) -> list[str]:
+    """What differs. Of a part of the mutants, nothing can be said to be listed in vain."""
+    new = [f"no test fails for: {name}" for name in (survived - expected).elements()]
+    gone = [f"listed in {_LIST.name}, but a test fails for: {name}" for name in (expected - survived).elements()]
+    return new + (gone if whole else [])
+
+
+def read(text: str) -> Counter[str]:
+    """The mutants of the list. Each must be in a group that begins with a reason."""
+    mutants: Counter[str] = Counter()
+    for group in re.split(r"\n\s*\n", text.strip()):
+        lines = group.splitlines()
+        names = [line for line in lines if not line.startswith("#")]
+        if names and not lines[0].startswith("#"):
+            raise Problem(f"{_LIST.name} gives no reason for: {names[0]}")
+        mutants.update(names)
+    return mutants
+
+
+def without_place(name: str) -> str:
+    """The name of a mutant without line and column, which every change of the file moves."""
+    return re.sub(r":\d+:\d+:", ":", name, count=1)
