@@ -23,6 +23,9 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
+/// In every response, as in those of AWS.
+const REQUEST_ID: &str = "BJ6DAI1CH3M4R5OVPN1DS0GDMJVV4KQNSO5AEMVJF66Q9ASUAAJG";
+
 /// A request, with the one header that a stand-in reads.
 #[derive(Debug, Clone)]
 pub struct HttpRequest {
@@ -81,8 +84,13 @@ impl HttpResponse {
     }
 
     fn into_response(self) -> Response<Full<Bytes>> {
+        let checksum = crc32fast::hash(self.body.as_bytes());
         let mut response = Response::new(Full::from(self.body));
         *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert("content-type", HeaderValue::from_static("application/x-amz-json-1.0"));
+        headers.insert("x-amz-crc32", HeaderValue::from(checksum));
+        headers.insert("x-amzn-requestid", HeaderValue::from_static(REQUEST_ID));
         for (name, value) in self.headers {
             if let Ok(value) = HeaderValue::from_str(&value) {
                 response.headers_mut().insert(name, value);

@@ -98,7 +98,7 @@ async fn requests_that_went_well_leave_the_resumer_nothing() {
     let (inserts, last_writes) = (calls["PutItem"], calls["UpdateItem"]);
     assert_eq!((inserts, last_writes), (REQUESTS, REQUESTS), "one more round trip");
     // Table and index `resume`, each once for the insert and once for the last write; and once the index `roster`.
-    assert_eq!(services.take_write_units(), 5 * REQUESTS);
+    assert_eq!(services.take_units().written, 5 * REQUESTS);
     assert_eq!(run(&ports, minutes(2)).await, Report::default());
     assert_eq!(services.take_calls().into_keys().collect::<Vec<_>>(), ["Query"]);
 }

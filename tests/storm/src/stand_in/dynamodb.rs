@@ -10,11 +10,14 @@ use std::{
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use super::expression::{self, Item, Scope, Unsupported};
+use super::{
+    expression::{self, Item, Scope, Unsupported},
+    units::Units,
+};
 use crate::{Clock, http::HttpResponse, lock::locked};
 
 /// The name of the ledger's table.
-pub(crate) const LEDGER: &str = "emails";
+pub const LEDGER: &str = "emails";
 
 /// A change of a job's state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +41,7 @@ pub struct Table {
 struct Contents {
     items: HashMap<String, Item>,
     changes: Vec<Change>,
+    units: Units,
 }
 
 impl Table {
@@ -48,6 +52,11 @@ impl Table {
     /// Every change of a job's state, oldest first.
     pub fn changes(&self) -> Vec<Change> {
         self.contents().changes.clone()
+    }
+
+    /// The request units that DynamoDB bills for the calls since the last time, of all three tables.
+    pub fn take_units(&self) -> Units {
+        std::mem::take(&mut self.contents().units)
     }
 
     /// Ends the claims of an invocation that has died. On AWS they end after a minute or more.
@@ -66,7 +75,7 @@ impl Table {
     pub(super) fn respond(&self, operation: &str, request: &Value) -> HttpResponse {
         if request["TableName"] != LEDGER {
             return match operation {
-                "GetItem" => HttpResponse::ok(&json!({})),
+                "GetItem" => self.found(request, None),
                 _ => HttpResponse::not_implemented(operation),
             };
         }
@@ -74,15 +83,20 @@ impl Table {
             return HttpResponse::not_implemented("a request without a job_id");
         };
         match operation {
-            "GetItem" => match self.contents().items.get(job_id) {
-                Some(item) => HttpResponse::ok(&json!({"Item": item})),
-                None => HttpResponse::ok(&json!({})),
-            },
+            "GetItem" => {
+                let item = self.contents().items.get(job_id).cloned();
+                self.found(request, item)
+            }
             "UpdateItem" => self
                 .update(job_id, request)
                 .unwrap_or_else(|Unsupported(what)| HttpResponse::not_implemented(&what)),
             _ => HttpResponse::not_implemented(operation),
         }
+    }
+
+    fn found(&self, request: &Value, item: Option<Item>) -> HttpResponse {
+        self.contents().units.read(request, item.as_ref());
+        HttpResponse::ok(&item.map_or(json!({}), |item| json!({"Item": item})))
     }
 
     fn update(&self, job_id: &str, request: &Value) -> Result<HttpResponse, Unsupported> {
@@ -95,11 +109,13 @@ impl Table {
         if let Some(condition) = request["ConditionExpression"].as_str()
             && !expression::holds(condition, scope, &before)?
         {
+            contents.units.write(&before, &Item::new());
             return Ok(condition_failed(&before));
         }
         let update = request["UpdateExpression"].as_str().unwrap_or_default();
         let mut after = expression::updated(update, scope, &before)?;
         after.insert("job_id".to_owned(), json!({"S": job_id}));
+        contents.units.write(&before, &after);
         if let Some(state) = after.get("state").filter(|&state| before.get("state") != Some(state))
         {
             let state = state["S"].as_str().unwrap_or_default().to_owned();

@@ -15,7 +15,10 @@ use email::testing::sqs_refusal;
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use super::expression::{self, Item, Scope, Unsupported};
+use super::{
+    expression::{self, Item, Scope, Unsupported},
+    units::Units,
+};
 use crate::{
     http::{HttpRequest, HttpResponse, Server},
     lock::locked,
@@ -23,8 +26,11 @@ use crate::{
 
 /// The names of the tables.
 pub const ENROLLMENTS: &str = "enrollments";
-/// The table of courses: it has every course, free.
+/// The table of courses: it has every course, free unless it has a price.
 pub const COURSES: &str = "courses";
+/// The key of Stripe's API in [`STRIPE_SECRET`].
+pub const STRIPE_KEY: &str = "sk_test_1";
+const STRIPE_SECRET: &str = r#"{"api_key":"sk_test_1","webhook_secret":"whsec_1"}"#;
 
 /// How long a call takes, before its effect.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +63,9 @@ struct Contents {
     jobs: HashMap<String, usize>,
     entries: usize,
     calls: BTreeMap<String, usize>,
-    write_units: usize,
+    units: Units,
+    /// In cents, by course. Every other course is free.
+    prices: HashMap<String, u32>,
 }
 
 impl EnrollmentServices {
@@ -123,9 +131,14 @@ impl EnrollmentServices {
         std::mem::take(&mut self.contents().calls)
     }
 
-    /// The write request units that DynamoDB bills for what was written since the last time.
-    pub fn take_write_units(&self) -> usize {
-        std::mem::take(&mut self.contents().write_units)
+    /// The request units that DynamoDB bills for the calls since the last time.
+    pub fn take_units(&self) -> Units {
+        std::mem::take(&mut self.contents().units)
+    }
+
+    /// From now on the course has a price.
+    pub fn set_price(&self, course: &str, cents: u32) {
+        self.contents().prices.insert(course.to_owned(), cents);
     }
 
     async fn respond(&self, request: HttpRequest) -> HttpResponse {
@@ -146,6 +159,7 @@ impl EnrollmentServices {
                 tokio::time::sleep(self.latency.sqs).await;
                 self.sqs(operation, &body)
             }
+            "secretsmanager" => HttpResponse::ok(&json!({"SecretString": STRIPE_SECRET})),
             _ => HttpResponse::not_implemented(service),
         }
     }
@@ -231,8 +245,8 @@ impl Contents {
         match (table, operation) {
             (ENROLLMENTS, "Query") => Ok(self.query(request)),
             (ENROLLMENTS, "GetItem") => {
-                let item = self.items.get(&key(&request["Key"]));
-                Ok(HttpResponse::ok(&item.map_or(json!({}), |item| json!({"Item": item}))))
+                let item = self.items.get(&key(&request["Key"])).cloned();
+                Ok(self.found(request, item))
             }
             (ENROLLMENTS, "PutItem") => {
                 let Value::Object(item) = request["Item"].clone() else {
@@ -247,14 +261,29 @@ impl Contents {
                     expression::updated(update, scope(request), before)
                 })
             }
-            (COURSES, "GetItem") => Ok(HttpResponse::ok(&json!({"Item": {
-                "course_id": request["Key"]["course_id"], "title": {"S": "Rust on Lambda"},
-                "price": {"N": "0"}, "currency": {"S": "USD"}, "state": {"S": "open"},
-            }}))),
+            (COURSES, "GetItem") => {
+                let course = self.course(&request["Key"]["course_id"]);
+                Ok(self.found(request, Some(course)))
+            }
             // The ledger: no worker has received a job yet.
-            (_, "GetItem") => Ok(HttpResponse::ok(&json!({}))),
+            (_, "GetItem") => Ok(self.found(request, None)),
             _ => Err(Unsupported(operation.to_owned())),
         }
+    }
+
+    fn course(&self, id: &Value) -> Item {
+        let cents = id["S"].as_str().and_then(|id| self.prices.get(id)).copied().unwrap_or(0);
+        let course = json!({
+            "course_id": id, "title": {"S": "Rust on Lambda"}, "price": {"N": cents.to_string()},
+            "currency": {"S": "USD"}, "state": {"S": "open"},
+        });
+        course.as_object().cloned().unwrap_or_default()
+    }
+
+    /// The response to a `GetItem`.
+    fn found(&mut self, request: &Value, item: Option<Item>) -> HttpResponse {
+        self.units.read(request, item.as_ref());
+        HttpResponse::ok(&item.map_or(json!({}), |item| json!({"Item": item})))
     }
 
     fn write(
@@ -267,6 +296,8 @@ impl Contents {
         if let Some(condition) = request["ConditionExpression"].as_str()
             && !expression::holds(condition, scope(request), &before)?
         {
+            // A write that is refused costs as much as one that is not.
+            self.units.write(&before, &Item::new());
             let error = json!({
                 "__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException",
                 "message": "The conditional request failed", "Item": before,
@@ -274,7 +305,9 @@ impl Contents {
             return Ok(HttpResponse::json(StatusCode::BAD_REQUEST, &error));
         }
         let after = change(&before)?;
-        self.write_units += write_units(&before, &after);
+        self.units.write(&before, &after);
+        self.units.move_entry(place(&before), place(&after));
+        self.units.move_entry(roster_place(&before), roster_place(&after));
         self.put(after);
         Ok(HttpResponse::ok(&json!({})))
     }
@@ -345,25 +378,4 @@ fn place(item: &Item) -> Option<(i64, i64)> {
 /// The keys of an item that is in the index `roster`.
 fn roster_place(item: &Item) -> Option<(&Value, &Value)> {
     Some((item.get("roster_shard")?, item.get("roster_at")?))
-}
-
-/// One unit per begun KB of the larger of both items, and for each index, whose entries are small, one unit
-/// to add, one to remove and two to move an entry (DynamoDB Developer Guide, "DynamoDB write consumption"
-/// and "Using Global Secondary Indexes", provisioned throughput considerations).
-fn write_units(before: &Item, after: &Item) -> usize {
-    let bytes = |item: &Item| -> usize {
-        item.iter().map(|(name, value)| name.len() + value.to_string().len()).sum()
-    };
-    let table = bytes(before).max(bytes(after)).div_ceil(1_024);
-    let resume = index_units(place(before), place(after));
-    table + resume + index_units(roster_place(before), roster_place(after))
-}
-
-fn index_units<P: PartialEq>(before: Option<P>, after: Option<P>) -> usize {
-    match (before, after) {
-        (None, None) => 0,
-        (Some(before), Some(after)) if before == after => 0,
-        (Some(_), Some(_)) => 2,
-        _ => 1,
-    }
 }

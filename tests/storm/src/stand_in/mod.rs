@@ -6,17 +6,18 @@ mod expression;
 mod lambda;
 mod ses;
 mod sqs;
+mod units;
 
 use std::{sync::Arc, time::Duration};
 
 use hyper::Method;
 
-pub(crate) use dynamodb::LEDGER;
-pub use dynamodb::{Change, Table};
-pub use enrollments::{COURSES, ENROLLMENTS, EnrollmentServices, Latency};
+pub use dynamodb::{Change, LEDGER, Table};
+pub use enrollments::{COURSES, ENROLLMENTS, EnrollmentServices, Latency, STRIPE_KEY};
 pub use lambda::{Function, Runtime};
 pub use ses::{Arrival, EnvironmentId, Provider, Sender};
 pub use sqs::{Body, DeadLetter, Queue, Receipt, Received};
+pub use units::Units;
 
 use crate::{
     Clock,
