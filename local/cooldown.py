@@ -1,6 +1,6 @@
 """Checks that every locked version has been public for 14 days, so that others may find a malicious one first.
 
-It asks the registries by their own clients, so it needs the network and is no part of `make test`. The exceptions, such
+It asks the registries by their own clients, so it needs the network and is not a part of `make test`. The exceptions, such
 as a security fix that cannot wait, are in local/cooldown_exceptions.yaml with their reasons.
 """
 
@@ -38,7 +38,7 @@ class Package:
 
 
 def check(now: datetime) -> None:
-    """Fails if a version that is no exception is too young, or if an exception is no longer locked."""
+    """Fails if a version is too young and not an exception, or if an exception is no longer locked."""
     crates = locked_crates((ROOT / "Cargo.lock").read_text())
     modules = _locked_modules()
     requirements = sorted((HERE / "requirements").glob("*.txt"))
