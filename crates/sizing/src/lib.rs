@@ -16,6 +16,7 @@
 //! ```
 
 mod account;
+mod division;
 mod given;
 mod human;
 mod invalid;
@@ -24,10 +25,11 @@ mod reasons;
 mod table;
 mod worker_settings;
 
+pub use division::{DivisionError, StackPlan, Weight, divide};
 pub use invalid::{Invalid, Parameter, UnknownParameter};
 pub use plan::{DEFAULT_LATENCY, HANDOVER, Plan, Usable};
 pub use reasons::Choice;
 pub use worker_settings::{
-    CALL_TIMEOUT, CLOSING_ROOM, ENDING_ROOM, NOISY_IN_FLIGHT, RETURNING_ROOM, SES_ATTEMPT_TIMEOUT,
-    SETTLING_ROOM, WorkerSettings, sends_within,
+    CALL_TIMEOUT, CLOSING_ROOM, ENDING_ROOM, MAX_IN_PROGRESS, NOISY_IN_FLIGHT, RETURNING_ROOM,
+    SES_ATTEMPT_TIMEOUT, SETTLING_ROOM, WorkerSettings, sends_within,
 };

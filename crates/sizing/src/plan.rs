@@ -9,7 +9,7 @@ use crate::{
     human::human,
     table::warm_write_units,
     worker_settings::{
-        CLOSING_ROOM, MAX_BATCH_SIZE, MAX_SLOTS, MAX_WORKER_TIMEOUT, MIN_SLOTS,
+        CLOSING_ROOM, MAX_BATCH_SIZE, MAX_IN_PROGRESS, MAX_SLOTS, MAX_WORKER_TIMEOUT, MIN_SLOTS,
         SES_ATTEMPT_TIMEOUT, WorkerSettings, max_sends,
     },
 };
@@ -91,7 +91,7 @@ impl Plan {
         let slack = slack_for(window, latency)?;
         let slots = slots_for(limit, window, slack)?;
         let share = Share::new(limit, window, slots, slack)?;
-        let batch_size = batch_for(share.interval());
+        let batch_size = batch_for(share.interval(), slots);
         let timeout = timeout_for(share.interval(), batch_size);
         let settings = WorkerSettings { limit, window, slack, slots, batch_size, timeout };
         settings.check()?;
@@ -233,9 +233,10 @@ fn sharing_fraction(limit: SendLimit, slots: Slots) -> f64 {
     f64::from(total) / f64::from(limit.get())
 }
 
-fn batch_for(interval: Duration) -> u32 {
+fn batch_for(interval: Duration, slots: Slots) -> u32 {
     let messages = TARGET_BATCH_DURATION.as_nanos().div_ceil(interval.as_nanos());
-    u32::try_from(messages).map_or(MAX_BATCH_SIZE, |messages| messages.clamp(1, MAX_BATCH_SIZE))
+    let max = MAX_BATCH_SIZE.min(MAX_IN_PROGRESS / slots.get());
+    u32::try_from(messages).map_or(max, |messages| messages.clamp(1, max))
 }
 
 fn timeout_for(interval: Duration, batch_size: u32) -> Duration {

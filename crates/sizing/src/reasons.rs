@@ -89,8 +89,8 @@ impl Plan {
             name: "WorkerBatchSize",
             value: self.settings().batch_size.to_string(),
             reason: format!(
-                "lasts {}: about {} if {MAX_BATCH_SIZE} messages (they share 6 MB) allow it, so \
-                 that the gap between two batches costs little",
+                "lasts {}: about {} if {MAX_BATCH_SIZE} messages (they share 6 MB) and SQS's quota of messages in \
+                 flight allow it, so that the gap between two batches costs little",
                 human(self.batch_duration()),
                 human(TARGET_BATCH_DURATION)
             ),

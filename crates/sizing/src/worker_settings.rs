@@ -32,6 +32,10 @@ pub const CLOSING_ROOM: Duration =
 /// Lambda allows batches of 10,000 messages, but a batch must also fit into an invocation's 6 MB.
 pub(crate) const MAX_BATCH_SIZE: u32 = 1000;
 
+/// SQS hides at most about 120,000 messages of a queue, and delivers none beyond (SQS Developer Guide, "Standard queue
+/// quotas"). A tenth is left for messages that wait after a failure.
+pub const MAX_IN_PROGRESS: u32 = 120_000 - 120_000 / 10;
+
 /// From so many messages of its own in flight, and 10% of all, a fair queue takes a group as noisy (Amazon SQS Developer
 /// Guide, "How Amazon SQS fair queues work", which calls the numbers approximate).
 pub const NOISY_IN_FLIGHT: u32 = 30;
@@ -113,6 +117,19 @@ impl WorkerSettings {
                     self.batch_size,
                     human(share.interval()),
                     human(self.timeout),
+                ),
+            ));
+        }
+        let in_progress = u64::from(self.slots.get()) * u64::from(self.batch_size);
+        if in_progress > MAX_IN_PROGRESS.into() {
+            advice.push(Invalid::new(
+                Parameter::WorkerBatchSize,
+                format!(
+                    "{} workers with {} messages each hide {in_progress}, and SQS delivers nothing beyond about \
+                     120,000: use at most {}",
+                    self.slots,
+                    self.batch_size,
+                    MAX_IN_PROGRESS / self.slots.get()
                 ),
             ));
         }
@@ -248,6 +265,16 @@ mod tests {
             (
                 WorkerSettings { batch_size: 1000, ..working },
                 Some("WorkerBatchSize: of 1000 messages, 401.7 ms apart"),
+            ),
+            (
+                WorkerSettings {
+                    limit: SendLimit::new(300_000).unwrap(),
+                    slots: Slots::new(200).unwrap(),
+                    batch_size: 1000,
+                    timeout: Duration::from_mins(5),
+                    ..working
+                },
+                Some("WorkerBatchSize: 200 workers with 1000 messages each hide 200000"),
             ),
         ] {
             let advice = settings.advice(settings.check().unwrap());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pacer::{Moment, Pacer, SendLimit, Share, Slack, Slots, Wait, Window};
 use proptest::{prelude::*, test_runner::FileFailurePersistence};
-use sizing::{Plan, WorkerSettings};
+use sizing::{MAX_IN_PROGRESS, Plan, StackPlan, Weight, WorkerSettings, divide};
 
 proptest! {
     #![proptest_config(ProptestConfig {
@@ -29,8 +29,39 @@ proptest! {
                 prop_assert_eq!(plan.settings().check(), Ok(plan.share()));
                 prop_assert!(plan.share().total() <= limit.get().into());
                 prop_assert!(plan.settings().slack.get() > Duration::from_millis(latency));
+                let in_progress = plan.settings().slots.get() * plan.settings().batch_size;
+                prop_assert!(in_progress <= MAX_IN_PROGRESS, "SQS delivers nothing beyond: {in_progress}");
                 let usable = plan.usable().fraction();
                 prop_assert!(usable > 0.0 && usable < 1.0, "{usable}");
+            }
+        }
+    }
+
+    /// The shares of one limit add up to it, so the stacks together keep it, and each has a plan; or the error names a stack.
+    #[test]
+    fn shares_add_up_to_the_limit_and_each_has_a_plan(
+        limit in 1..=2_000_000_u32,
+        window in 1..=86_400_u32,
+        weights in proptest::collection::vec(1..=1_000_u32, 1..8),
+    ) {
+        let (limit, window) = (SendLimit::new(limit).unwrap(), Window::from_secs(window).unwrap());
+        let weights: Vec<Weight> =
+            weights.iter().enumerate().map(|(n, weight)| format!("s{n}={weight}").parse().unwrap()).collect();
+        match divide(limit, window, Duration::from_millis(60), &weights) {
+            Err(error) => {
+                let error = error.to_string();
+                prop_assert!(weights.iter().any(|weight| error.contains(&weight.stack)), "{error}");
+            }
+            Ok(stacks) => {
+                let share = |stack: &StackPlan| u64::from(stack.plan.settings().limit.get());
+                prop_assert_eq!(stacks.iter().map(share).sum::<u64>(), u64::from(limit.get()));
+                prop_assert!(stacks.iter().map(|stack| stack.plan.share().total()).sum::<u64>() <= u64::from(limit.get()));
+                let total: u64 = weights.iter().map(|weight| u64::from(weight.weight.get())).sum();
+                for (stack, weight) in stacks.iter().zip(&weights) {
+                    let exact = u64::from(limit.get()) * u64::from(weight.weight.get());
+                    prop_assert!(share(stack) * total < exact + total && exact < (share(stack) + 1) * total);
+                    prop_assert_eq!(stack.plan.settings().check(), Ok(stack.plan.share()));
+                }
             }
         }
     }
