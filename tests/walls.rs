@@ -68,10 +68,11 @@ const PRODUCTION_DEPENDENCIES: [(&str, &str); 45] = [
 const TEST_PACKAGES: [&str; 5] = ["crashes", "hello", "journeys", "registrar-bench", "storm"];
 
 /// A package, and the prefixes of the packages that must not be in its tree (`cargo tree -p PACKAGE`).
-const WALLS: [(&str, &[&str]); 13] = [
+const WALLS: [(&str, &[&str]); 14] = [
     ("send-pacer", &["registrar", "aws-", "lambda_"]),
     ("registrar-unavailable", &["registrar-e", "registrar-s", "aws-", "lambda_", "tokio"]),
     ("registrar-invocation", &["registrar", "aws-", "lambda_"]),
+    ("registrar-capacity", &["registrar-e", "registrar-stripe", "aws-", "lambda_", "tokio"]),
     ("registrar-sizing", &["registrar-e", "registrar-stripe", "aws-", "lambda_", "tokio"]),
     ("registrar-email", &["registrar-enrollment", "registrar-stripe", "aws-", "lambda_"]),
     ("registrar-email-templates", &["registrar-enrollment", "registrar-stripe", "aws-", "lambda_"]),

@@ -27,6 +27,8 @@ pub(crate) enum Outcome {
 pub(crate) enum Failure {
     #[error(transparent)]
     Invalid(#[from] sizing::Invalid),
+    #[error(transparent)]
+    Division(#[from] sizing::DivisionError),
     #[error("{source_name}: {error}")]
     Unreadable { source_name: String, error: ReadError },
     #[error(transparent)]

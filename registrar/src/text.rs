@@ -33,6 +33,19 @@ pub(crate) fn shortened(text: &str, max: usize) -> String {
     format!("{}…", kept.trim_end())
 }
 
+/// A whole number with separated thousands, such as `12,500`.
+pub(crate) fn number(value: f64) -> String {
+    let digits = format!("{:.0}", value.abs());
+    let mut text = if value < -0.5 { "−".to_owned() } else { String::new() };
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// Masks every word that may be an email address: the provider's error messages contain recipients.
 pub(crate) fn without_addresses(text: &str) -> String {
     let mask = |word: &str| if word.contains('@') { "***".to_owned() } else { word.to_owned() };
@@ -75,6 +88,19 @@ pub(crate) fn on_or_off(on: bool) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn thousands_are_separated() {
+        for (value, text) in [
+            (0.0, "0"),
+            (999.4, "999"),
+            (1_000.0, "1,000"),
+            (1_234_567.0, "1,234,567"),
+            (-1_500.0, "−1,500"),
+        ] {
+            assert_eq!(number(value), text);
+        }
+    }
 
     #[test]
     fn shortened_text_counts_characters_and_ends_in_an_ellipsis() {

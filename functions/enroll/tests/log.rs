@@ -201,6 +201,9 @@ async fn requests_and_events_log_what_an_operator_must_look_at() {
     let measured = shop();
     let new = ["status=201; ", "enrollment=\"enrolled\"; ", "took_ms=", "stripe_ms="];
     assert_request(measured.buy(), &new).await;
+    // Two endpoints, each with a limit of its own.
+    let calls = capacity::usage::STRIPE_CALLS_PER_ENDPOINT as usize;
+    assert_eq!(measured.stripe.account().calls().len(), 2 * calls);
     assert_request(measured.buy(), &["status=200; ", "enrollment=\"already_enrolled\"; "]).await;
     measured.world.take_down(Dependency::Tables);
     let down = ["status=503; ", "enrollment=\"unavailable\"; "];

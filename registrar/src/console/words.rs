@@ -2,18 +2,7 @@
 
 use std::fmt::Write;
 
-/// A whole number with separated thousands, such as `12,500`.
-pub(super) fn number(value: f64) -> String {
-    let digits = format!("{:.0}", value.abs());
-    let mut text = if value < -0.5 { "−".to_owned() } else { String::new() };
-    for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
+pub(super) use crate::text::number;
 
 /// For counts, which are far below 2^52.
 #[expect(clippy::cast_precision_loss)]
@@ -45,16 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn thousands_are_separated() {
-        for (value, text) in [
-            (0.0, "0"),
-            (999.4, "999"),
-            (1_000.0, "1,000"),
-            (1_234_567.0, "1,234,567"),
-            (-1_500.0, "−1,500"),
-        ] {
-            assert_eq!(number(value), text);
-        }
+    fn letters_are_counted() {
         assert_eq!((letters(1).as_str(), letters(1_200).as_str()), ("1 letter", "1,200 letters"));
     }
 

@@ -1,16 +1,19 @@
-//! `registrar plan`: the deployment parameters for a limit, or a check of given ones.
+//! `registrar plan`: the deployment parameters for a limit, or a check of given ones. For a limit also its division among
+//! stacks, what a load needs, and what it costs.
+
+mod cost;
+mod load;
+mod shares;
+mod table;
 
 use std::{io::Write, str::FromStr, time::Duration};
 
 use clap::ValueEnum;
 use pacer::{SendLimit, Share, Window};
 use serde_json::{Map, Value, json};
-use sizing::{Choice, Parameter, Plan, UnknownParameter, WorkerSettings};
+use sizing::{Choice, Parameter, Plan, UnknownParameter, Weight, WorkerSettings};
 
 use crate::{Failure, Outcome};
-
-/// The maximum length of the table's lines.
-const MAX_WIDTH: usize = 100;
 
 /// Choose the deployment parameters for a limit, each with its reason, or check given ones
 #[derive(Debug, clap::Args)]
@@ -23,7 +26,7 @@ pub(crate) struct Args {
         long,
         value_name = "NAME=VALUE",
         num_args = 1..,
-        conflicts_with_all = ["limit", "window", "latency_ms", "format"],
+        conflicts_with_all = ["limit", "window", "latency_ms", "format", "shares", "load", "cost"],
     )]
     check: Vec<Given>,
     /// Length of the window, in seconds
@@ -32,10 +35,30 @@ pub(crate) struct Args {
     /// Expected latency of the provider, in milliseconds
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 60)]
     latency_ms: u64,
+    /// Divide the limit among several stacks, each with a weight, or 1: `eu=2,us`
+    #[arg(
+        long,
+        value_name = "STACK=WEIGHT",
+        value_delimiter = ',',
+        conflicts_with_all = ["load", "cost"],
+    )]
+    shares: Vec<Weight>,
+    /// Enrollments per second: print what they need of each part of AWS and Stripe, and where each part is full
+    #[arg(
+        long,
+        value_name = "RATE",
+        value_parser = clap::value_parser!(u32).range(1..),
+        conflicts_with_all = ["cost", "format"],
+    )]
+    load: Option<u32>,
+    /// Print what a million enrollments, a million emails and a month cost, item by item
+    #[arg(long, conflicts_with = "format")]
+    cost: bool,
     /// All values as a table, or only the template's parameters on one line
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
-    /// Print one JSON object: every parameter and every value with its reason, or the result of --check
+    /// Print one JSON object: every parameter and every value with its reason, or the result of --check, --shares, --load or
+    /// --cost
     #[arg(long, conflicts_with = "format")]
     json: bool,
 }
@@ -65,7 +88,18 @@ impl FromStr for Given {
 
 pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Outcome, Failure> {
     let Some(limit) = args.limit else { return check(&args.check, args.json, out) };
-    let plan = Plan::new(limit, args.window, Duration::from_millis(args.latency_ms))?;
+    let latency = Duration::from_millis(args.latency_ms);
+    if !args.shares.is_empty() {
+        let form = (args.format, args.json);
+        return shares::run((limit, args.window, latency), &args.shares, form, out);
+    }
+    let plan = Plan::new(limit, args.window, latency)?;
+    if let Some(rate) = args.load {
+        return load::run(&plan, rate, args.json, out);
+    }
+    if args.cost {
+        return cost::run(&plan, args.json, out);
+    }
     if args.json {
         writeln!(out, "{}", plan_object(&plan))?;
         return Ok(Outcome::Fine);
@@ -74,7 +108,7 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Outcome, Failure>
     match args.format {
         Format::Parameters => writeln!(out, "{parameters}")?,
         Format::Table => {
-            write_table(&plan.choices(), out)?;
+            table::write_choices(&plan.choices(), out)?;
             writeln!(out, "\nsam deploy --parameter-overrides {parameters}")?;
         }
     }
@@ -135,45 +169,4 @@ fn check_object(settings: &WorkerSettings, share: Share) -> Value {
         "max_sends_per_invocation": u64::try_from(sends).unwrap_or(u64::MAX),
         "notes": notes,
     })
-}
-
-fn write_table(choices: &[Choice], out: &mut impl Write) -> Result<(), Failure> {
-    let max_len = |text: fn(&Choice) -> &str| {
-        choices.iter().map(|choice| text(choice).len()).max().unwrap_or_default()
-    };
-    let (names, values) = (max_len(|choice| choice.name), max_len(|choice| &choice.value));
-    for Choice { name, value, reason } in choices {
-        let (mut name, mut value) = (*name, value.as_str());
-        for line in wrapped(reason, MAX_WIDTH.saturating_sub(names + values + 4)) {
-            writeln!(out, "{name:<names$}  {value:>values$}  {line}")?;
-            (name, value) = ("", "");
-        }
-    }
-    Ok(())
-}
-
-/// Breaks the text into lines of at most `width`. A longer word has a line of its own.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.len() + 1 + word.len() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_break_between_words_and_never_within_one() {
-        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrapped("extraordinary", 7), ["extraordinary"]);
-    }
 }

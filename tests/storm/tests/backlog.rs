@@ -5,6 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use capacity::usage;
 use enrollment::{Deadline, EnrollRequest, Ports, enroll};
 use lambda::clock;
 use resumer::{Report, deployed::Deployed, sweep};
@@ -97,8 +98,12 @@ async fn requests_that_went_well_leave_the_resumer_nothing() {
     let calls = services.take_calls();
     let (inserts, last_writes) = (calls["PutItem"], calls["UpdateItem"]);
     assert_eq!((inserts, last_writes), (REQUESTS, REQUESTS), "one more round trip");
+    assert_eq!(inserts + last_writes, usage::TABLE_WRITE_UNITS as usize * REQUESTS);
+    assert_eq!(calls["SendMessage"], usage::ENROLLMENT_SQS_CALLS as usize * REQUESTS);
+    assert!(calls["GetItem"] <= usage::ENROLLMENT_READ_UNITS as usize * REQUESTS);
     // Table and index `resume`, each once for the insert and once for the last write; and once the index `roster`.
-    assert_eq!(services.take_units().written, 5 * REQUESTS);
+    let units = usage::ENROLLMENT_WRITE_UNITS as usize;
+    assert_eq!(services.take_units().written, units * REQUESTS);
     assert_eq!(run(&ports, minutes(2)).await, Report::default());
     assert_eq!(services.take_calls().into_keys().collect::<Vec<_>>(), ["Query"]);
 }

@@ -178,6 +178,11 @@ mod tests {
         ResumeIndex::new(client, "enrollments".to_owned())
     }
 
+    #[test]
+    fn capacity_counts_on_as_many_shards() {
+        assert_eq!(OTHER_SHARDS.len(), capacity::usage::RESUME_SHARDS as usize);
+    }
+
     #[tokio::test]
     async fn page_has_keys_that_no_enrollment_could_have_and_where_the_next_one_begins() {
         let query = mock!(Client::query)

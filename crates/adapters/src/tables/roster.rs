@@ -106,6 +106,11 @@ mod tests {
     }
 
     #[test]
+    fn capacity_counts_on_as_many_shards() {
+        assert_eq!(u32::from(SHARDS.end), capacity::usage::ROSTER_SHARDS);
+    }
+
+    #[test]
     fn keys_come_from_what_never_changes() {
         let first = enrollment("01a21304-1630-7215-83f8-bf1567ec447e");
         let later = Enrollment { version: 9, resume_at: None, ..first.clone() };

@@ -142,6 +142,11 @@ impl Rows {
         self.0.insert(job_id.to_owned(), row);
     }
 
+    /// Keeps only the rows for which this holds.
+    pub fn retain(&mut self, keep: impl Fn(&Row) -> bool) {
+        self.0.retain(|_, row| keep(row));
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Row)> {
         self.0.iter().map(|(job_id, row)| (job_id.as_str(), row))
     }

@@ -72,6 +72,11 @@ impl MemoryMailer {
     pub fn attempts(&self) -> Vec<String> {
         lock(&self.attempts).clone()
     }
+
+    /// The same, and forgets them.
+    pub fn take_attempts(&self) -> Vec<String> {
+        std::mem::take(&mut lock(&self.attempts))
+    }
 }
 
 impl Mailer for MemoryMailer {

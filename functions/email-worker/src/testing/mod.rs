@@ -3,4 +3,5 @@
 mod parameters;
 mod simulation;
 mod slow_calls;
+mod usage;
 pub(crate) mod world;

@@ -2,6 +2,7 @@
 //! test says. Time is tokio's paused clock.
 #![expect(clippy::disallowed_methods, reason = "tests pause the clock, read it and wait on it")]
 
+mod backlog;
 mod days;
 mod fairness;
 mod queue;

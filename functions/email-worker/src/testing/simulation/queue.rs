@@ -72,6 +72,11 @@ impl Queue {
         }
     }
 
+    /// The messages that are not deleted, hidden or not.
+    pub(super) fn len(&self) -> usize {
+        self.messages.len()
+    }
+
     pub(super) fn put(&mut self, group: Group, jobs: impl IntoIterator<Item = Received>) {
         let visible_at = Instant::now();
         for job in jobs {
