@@ -25,8 +25,8 @@ help: ## Show this
 run: python ## Start the whole stack on a local AWS, with a sample enrollment and its email (PORT=4566)
 	@$(LOCAL) up --port $(PORT)
 
-watch: tools ## Serve the functions on 127.0.0.1:9000 beside `make run`, rebuilt on edits (PORT=4566)
-	PATH="$(CURDIR)/.venv/sam/bin:$$PATH" cargo lambda watch -A 127.0.0.1 --env-file .local/up-$(PORT)/functions.env
+watch: python ## Serve the functions and their queues on 127.0.0.1:9000 beside `make run`, rebuilt on edits (PORT=4566)
+	@$(LOCAL) watch --port $(PORT)
 
 crowd: python ## Enroll many students beside `make run`, and report the backlog until it drains (STUDENTS=1000, PORT=4566)
 	@$(LOCAL) crowd --port $(PORT) --students $(STUDENTS)

@@ -56,6 +56,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--students", type=int, default=1000)
     command.set_defaults(command=_crowd)
 
+    command = commands.add_parser("watch", help="serve the functions and the queues beside `up`, rebuilt on edits")
+    command.add_argument("--port", type=int, default=environment.DEFAULT_PORT)
+    command.set_defaults(command=_watch)
+
     command = commands.add_parser("down", help="stop what `up` started")
     command.set_defaults(command=_down)
 
@@ -187,6 +191,8 @@ def _up(arguments: argparse.Namespace) -> int:
     _continue_with_tools()
     from local import operator_page, sample, stripe
     from local.emulator import free_port, require_free
+    from local.stack import client
+    from local.takeover import Takeover
 
     require_free(arguments.port)
     payments = free_port()
@@ -202,8 +208,10 @@ def _up(arguments: argparse.Namespace) -> int:
         mailbox = sample.Mailbox(emulator)
         mailbox.wait()
         print(sample.instructions(stack, stripe.url(payments), console, arguments.port), flush=True)
+        takeover = Takeover(client("lambda", stack.endpoint, stack.root), arguments.port)
         while emulator.process.poll() is None:
             mailbox.print_new()
+            takeover.follow()
             time.sleep(1)
         raise Problem("the local AWS stopped unexpectedly")
 
@@ -215,6 +223,14 @@ def _crowd(arguments: argparse.Namespace) -> int:
     stack = crowd.stack_on(arguments.port)
     crowd.enroll(stack, arguments.students)
     crowd.watch(crowd.Backlog(stack))
+    return 0
+
+
+def _watch(arguments: argparse.Namespace) -> int:
+    _continue_with_tools()
+    from local import crowd, watch
+
+    watch.run(crowd.stack_on(arguments.port), arguments.port)
     return 0
 
 

@@ -52,6 +52,10 @@ def stop(kind: str) -> int:
     return len(running)
 
 
+def is_running(kind: str, port: int) -> bool:
+    return _identity_is_current(_recorded(SCRATCH / f"{kind}-{port}"))
+
+
 def _directories(kind: str) -> list[Path]:
     return sorted(SCRATCH.glob(f"{kind}-*"))
 

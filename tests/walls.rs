@@ -16,14 +16,14 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// Every third-party crate that production code depends on directly, and its purpose. Add a line for a
 /// new one only if it is maintained, has a permissive licence, and is worth its size in every function.
-const PRODUCTION_DEPENDENCIES: [(&str, &str); 45] = [
+const PRODUCTION_DEPENDENCIES: [(&str, &str); 46] = [
     ("askama", "email templates and pages of the console, checked at compile time"),
     ("aws-config", "region, credentials and endpoints, as in every AWS tool"),
     ("aws-sdk-cloudformation", "the command line finds the stack's outputs"),
     ("aws-sdk-cloudwatch", "hold-watch reads the alarms of the account's rates"),
     ("aws-sdk-dynamodb", "tables"),
     ("aws-sdk-eventbridge", "announcer puts events on the bus"),
-    ("aws-sdk-lambda", "a hold turns the worker's event source mapping off"),
+    ("aws-sdk-lambda", "turns event source mappings off, for a hold and for `registrar pump`"),
     ("aws-sdk-secretsmanager", "Stripe's keys"),
     ("aws-sdk-sesv2", "sends emails"),
     ("aws-sdk-sqs", "queues"),
@@ -51,6 +51,7 @@ const PRODUCTION_DEPENDENCIES: [(&str, &str); 45] = [
     ("lambda_runtime", "the functions on Lambda"),
     ("memchr", "`registrar audit` searches gigabytes of logs"),
     ("ratatui", "`registrar top` draws in the terminal"),
+    ("saphyr", "`registrar pump` reads templates in YAML, with the tags of CloudFormation"),
     ("serde", "JSON and table items"),
     ("serde_dynamo", "table items"),
     ("serde_json", "JSON"),

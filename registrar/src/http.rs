@@ -1,4 +1,4 @@
-//! One HTTP request without an AWS signature, over the HTTP client that the AWS SDK links anyway.
+//! HTTP requests without an AWS signature, over the HTTP client that the AWS SDK links anyway.
 
 use std::time::Duration;
 
@@ -11,8 +11,9 @@ use aws_smithy_runtime_api::client::{
     http::{HttpConnector, HttpConnectorSettings},
     orchestrator::HttpRequest,
 };
+use aws_smithy_types::byte_stream::ByteStream;
 
-use crate::aws_call::CallFailed;
+use crate::aws_call::{CallFailed, chain};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// API Gateway waits for 30 s at most.
@@ -21,17 +22,50 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// The status of a `GET`.
 pub(crate) async fn get(url: &str) -> Result<u16, CallFailed> {
     const OPERATION: &str = "calling the API";
-    let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
-    let connector = Connector::builder()
-        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-        .connector_settings(settings)
-        .sleep_impl(TokioSleep::new())
-        .build();
     let request = HttpRequest::get(url).map_err(|error| CallFailed::other(OPERATION, &error))?;
-    let response = tokio::time::timeout(TIMEOUT, connector.call(request)).await;
+    let response = tokio::time::timeout(TIMEOUT, connector().call(request)).await;
     let response = response.map_err(|elapsed| CallFailed::other(OPERATION, &elapsed))?;
     let response = response.map_err(|error| CallFailed::other(OPERATION, &error))?;
     Ok(response.status().as_u16())
+}
+
+/// Keeps its connections between requests.
+#[derive(Debug)]
+pub(crate) struct HttpClient(Connector);
+
+/// Why there is no response, or not all of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HttpFailed(pub(crate) String);
+
+impl HttpClient {
+    pub(crate) fn new() -> Self {
+        Self(connector())
+    }
+
+    /// The status and body of the response to a `POST`, however long it takes.
+    pub(crate) async fn post_json(
+        &self,
+        url: &str,
+        body: Vec<u8>,
+    ) -> Result<(u16, Vec<u8>), HttpFailed> {
+        let mut request = HttpRequest::new(body.into());
+        request.set_uri(url).map_err(|error| HttpFailed(chain(&error)))?;
+        request.set_method("POST").map_err(|error| HttpFailed(chain(&error)))?;
+        request.headers_mut().insert("content-type", "application/json");
+        let response = self.0.call(request).await.map_err(|error| HttpFailed(chain(&error)))?;
+        let status = response.status().as_u16();
+        let body = ByteStream::new(response.into_body()).collect().await;
+        Ok((status, body.map_err(|error| HttpFailed(chain(&error)))?.to_vec()))
+    }
+}
+
+fn connector() -> Connector {
+    let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
+    Connector::builder()
+        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+        .connector_settings(settings)
+        .sleep_impl(TokioSleep::new())
+        .build()
 }
 
 #[cfg(test)]

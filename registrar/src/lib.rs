@@ -3,7 +3,8 @@
 //! enrollment waits (`why`, `timeline`), handle the emails that could not be sent (`dead-letters`) and the
 //! recipients who get none (`suppressions`), see and import courses (`course`), see and change enrollments (`enrollment`),
 //! also those of a whole class (`enroll`, `unenroll`), stop and resume sending (`hold`, `release`, `holds`) or slow it
-//! down (`limit`), and export or forget what is kept about a student (`export`, `forget`).
+//! down (`limit`), and export or forget what is kept about a student (`export`, `forget`). `pump` is for development: the
+//! event source of functions under `cargo lambda watch`.
 //!
 //! `plan`, `audit` and `completion` do not use AWS, and `doctor --before-deploy` needs no stack. The other
 //! commands work on a deployed stack, which they find by its name. The AWS SDK finds region, credentials and
@@ -33,6 +34,7 @@ mod outcome;
 mod period;
 mod personal;
 mod plan;
+mod pump;
 mod records;
 mod sending;
 mod ses_list;
@@ -99,6 +101,7 @@ enum Command {
     Timeline(why::TimelineArgs),
     Doctor(doctor::Args),
     Console(console::Args),
+    Pump(pump::Args),
     /// Print a script for your shell that completes commands and options
     ///
     /// For bash: `registrar completion bash > ~/.local/share/bash-completion/completions/registrar`.
@@ -143,6 +146,7 @@ pub fn run_in(
         Command::Top(args) => block_on(top::run(args, session)),
         Command::Why(args) => block_on(why::why(args, session, out, err)),
         Command::Console(args) => block_on(console::run(args, session, out)),
+        Command::Pump(args) => block_on(Box::pin(pump::run(args, session, out))),
         Command::Doctor(args) => block_on(doctor::run(args, session, out)),
         Command::Completion { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "registrar", out);

@@ -6,8 +6,8 @@ use enrollment::{CourseId, operator::OperateError};
 
 use crate::{
     aws_call::CallFailed, class::ResultsError, courses::ImportError, dead_letters::EmptyPeriod,
-    holds::error::HoldCommandError, limit::InvalidLimit, records::ReadError, sheet::SheetError,
-    stack::StackError, top::TerminalError, why::InvalidSubject,
+    holds::error::HoldCommandError, limit::InvalidLimit, pump::PumpError, records::ReadError,
+    sheet::SheetError, stack::StackError, top::TerminalError, why::InvalidSubject,
 };
 
 /// The result of a command that did its work.
@@ -59,6 +59,8 @@ pub(crate) enum Failure {
     Import(#[from] ImportError),
     #[error(transparent)]
     Operate(#[from] OperateError),
+    #[error(transparent)]
+    Pump(#[from] PumpError),
     #[error(transparent)]
     Terminal(#[from] TerminalError),
     #[error("cannot write {path}: {error}; the file must not exist yet")]

@@ -1,11 +1,17 @@
 //! What a command uses besides its arguments and streams: the SDK's configuration, the terminal's
 //! Ctrl-C and progress bars.
 
-use std::{future, sync::Arc, time::Duration};
+use std::{future, io, sync::Arc, time::Duration};
 
 use aws_config::{SdkConfig, timeout::TimeoutConfig};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tokio::{signal, sync::Notify};
+use tokio::{
+    signal::{
+        self,
+        unix::{SignalKind, signal},
+    },
+    sync::Notify,
+};
 
 // Longer than the functions' timeouts (`adapters::clients`): an operator may be far from the region,
 // on a slow connection, and SQS responds to a long poll only after seconds.
@@ -70,6 +76,18 @@ impl Session {
         }
     }
 
+    /// The same, and when a supervisor asks the process to end, or its terminal is closed.
+    pub(crate) async fn asked_to_end(&self) {
+        match self.sdk {
+            None => {
+                if terminated().await.is_err() {
+                    future::pending::<()>().await;
+                }
+            }
+            Some(_) => self.interrupted().await,
+        }
+    }
+
     /// `steps` may be an estimate.
     pub(crate) fn progress_bar(&self, steps: u64, title: &'static str) -> ProgressBar {
         const BAR: &str = "{msg} {wide_bar} {pos} of about {len}";
@@ -81,4 +99,18 @@ impl Session {
         let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
         ProgressBar::with_draw_target(Some(steps), target).with_style(style).with_message(title)
     }
+}
+
+/// Returns when the process is asked to end: `kill`, a shell that ends, or a terminal that is closed. In raw
+/// mode, Ctrl-C is a key.
+pub(crate) async fn terminated() -> io::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+    Ok(())
 }

@@ -59,6 +59,8 @@ pub(crate) enum StackError {
 /// What CloudFormation reports about a stack.
 #[derive(Debug, Default)]
 struct Described {
+    /// Its ARN.
+    id: String,
     outputs: HashMap<String, String>,
     parameters: HashMap<String, String>,
 }
@@ -99,6 +101,21 @@ impl Stack {
     /// The deployed value of a parameter.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         self.described.parameters.get(name).map(String::as_str)
+    }
+
+    /// The ARN of the stack.
+    pub(crate) fn id(&self) -> &str {
+        &self.described.id
+    }
+
+    /// The deployed values of all parameters.
+    pub(crate) fn parameters(&self) -> &HashMap<String, String> {
+        &self.described.parameters
+    }
+
+    /// The physical ids of the resources, by their logical ids. Needs `cloudformation:ListStackResources`.
+    pub(crate) async fn resources(&self) -> Result<HashMap<String, String>, StackError> {
+        resources(&Client::new(&self.sdk), &self.name).await
     }
 
     /// The deployed value of a parameter that every stack has.
@@ -202,12 +219,23 @@ async fn describe(client: &Client, stack: &str, region: &str) -> Result<Describe
     let outputs = found.outputs.unwrap_or_default().into_iter();
     let parameters = found.parameters.unwrap_or_default().into_iter();
     Ok(Described {
+        id: found.stack_id.unwrap_or_default(),
         outputs: outputs.filter_map(|each| Some((each.output_key?, each.output_value?))).collect(),
         // CloudFormation reports every parameter, also one that has its default.
         parameters: parameters
             .filter_map(|each| Some((each.parameter_key?, each.parameter_value?)))
             .collect(),
     })
+}
+
+async fn resources(client: &Client, stack: &str) -> Result<HashMap<String, String>, StackError> {
+    let pages = client.list_stack_resources().stack_name(stack).into_paginator().items().send();
+    let all = pages.collect::<Result<Vec<_>, _>>().await;
+    let all = all.map_err(|error| CallFailed::new("listing the resources of the stack", error))?;
+    let ids = all
+        .into_iter()
+        .filter_map(|each| Some((each.logical_resource_id?, each.physical_resource_id?)));
+    Ok(ids.collect())
 }
 
 /// CloudFormation has no specific error for a stack that does not exist.
@@ -220,7 +248,10 @@ fn is_no_such_stack(error: &impl ProvideErrorMetadata) -> bool {
 mod tests {
     use aws_sdk_cloudformation::{
         error::ErrorMetadata,
-        operation::describe_stacks::{DescribeStacksError, DescribeStacksOutput},
+        operation::{
+            describe_stacks::{DescribeStacksError, DescribeStacksOutput},
+            list_stack_resources::ListStackResourcesOutput,
+        },
         types::{self, Output, Parameter, StackStatus},
     };
     use aws_smithy_mocks::{Rule, mock, mock_client};
@@ -267,6 +298,31 @@ mod tests {
         assert_eq!(stack.parsed::<u32>("SendLimit").unwrap(), 300);
         let error = stack.parsed::<u32>("SendWindowSeconds").unwrap_err().to_string();
         assert!(error.contains("has no usable parameter SendWindowSeconds"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn resources_are_read_from_all_pages() {
+        let page = |id: &'static str, token: Option<&'static str>| {
+            let resource = types::StackResourceSummary::builder()
+                .logical_resource_id(id)
+                .physical_resource_id(format!("physical {id}"))
+                .resource_type("T")
+                .last_updated_timestamp(aws_sdk_cloudformation::primitives::DateTime::from_secs(0))
+                .resource_status(types::ResourceStatus::CreateComplete)
+                .build();
+            let page = ListStackResourcesOutput::builder().stack_resource_summaries(resource);
+            let page = page.set_next_token(token.map(ToOwned::to_owned)).build();
+            move || page.clone()
+        };
+        let first = mock!(Client::list_stack_resources)
+            .match_requests(|request| request.next_token().is_none())
+            .then_output(page("A", Some("next")));
+        let second = mock!(Client::list_stack_resources)
+            .match_requests(|request| request.next_token() == Some("next"))
+            .then_output(page("B", None));
+        let client = mock_client!(aws_sdk_cloudformation, [&first, &second]);
+        let found = resources(&client, "registrar").await.unwrap();
+        assert_eq!((found["A"].as_str(), found["B"].as_str()), ("physical A", "physical B"));
     }
 
     #[tokio::test]

@@ -430,6 +430,32 @@ fn subject_that_cannot_be_looked_up_is_rejected() {
 }
 
 #[test]
+fn pump_names_what_is_wrong_with_its_template_and_arguments() {
+    let pump = |template: &str, args: &[&str]| {
+        let args = [&["pump", "--no-stack", "--template", template], args].concat();
+        let region = [("AWS_REGION", "eu-west-1")];
+        let output = registrar_in(&region, &args, b"");
+        assert_eq!(output.code, 2, "{}", output.stderr);
+        output.stderr
+    };
+    assert!(pump("none.yaml", &[]).starts_with("error: cannot read none.yaml: "));
+    let bad = file("bad.yaml", "Resources: [");
+    let bad = pump(bad.to_str().unwrap(), &[]);
+    assert!(bad.contains("bad.yaml: is not YAML: "), "{bad}");
+
+    let template = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
+    let unknown = pump(template, &["--only", "Nothing"]);
+    assert!(
+        unknown.contains("there is no event source Nothing that is an SQS queue; there are: "),
+        "{unknown}"
+    );
+    let queue = pump(template, &["--only", "EmailEventSource"]);
+    assert!(queue.contains("EmailEventSource: no queue EmailQueue is known: "), "{queue}");
+    let pair = pump(template, &["--queue-url", "EmailQueue"]);
+    assert!(pair.contains("must be NAME=VALUE"), "{pair}");
+}
+
+#[test]
 fn doctor_takes_parameters_only_before_a_deployment() {
     let ran = registrar(&["doctor", "SendLimit=300"], b"");
     assert_eq!(ran.code, 2);

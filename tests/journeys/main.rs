@@ -22,6 +22,7 @@ mod outage;
 mod payments;
 mod payments_operator;
 mod privacy;
+mod pump;
 mod refusals;
 mod rosters;
 mod student_page;

@@ -40,6 +40,11 @@ impl QueuedMessage {
         &self.body
     }
 
+    /// How often it was received.
+    pub(crate) fn receives(&self) -> u32 {
+        self.receive_count
+    }
+
     /// Whether a function has received it.
     pub(crate) fn was_received(&self) -> bool {
         self.receive_count > 0

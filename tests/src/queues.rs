@@ -8,7 +8,7 @@ use std::{
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
 use futures_util::FutureExt;
 
-use crate::DeployedStack;
+use crate::{DeployedStack, emulator::QueuedMessage, unique_id};
 
 impl DeployedStack {
     /// Puts messages on a queue in one request.
@@ -29,6 +29,26 @@ impl DeployedStack {
             .await
             .expect("the queue accepts messages");
         assert!(sent.failed.is_empty(), "{:?}", sent.failed);
+    }
+
+    /// Creates a queue with this visibility timeout, and returns its URL.
+    pub async fn create_queue(&self, visibility: Duration) -> String {
+        let create = self.sqs.create_queue().queue_name(unique_id("queue"));
+        let visibility = visibility.as_secs().to_string();
+        let create = create.attributes(QueueAttributeName::VisibilityTimeout, visibility);
+        let created = create.send().await.expect("a queue can be created");
+        created.queue_url.expect("a queue has a URL")
+    }
+
+    /// Deletes a queue.
+    pub async fn delete_queue(&self, queue_url: &str) {
+        self.sqs.delete_queue().queue_url(queue_url).send().await.expect("a queue can be deleted");
+    }
+
+    /// How often the message with this text was received. `None` if it is not on the queue.
+    pub async fn receives(&self, queue_url: &str, mention: &str) -> Option<u32> {
+        let messages = self.emulator.messages(queue_url, mention).await;
+        messages.first().map(QueuedMessage::receives)
     }
 
     /// Puts a message on a queue.

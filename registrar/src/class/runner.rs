@@ -13,6 +13,8 @@ use enrollment::operator::class::LineResult;
 use futures_util::future::join_all;
 use unavailable::Unavailable;
 
+use crate::clock;
+
 /// Each has up to five calls, one after the other. As many as the resumer has payments at the same time.
 const MAX_CONCURRENT_LINES: usize = 16;
 
@@ -102,15 +104,7 @@ pub(super) async fn run<L>(
             break Ended::Stopped(last);
         }
         allowed = (allowed / 2).max(1);
-        pause(PAUSE * (1 << idle_rounds.saturating_sub(1))).await;
+        clock::pause(PAUSE * (1 << idle_rounds.saturating_sub(1))).await;
     };
     Ok(Ran { ended, failed })
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "an operator's command, which sends no emails, and pauses after a failure"
-)]
-async fn pause(time: Duration) {
-    tokio::time::sleep(time).await;
 }

@@ -20,18 +20,13 @@ use tokio::sync::{mpsc, watch};
 use crate::{
     live::LiveStack,
     outcome::{Failure, Outcome},
-    session::Session,
+    session::{Session, terminated},
     stack::{self, Stack},
 };
 
 pub(crate) use self::terminal::TerminalError;
 
-use self::{
-    keys::read_keys,
-    message::Input,
-    state::State,
-    terminal::{Screen, terminated},
-};
+use self::{keys::read_keys, message::Input, state::State, terminal::Screen};
 
 /// Show the stack live in the terminal: sends against the limit, backlog, dead letters and payments
 ///

@@ -18,7 +18,6 @@ use ratatui::{
         terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
     },
 };
-use tokio::signal::unix::{SignalKind, signal};
 
 /// The process's terminal, wherever its streams go.
 const TERMINAL: &str = "/dev/tty";
@@ -103,20 +102,6 @@ impl Drop for Restored {
     fn drop(&mut self) {
         self.restore.once();
     }
-}
-
-/// Returns when the process is asked to end: `kill`, a shell that ends, or a terminal that is closed. In raw
-/// mode, Ctrl-C is a key.
-pub(super) async fn terminated() -> io::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
-    }
-    Ok(())
 }
 
 #[cfg(test)]

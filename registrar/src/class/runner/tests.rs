@@ -39,7 +39,7 @@ async fn every_line_has_one_result_and_a_bounded_number_runs_at_the_same_time() 
 
 #[tokio::test(start_paused = true)]
 async fn failure_is_repeated_after_a_pause_with_fewer_lines_at_the_same_time() {
-    let start = crate::clock::instant();
+    let start = clock::instant();
     let (ran, mut done, peaks) = ran(32, |line, tries| line <= 16 && tries == 1).await;
     done.sort_unstable();
     assert_eq!(done, (1..=32).collect::<Vec<_>>());
@@ -60,7 +60,7 @@ async fn line_that_always_fails_does_not_keep_others_from_their_result() {
 
 #[tokio::test(start_paused = true)]
 async fn run_ends_when_no_line_succeeds_any_more() {
-    let start = crate::clock::instant();
+    let start = clock::instant();
     let (ran, done, peaks) = ran(500, |line, _| line > 16).await;
     assert!(matches!(ran.ended, Ended::Stopped(_)), "{ran:?}");
     assert_eq!((done.len(), start.elapsed()), (16, PAUSE * (1 + 2 + 4 + 8)));
