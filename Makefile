@@ -17,7 +17,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run watch crowd stop test fmt format lint unit openapi validate journeys pictures advisories cooldown artefacts quirks mutants fuzz bench build deploy clean tools python
+.PHONY: help run watch crowd env stop test fmt format lint unit openapi validate journeys pictures advisories cooldown artefacts quirks mutants fuzz bench build deploy clean tools python
 
 help: ## Show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -30,6 +30,9 @@ watch: python ## Serve the functions and their queues on 127.0.0.1:9000 beside `
 
 crowd: python ## Enroll many students beside `make run`, and report the backlog until it drains (STUDENTS=1000, PORT=4566)
 	@$(LOCAL) crowd --port $(PORT) --students $(STUDENTS)
+
+env: python ## Print what a shell needs to use the stack of `make run`, for eval (PORT=4566)
+	@$(LOCAL) env --port $(PORT)
 
 stop: python ## Stop `make run`
 	@$(LOCAL) down
@@ -57,9 +60,12 @@ openapi: ## Write docs/openapi.json from the types of the API
 validate: python ## Lint template.yaml, and check it with checkov
 	@$(LOCAL) validate
 
-# Journeys mostly wait, so several stacks take a fraction of the time. Each needs about half a GB of memory.
-journeys: python ## Deploy template.yaml to local AWSs of its own, IAM enforced, and test it from outside (STACKS=2)
-	@$(LOCAL) exec --stacks $(STACKS) -- cargo test --workspace --test journeys -- --include-ignored --test-threads 8
+# Journeys mostly wait, so several stacks take a fraction of the time. Each needs about half a GB of memory. The tour has a
+# stack of its own, and mostly waits for its emails.
+journeys: python ## Deploy template.yaml to local AWSs of its own, IAM enforced, and test it from outside (STACKS=2); run the tour beside it
+	@$(LOCAL) tour & \
+		$(LOCAL) exec --stacks $(STACKS) -- cargo test --workspace --test journeys -- --include-ignored --test-threads 8; \
+		journeys=$$?; wait $$! && exit $$journeys
 
 pictures: python ## Draw the pictures of the console in docs/img again (needs Chromium)
 	@REGISTRAR_BROWSER=required REGISTRAR_PICTURES="$(CURDIR)/docs/img" $(LOCAL) exec -- \

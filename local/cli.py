@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local import environment, fuzz, instance, mutants, tools
-from local.console import Problem, say
+from local.console import Problem, say, step
 from local.paths import HERE, LINT_BIN, ROOT, SAM_BIN, SAM_CONFIG, SCRATCH, TEMPLATE
 from local.processes import Stopped, child, run, stop_on_signals
 
@@ -59,6 +59,13 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("watch", help="serve the functions and the queues beside `up`, rebuilt on edits")
     command.add_argument("--port", type=int, default=environment.DEFAULT_PORT)
     command.set_defaults(command=_watch)
+
+    command = commands.add_parser("env", help="print what a shell needs to use the stack of `up`")
+    command.add_argument("--port", type=int, default=environment.DEFAULT_PORT)
+    command.set_defaults(command=_env)
+
+    command = commands.add_parser("tour", help="run the commands of docs/tour.md, and compare what they print")
+    command.set_defaults(command=_tour)
 
     command = commands.add_parser("down", help="stop what `up` started")
     command.set_defaults(command=_down)
@@ -219,8 +226,9 @@ def _up(arguments: argparse.Namespace) -> int:
 def _crowd(arguments: argparse.Namespace) -> int:
     _continue_with_tools()
     from local import crowd
+    from local.stack import of_make_run
 
-    stack = crowd.stack_on(arguments.port)
+    stack = of_make_run(arguments.port)
     crowd.enroll(stack, arguments.students)
     crowd.watch(crowd.Backlog(stack))
     return 0
@@ -228,9 +236,32 @@ def _crowd(arguments: argparse.Namespace) -> int:
 
 def _watch(arguments: argparse.Namespace) -> int:
     _continue_with_tools()
-    from local import crowd, watch
+    from local import watch
+    from local.stack import of_make_run
 
-    watch.run(crowd.stack_on(arguments.port), arguments.port)
+    watch.run(of_make_run(arguments.port), arguments.port)
+    return 0
+
+
+def _env(arguments: argparse.Namespace) -> int:
+    _continue_with_tools()
+    from local import shell
+    from local.stack import of_make_run
+
+    print(shell.script(of_make_run(arguments.port), SCRATCH / f"up-{arguments.port}"))
+    return 0
+
+
+def _tour(_arguments: argparse.Namespace) -> int:
+    _continue_with_tools()
+    from local.emulator import free_port
+
+    log = SCRATCH / "tour.log"
+    log.unlink(missing_ok=True)
+    env = {**environment.for_builds(), "PORT": str(free_port())}
+    with step("running the commands of docs/tour.md"):
+        test = ["cargo", "test", "--target", tools.host_target(), "--workspace", "--test", "tour"]
+        run([*test, "--", "--ignored", "--nocapture"], env, "docs/tour.md", log)
     return 0
 
 
@@ -277,7 +308,9 @@ def _deployed(
     with instance.directory(kind, port) as directory:
         template = template_in(built) if built else build(directory)
         addresses = browsers.choose(port)
-        with browsers.issuer(addresses, directory), emulator.running(port, directory) as running:
+        # The journeys put delivery events on the queue themselves, each at its moment.
+        reports = kind != "exec"
+        with browsers.issuer(addresses, directory), emulator.running(port, directory, reports) as running:
             deployed = stack.deploy(running.endpoint, template, parameters, addresses, directory)
             file = directory / "stack.json"
             deployed.write(file)

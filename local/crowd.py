@@ -8,22 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from local import sample
-from local.console import Problem, say
-from local.paths import SCRATCH
+from local.console import say
 from local.stack import Stack, client
 
 # The local AWS starts a process per concurrent request, so more would only wait.
 CONCURRENT_REQUESTS = 8
 COURSE = "rust-on-lambda"
 SECONDS_BETWEEN_REPORTS = 5
-
-
-def stack_on(port: int) -> Stack:
-    """The stack of `make run` on this port."""
-    file = SCRATCH / f"up-{port}" / "stack.json"
-    if not file.exists():
-        raise Problem(f"nothing runs on port {port}: start `make run` first, in another terminal")
-    return Stack.read(file)
 
 
 def enroll(stack: Stack, students: int) -> None:

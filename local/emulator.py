@@ -56,15 +56,15 @@ class Emulator:
 
 
 @contextmanager
-def running(port: int, directory: Path) -> Iterator[Emulator]:
-    """An emulator that runs for the duration of the block."""
+def running(port: int, directory: Path, delivery_events: bool) -> Iterator[Emulator]:
+    """An emulator that runs for the duration of the block, and reports what becomes of emails if it should."""
     log = directory / "emulator.log"
     scratch = directory / "emulator"
     scratch.mkdir()
     env = environment.for_emulator(port, scratch)
     changes = [*quirks.alarm_evaluation(), *quirks.lambda_metrics(), *quirks.api_metrics()]
     changes += [*quirks.jwt_authorizers(), *quirks.signed_routes(), *quirks.cors_configuration()]
-    changes += quirks.stream_batches()
+    changes += [*quirks.stream_batches(), *(quirks.delivery_events() if delivery_events else [])]
     with child([EMULATOR_PYTHON, "-m", "local.emulator_start", *changes], env, log) as process:
         emulator = Emulator(port, log, process)
         with step(f"starting a local AWS on 127.0.0.1:{port}"):

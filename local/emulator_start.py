@@ -5,14 +5,19 @@ It runs with the Python of .venv/emulator. Its arguments name the replacements; 
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 import time
+from datetime import datetime, timezone
+from http import HTTPStatus
 from typing import Any
 
 from ministack import app
-from ministack.services import apigateway, cloudwatch, lambda_svc
+from ministack.core.concurrency import spawn_background
+from ministack.services import apigateway, cloudwatch, eventbridge, lambda_svc, ses_v2
 
+from local import delivery_events as deliveries
 from local import partial_batch, token_rules
 
 
@@ -136,6 +141,44 @@ def stream_batches() -> None:
     threading.Thread(target=poll_forever, daemon=True).start()
 
 
+# What a recipient's mail server takes.
+DELIVERY_SECONDS = 1
+
+
+def delivery_events() -> None:
+    respond = ses_v2.handle_request
+
+    async def reported(method: str, path: str, headers: Any, body: Any, query: Any) -> Any:
+        response = await respond(method, path, headers, body, query)
+        is_send = method == "POST" and path.rstrip("/").endswith("/outbound-emails")
+        if is_send and response[0] == HTTPStatus.OK:
+            message_id = json.loads(response[2])["MessageId"]
+            email = deliveries.Accepted(json.loads(body), message_id, _now())
+            # Beside the response: an event may arrive before it, or after it.
+            spawn_background(_publish, email, thread_name="delivery-events")
+        return response
+
+    ses_v2.handle_request = reported
+
+
+def _publish(email: deliveries.Accepted) -> None:
+    _put_events(email, ("Send",))
+    time.sleep(DELIVERY_SECONDS)
+    _put_events(email, email.outcome())
+
+
+def _put_events(email: deliveries.Accepted, types: tuple[str, ...]) -> None:
+    configuration_set = ses_v2._config_sets.get(email.request.get("ConfigurationSetName", "")) or {}
+    for destination in configuration_set.get("EventDestinations", {}).values():
+        if destination["Enabled"] and "EventBridgeDestination" in destination:
+            entries = email.entries(types, destination["MatchingEventTypes"], _now())
+            eventbridge._put_events({"Entries": entries}, allow_aws_source=True)
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 if __name__ == "__main__":
     every = [
         alarm_evaluation,
@@ -145,6 +188,7 @@ if __name__ == "__main__":
         signed_routes,
         cors_configuration,
         stream_batches,
+        delivery_events,
     ]
     replacements = {each.__name__: each for each in every}
     for argument in sys.argv[1:]:

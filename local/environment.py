@@ -50,8 +50,16 @@ def for_builds() -> dict[str, str]:
 
 def for_clients(endpoint: str) -> dict[str, str]:
     """For a program that talks to the local AWS, as its account's root."""
+    return {**for_builds(), **_of_root(endpoint)}
+
+
+def for_shell(endpoint: str) -> dict[str, str]:
+    """For a user's shell, instead of all its AWS_* variables."""
+    return {**_NO_AMBIENT_AWS, **_of_root(endpoint)}
+
+
+def _of_root(endpoint: str) -> dict[str, str]:
     return {
-        **for_builds(),
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_REGION": REGION,
         "AWS_ACCESS_KEY_ID": ROOT_KEY,

@@ -77,6 +77,10 @@ def _other_alarm_is_set(_emulator: Emulator, stack: Stack) -> bool:
     return any("Error" in item["AlarmName"] and item["HistorySummary"].endswith("to ALARM") for item in history)
 
 
+def _email_has_no_outcome(emulator: Emulator, stack: Stack) -> bool:
+    return _no_email(emulator, stack) or _has_no_metric(stack, f"Registrar/{NAME}", "DeliveryEvents")
+
+
 def _has_no_metric(stack: Stack, namespace: str, name: str) -> bool:
     cloudwatch = client("cloudwatch", stack.endpoint, stack.root)
     deadline = time.monotonic() + METRIC_SECONDS
@@ -218,6 +222,7 @@ _SYMPTOMS: dict[str, Callable[[Emulator, Stack], bool]] = {
     "signed_routes": _token_opens_a_signed_route,
     "cors_configuration": _preflight_is_refused,
     "stream_batches": _record_is_lost,
+    "delivery_events": _email_has_no_outcome,
     "metric_filters": _email_is_not_counted,
     "plain_http": _no_email,
     "no_composite_alarms": _cannot_be_deployed,

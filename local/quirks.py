@@ -144,6 +144,17 @@ def stream_batches() -> list[str]:
     return ["stream_batches"]
 
 
+@_instead_of(_no_names)
+def delivery_events() -> list[str]:
+    """The emulator's SES keeps event destinations and publishes no event; AWS does.
+
+    local/delivery_events.py has what it publishes. The journeys do without this replacement: each puts the events that
+    it is about on the queue, at the moment that it needs.
+    Without this replacement, no email of `make run` is ever delivered or bounced.
+    """
+    return ["delivery_events"]
+
+
 # ---------------------------------------------------------------- beside the emulator
 
 

@@ -98,6 +98,7 @@ def _as_text(email: dict[str, Any]) -> str:
 
 def instructions(stack: Stack, stripe_url: str, console: str, port: int) -> str:
     root = stack.root
+    of_port = "" if port == DEFAULT_PORT else f" PORT={port}"
     signed = f'--aws-sigv4 "aws:amz:{stack.region}:execute-api" --user {root.access_key_id}:{root.secret_access_key}'
     return f"""\
 API: {stack.api_url}
@@ -116,7 +117,11 @@ Buy it as a student, in a browser on this machine:
 
 Enroll a thousand students, in another terminal:
 
-make crowd{"" if port == DEFAULT_PORT else f" PORT={port}"}
+make crowd{of_port}
+
+Use the stack with `registrar`, in another terminal; docs/tour.md is a tour of a quarter of an hour:
+
+eval "$(make env{of_port})"
 
 Watch their emails leave under the limit, in a browser on this machine:
 

@@ -12,8 +12,8 @@ import boto3
 
 from local import environment, quirks, stripe, tools
 from local.browsers import CLIENT_ID, Addresses
-from local.console import step
-from local.paths import SAM_BIN, SAM_CONFIG
+from local.console import Problem, step
+from local.paths import SAM_BIN, SAM_CONFIG, SCRATCH
 from local.processes import run
 
 NAME = "registrar"
@@ -120,6 +120,14 @@ def deploy(
             reader=aws.create_user("reader", outputs["OperatorReadPolicyArn"]),
             function_environment={name: value for each in functions.values() for name, value in each.items()},
         )
+
+
+def of_make_run(port: int) -> Stack:
+    """The stack of `make run` on this port."""
+    file = SCRATCH / f"up-{port}" / "stack.json"
+    if not file.exists():
+        raise Problem(f"nothing runs on port {port}: start `make run` first, in another terminal")
+    return Stack.read(file)
 
 
 def client(service: str, endpoint: str, who: Credentials) -> Any:
