@@ -17,10 +17,10 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run watch crowd env stop test fmt format lint unit openapi validate journeys pictures advisories cooldown artefacts quirks mutants fuzz bench build deploy clean tools python
+.PHONY: help run watch crowd env stop test fmt format lint unit openapi validate journeys sam-local pictures advisories cooldown artefacts quirks mutants fuzz bench build deploy clean tools python
 
 help: ## Show this
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 run: python ## Start the whole stack on a local AWS, with a sample enrollment and its email (PORT=4566)
 	@$(LOCAL) up --port $(PORT)
@@ -66,6 +66,9 @@ journeys: python ## Deploy template.yaml to local AWSs of its own, IAM enforced,
 	@$(LOCAL) tour & \
 		$(LOCAL) exec --stacks $(STACKS) -- cargo test --workspace --test journeys -- --include-ignored --test-threads 8; \
 		journeys=$$?; wait $$! && exit $$journeys
+
+sam-local: python ## Run every function with every sample event by `sam local`; skipped without a container engine
+	@$(LOCAL) sam-local
 
 pictures: python ## Draw the pictures of the console in docs/img again (needs Chromium)
 	@REGISTRAR_BROWSER=required REGISTRAR_PICTURES="$(CURDIR)/docs/img" $(LOCAL) exec -- \

@@ -36,7 +36,7 @@ def template_in(directory: Path) -> Path:
 
 
 def _compile() -> None:
-    names = [*template.binaries(), stripe.BINARY, operator_page.BINARY]
+    names = [*template.functions().values(), stripe.BINARY, operator_page.BINARY]
     binaries = [argument for name in names for argument in ("--bin", name)]
     command = ["cargo", "build", "--target", tools.host_target(), *binaries, *AS_FOR_TESTS]
     run(command, environment.for_builds(), "building the functions")

@@ -67,6 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("tour", help="run the commands of docs/tour.md, and compare what they print")
     command.set_defaults(command=_tour)
 
+    command = commands.add_parser("sam-local", help="run every function with every sample event by `sam local`")
+    command.set_defaults(command=_sam_local)
+
     command = commands.add_parser("down", help="stop what `up` started")
     command.set_defaults(command=_down)
 
@@ -262,6 +265,23 @@ def _tour(_arguments: argparse.Namespace) -> int:
     with step("running the commands of docs/tour.md"):
         test = ["cargo", "test", "--target", tools.host_target(), "--workspace", "--test", "tour"]
         run([*test, "--", "--ignored", "--nocapture"], env, "docs/tour.md", log)
+    return 0
+
+
+def _sam_local(_arguments: argparse.Namespace) -> int:
+    _continue_with_tools()
+    from local import sam_local, stripe
+    from local.emulator import free_port
+
+    client = sam_local.engine()
+    if client is None:
+        return 0
+    payments = free_port()
+    with (
+        _deployed("sam-local", free_port(), {"StripeApiUrl": stripe.url(payments)}) as (_emulator, stack, file),
+        stripe.running(payments, f"{stack.api_url}/webhooks/stripe", file.parent),
+    ):
+        sam_local.run(client, stack, file.parent / "build" / "template.yaml", file.parent)
     return 0
 
 

@@ -8,14 +8,11 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials as BotoCredentials
-
 from local.console import Problem, step
 from local.emulator import Emulator
 from local.environment import DEFAULT_PORT
 from local.paths import HERE
+from local.signing import signed
 from local.stack import Credentials, Stack, client
 
 EMAIL_SECONDS = 60
@@ -134,13 +131,8 @@ Emails are shown here as they are sent. Ctrl-C here, or `make stop` in another t
 
 def call(stack: Stack, who: Credentials, method: str, path: str, body: object) -> None:
     """Sends a signed request that must succeed."""
-    payload = json.dumps(body).encode()
-    request = AWSRequest(method, stack.api_url + path, data=payload, headers={"content-type": "application/json"})
-    credentials = BotoCredentials(who.access_key_id, who.secret_access_key)
-    SigV4Auth(credentials, "execute-api", stack.region).add_auth(request)
-    prepared = request.prepare()
-    raw = urllib.request.Request(prepared.url, payload, dict(prepared.headers), method=method)
+    request = signed(who, method, stack.api_url + path, json.dumps(body).encode())
     try:
-        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(raw, timeout=30).close()
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30).close()
     except urllib.error.HTTPError as error:
         raise Problem(f"{method} {path} returned {error.code}: {error.read().decode(errors='replace')}") from error

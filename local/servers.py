@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,9 +16,11 @@ STARTUP_SECONDS = 30
 
 
 @contextmanager
-def serving(what: str, command: Sequence[str | Path], port: int, log: Path) -> Iterator[None]:
+def serving(
+    what: str, command: Sequence[str | Path], port: int, log: Path, env: Mapping[str, str] | None = None
+) -> Iterator[None]:
     """The process, until the block is left. The block begins once it accepts connections."""
-    with child(command, environment.for_builds(), log) as process:
+    with child(command, env or environment.for_builds(), log) as process:
         with step(f"starting {what} on 127.0.0.1:{port}"):
             deadline = time.monotonic() + STARTUP_SECONDS
             while not _is_up(port):

@@ -20,3 +20,24 @@ pub async fn handle<R: HoldRecord, S: EventSource, P: Provider>(
     tracing::info!(held, "a run is over");
     Ok(json!({"emails_held": held}))
 }
+
+#[cfg(test)]
+mod tests {
+    use email::testing::{MemoryEventSource, MemoryHolds, MemoryProvider};
+    use lambda_runtime::Context;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn sample_event_starts_a_run() {
+        let payload = include_str!("../../../events/hold-watch.json");
+        let payload = serde_json::from_str(payload).unwrap();
+        let watch = Watch {
+            record: MemoryHolds::default(),
+            source: MemoryEventSource::default(),
+            provider: MemoryProvider::default(),
+        };
+        let event = LambdaEvent { payload, context: Context::default() };
+        assert_eq!(handle(&watch, event).await.unwrap(), json!({"emails_held": false}));
+    }
+}
