@@ -1,7 +1,7 @@
 """Checks that every locked version has been public for 14 days, so that others may find a malicious one first.
 
-It asks the registries by their own clients, so it needs the network and is not a part of `make test`. The exceptions, such
-as a security fix that cannot wait, are in local/cooldown_exceptions.yaml with their reasons.
+It asks the registries by their own clients, so it needs the network and is not a part of `make test`. The exceptions,
+such as a security fix that cannot wait, are in local/cooldown_exceptions.yaml with their reasons.
 """
 
 from __future__ import annotations
