@@ -34,7 +34,7 @@ def make(directory: Path, output: Path, tag: str, is_trial: bool) -> None:
     stage = directory / "command-files"
     stage.mkdir()
     shutil.copy2(command, stage / operator_page.BINARY)
-    materials.write(dict.fromkeys(template.binaries(), deployed.parent) | {operator_page.BINARY: stage})
+    materials.write(dict.fromkeys(template.functions().values(), deployed.parent) | {operator_page.BINARY: stage})
 
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir()
