@@ -93,7 +93,9 @@ mutants: python ## Change the rules in one place at a time: a test must fail eac
 fuzz: python ## Look for inputs that break a parser, guided by coverage (SECONDS=60 per parser)
 	@$(LOCAL) fuzz --seconds $(SECONDS)
 
-bench: ## Measure how much of the limit is used, redraw docs/img, and measure the resumer (half an hour)
+bench: ## Measure the functions beside peers, how much of the limit is used, and the resumer; redraw docs/img (an hour)
+	cargo build --release -p enroll -p hello
+	cargo bench -p registrar-bench --bench functions -- --write docs/benchmarks.md
 	cargo bench -p registrar-bench --bench use_of_limit -- --plots docs/img
 	cargo bench -p registrar-bench --bench resumer
 

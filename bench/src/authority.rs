@@ -8,7 +8,7 @@ use std::{
 };
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, PKCS_RSA_SHA256,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PKCS_RSA_SHA256,
     RsaKeySize,
 };
 use tokio_rustls::rustls::{
@@ -38,6 +38,8 @@ impl Authority {
     pub fn create(directory: &Path, resumes: bool) -> Result<Self, Box<dyn Error>> {
         let mut root = CertificateParams::default();
         root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // Another name than the leaf's: OpenSSL takes a certificate whose issuer has its own name as self-signed.
+        root.distinguished_name.push(DnType::CommonName, "registrar-bench");
         let root = CertifiedIssuer::self_signed(root, key()?)?;
         let leaf_key = key()?;
         let leaf = CertificateParams::new([HOST.to_owned()])?.signed_by(&leaf_key, &root)?;

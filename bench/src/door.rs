@@ -153,7 +153,7 @@ async fn pass(
     counts.connections.fetch_add(1, Ordering::Relaxed);
     let mut service = TcpStream::connect(service).await?;
     service.set_nodelay(true)?;
-    let (mut request, mut response) = ([0; 16_384], [0; 16_384]);
+    let (mut request, mut response) = (vec![0; 16_384], vec![0; 16_384]);
     // When the request in progress began.
     let mut began = None;
     loop {

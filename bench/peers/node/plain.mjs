@@ -1,0 +1,4 @@
+import { enroll } from './enrollment.mjs';
+import { run } from './runtime.mjs';
+
+run(enroll);
