@@ -367,6 +367,8 @@ fn enrollment_roles_grant_what_their_functions_call_and_no_more() {
         ("dynamodb:UpdateItem", "EnrollmentsTable"),
         ("dynamodb:GetItem", "EmailsTable"),
         ("sqs:SendMessage", "EmailQueue"),
+        // Opens a connection before the first request.
+        ("sqs:GetQueueAttributes", "EmailQueue"),
         ("logs:CreateLogStream", "EnrollLogGroup"),
         ("logs:PutLogEvents", "EnrollLogGroup"),
     ]);

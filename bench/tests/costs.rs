@@ -45,6 +45,9 @@ async fn free_enrollment_is_three_calls_when_cold_and_two_when_warm_and_one_more
     let dependencies = dependencies("free").await;
     let mut session = start(&enroll(&dependencies), &dependencies).await;
     let finish = ("UpdateItem", 1);
+    let init = session.init_traffic();
+    assert_eq!((init.connections, init.requests), (2, 2), "DynamoDB and SQS");
+    dependencies.enrollments.take_units();
 
     let event = events::enroll(0).unwrap();
     let (cold, calls) = invoke(&mut session, &dependencies, &event).await;
@@ -52,7 +55,7 @@ async fn free_enrollment_is_three_calls_when_cold_and_two_when_warm_and_one_more
     assert_eq!(operations(&calls), [("GetItem", 1), ("PutItem", 1), ("SendMessage", 1), finish]);
     let units = dependencies.enrollments.take_units();
     assert_eq!(units, Units { written: 5, half_read: 2 }, "the course is read consistently");
-    assert_eq!((cold.traffic.connections, cold.traffic.requests), (2, 4), "DynamoDB and SQS");
+    assert_eq!((cold.traffic.connections, cold.traffic.requests), (0, 4), "both are open");
 
     let event = events::enroll(1).unwrap();
     let (warm, calls) = invoke(&mut session, &dependencies, &event).await;
@@ -73,7 +76,7 @@ async fn paid_enrollment_costs_two_requests_to_stripe_and_two_more_writes() {
     let (cold, calls) = invoke(&mut session, &dependencies, &event).await;
     assert_eq!(cold.body["statusCode"], 201, "{}", cold.body);
     assert_eq!((calls["GetItem"], calls["GetSecretValue"]), (1, 1));
-    assert_eq!(cold.traffic.connections, 4);
+    assert_eq!(cold.traffic.connections, 2, "to Secrets Manager and Stripe");
     dependencies.enrollments.take_units();
 
     let stripe = dependencies.stripe_requests();

@@ -5,6 +5,7 @@
 pub mod clients;
 pub mod connections;
 pub mod event_source;
+pub mod opening;
 pub mod queue;
 pub mod ses_tags;
 #[cfg(feature = "stripe")]

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use adapters::{
     clients,
     event_source::WorkerEventSource,
+    opening,
     tables::{EmailsTable, HoldsTable, SuppressionsTable},
 };
 use aws_config::SdkConfig;
@@ -17,6 +18,14 @@ use crate::{
     visibility::Visibility,
     worker::{Parts, Worker},
 };
+
+/// Opens the connection to DynamoDB. Those to SES are opened by each invocation, and SQS is called only if a message is
+/// returned.
+pub async fn open_connections(sdk: &SdkConfig, config: &Config) {
+    let dynamodb = clients::dynamodb(sdk);
+    let call = opening::dynamodb(&dynamodb, &config.suppressions_table, "recipient");
+    opening::while_initialising(call).await;
+}
 
 /// The parts on AWS.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! The function as deployed: every adapter is AWS or Stripe.
 
 use adapters::{
-    clients,
+    clients, opening,
     queue::EmailQueue,
     stripe_secret::StripeSecret,
     tables::{CatalogueTables, CoursesTable, EmailsTable, EnrollmentsTable},
@@ -22,6 +22,19 @@ impl Adapters for Deployed {
     type Payments = Stripe<StripeSecret>;
     type EmailQueue = EmailQueue;
     type Ledger = EmailsTable;
+}
+
+/// Opens the connections that every enrollment uses. The clients of [`ports`] use them, because they share the HTTP client.
+pub async fn open_connections(sdk: &SdkConfig, config: &Config) {
+    let (dynamodb, sqs) = (clients::dynamodb(sdk), clients::sqs(sdk));
+    // Boxed because it is large.
+    let calls = Box::pin(async {
+        tokio::join!(
+            opening::dynamodb(&dynamodb, &config.courses_table, "course_id"),
+            opening::sqs(&sqs, &config.email_queue_url),
+        );
+    });
+    opening::while_initialising(calls).await;
 }
 
 /// All clients share one configuration, and so one HTTP client.

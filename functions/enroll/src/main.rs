@@ -11,6 +11,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     lambda::telemetry::start();
     let config = Config::read(&Environment::process())?;
     let sdk = adapters::clients::load_config().await;
+    deployed::open_connections(&sdk, &config).await;
     let access = config.access_after_refund;
     let router = router(Arc::new(deployed::ports(&sdk, config)), access);
     lambda_runtime::run(service_fn(|event| handler::handle(&router, event))).await
