@@ -36,7 +36,7 @@ pub const STRIPE_EVENTS: u32 = 1;
 pub const EMAILS_PER_ENROLLMENT: u32 = 1;
 /// Writes of the worker to the ledger: the claim, and `sent` (`cargo test -p email-worker usage`).
 pub const WORKER_WRITE_UNITS: u32 = 2;
-/// Reads of the worker per email: the recipient's suppression (the same test).
+/// Reads of the worker per email: the recipient's suppression, of one unit at most (the same test).
 pub const WORKER_READ_UNITS: u32 = 1;
 /// SES's events about an email that arrives, `send` and `delivery`, each of which is one write to the ledger.
 pub const DELIVERY_EVENTS: u32 = 2;
@@ -49,7 +49,8 @@ pub const BUS_EVENTS: u32 = 3;
 /// The log of an enrollment: the function's line, Lambda's `platform.start` and `platform.report`, and API Gateway's
 /// line. All are estimated: the function's has ten fields, and the other is that of `AccessLogSettings`.
 pub const ENROLLMENT_LOG_BYTES: u32 = 450 + PLATFORM_LOG_BYTES + 500;
-/// The worker's log of an email, with what it logs per batch (`cargo test -p storm --test audit` measures real workers).
+/// The worker's log of an email: two lines of some 370 bytes (docs/pacing.md, "Auditing a log"), and its part of the lines
+/// per batch. Estimated.
 pub const EMAIL_LOG_BYTES: u32 = 1_200;
 /// Lambda's `platform.start` and `platform.report` of an invocation, estimated from the examples in Lambda Developer
 /// Guide, "Lambda Telemetry API Event schema reference".
