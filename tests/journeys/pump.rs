@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 
 const FUNCTION: &str = include_str!("pump/function.rs");
 const TEMPLATE: &str = include_str!("pump/template.yaml");
+const CODE: &str = "worker/src/main.rs";
 const MANIFEST: &str = "[package]\nname = \"worker\"\nversion = \"0.0.0\"\nedition = \"2024\"\n";
 
 /// A project with one function, outside of this repository, whose `.gitignore` would hide its edits.
@@ -28,11 +29,11 @@ struct Project(PathBuf);
 impl Project {
     fn new() -> Self {
         let directory = env::temp_dir().join(unique_id("pump"));
-        fs::create_dir_all(directory.join("worker/src")).unwrap();
+        fs::create_dir_all(directory.join("worker/src")).expect("a directory can be created");
         let project = Self(directory);
-        fs::write(project.file("template.yaml"), TEMPLATE).unwrap();
-        fs::write(project.file("worker/Cargo.toml"), MANIFEST).unwrap();
-        project.write_function(FUNCTION);
+        project.write("template.yaml", TEMPLATE);
+        project.write("worker/Cargo.toml", MANIFEST);
+        project.write(CODE, FUNCTION);
         project
     }
 
@@ -40,8 +41,8 @@ impl Project {
         self.0.join(path)
     }
 
-    fn write_function(&self, code: &str) {
-        fs::write(self.file("worker/src/main.rs"), code).unwrap();
+    fn write(&self, path: &str, text: &str) {
+        fs::write(self.file(path), text).expect("a file can be written");
     }
 }
 
@@ -59,7 +60,8 @@ struct Server {
 
 impl Server {
     fn start(project: &Path) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
+        let port = free.expect("a port is free").port();
         let process = Command::new("cargo-lambda")
             .args(["lambda", "watch", "-A", "127.0.0.1", "-P", &port.to_string()])
             .current_dir(project.join("worker"))
@@ -95,14 +97,11 @@ async fn pumped(
         outcome
     };
     let (output, outcome) = tokio::join!(pump, meanwhile);
-    if let Err(panic) = outcome {
-        eprintln!("{output:?}");
-        resume_unwind(panic);
-    }
+    outcome.unwrap_or_else(|panic| resume_unwind(panic));
     output
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 #[ignore = "needs a deployed stack: make journeys"]
 async fn edited_function_is_tried_on_the_messages_that_failed_before() {
     let stack = DeployedStack::shared().await;
@@ -125,7 +124,7 @@ async fn edited_function_is_tried_on_the_messages_that_failed_before() {
             (stack.receives(&queue, "a job").await? >= 2).then_some(())
         })
         .await;
-        project.write_function(&FUNCTION.replace("FAILS: bool = true", "FAILS: bool = false"));
+        project.write(CODE, &FUNCTION.replace("FAILS: bool = true", "FAILS: bool = false"));
         eventually("the end of the message", async || {
             stack.receives(&queue, "a job").await.is_none().then_some(())
         })

@@ -174,7 +174,7 @@ mod tests {
         ) {
             let all: Vec<&str> = all.iter().map(String::as_str).collect();
             let named: HashSet<String> =
-                all.iter().enumerate().filter(|(i, _)| keep >> (i % 64) & 1 == 1).map(|(_, id)| (*id).to_owned()).collect();
+                all.iter().enumerate().filter(|(i, _)| (keep >> (i % 64)) & 1 == 1).map(|(_, id)| (*id).to_owned()).collect();
             let items: Vec<_> = named.iter().map(|id| json!({"itemIdentifier": id})).collect();
             let body = json!({"batchItemFailures": items}).to_string().into_bytes();
             let response = Response { status: 200, body };

@@ -115,9 +115,9 @@ mod tests {
 
     #[test]
     fn alias_that_expands_without_end_is_an_error() {
-        let levels: String = (1..30)
+        let levels: Vec<_> = (1..30)
             .map(|level| format!("b{level}: &a{level} [*a{0}, *a{0}, *a{0}]\n", level - 1))
             .collect();
-        assert!(read(&format!("a: &a0 [x]\n{levels}")).is_err());
+        assert!(read(&format!("a: &a0 [x]\n{}", levels.concat())).is_err());
     }
 }
