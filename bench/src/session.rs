@@ -47,8 +47,9 @@ impl Answer {
 #[derive(Debug)]
 pub struct Session<'a> {
     dependencies: &'a Dependencies,
-    api: RuntimeApi,
+    // Dropped before the API: without it, the process would report an error.
     process: Running,
+    api: RuntimeApi,
     init: Duration,
     init_traffic: Traffic,
     // Dropped last: its processes must have ended.
