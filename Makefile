@@ -82,7 +82,7 @@ cooldown: python ## Check that every locked version has been public for two week
 	@$(LOCAL) cooldown
 
 artefacts: python ## Build the files of a release for this architecture into dist/ (TAG=v0.1.0)
-	@$(LOCAL) artefacts --tag "$(TAG)"
+	@$(LOCAL) artefacts --tag "$$TAG"
 
 quirks: python ## Check which workarounds for the local AWS are still needed (ten minutes)
 	@$(LOCAL) quirks
