@@ -445,7 +445,7 @@ mod tests {
     }
 
     #[test]
-    fn longest_address_domain_and_label_are_accepted() {
+    fn address_domain_and_label_of_the_maximum_length_are_accepted() {
         // Its labels have 63 characters, but for the last two.
         let domain = |length: usize| {
             let label = "x".repeat(63);
