@@ -92,11 +92,11 @@ class SamLocal:
         command += ["--event", each.file, "--log-file", log]
         with child([*command, *self.options], self.env, output) as process:
             status = process.wait()
-        for line in reversed(output.read_text(errors="replace").splitlines()):
+        lines = log.read_text(errors="replace").splitlines() if status == 0 and log.exists() else []
+        # The response is after the function's own lines. The end of its process may follow.
+        for line in reversed(lines):
             with suppress(json.JSONDecodeError):
-                response = json.loads(line)
-                if status == 0 and isinstance(response, dict):
-                    return response
+                return dict(json.loads(line))
         raise Problem(f"sam local invoke of {each.function} with {each.name} failed\n{tail(output)}\n{tail(log)}")
 
     @contextmanager
