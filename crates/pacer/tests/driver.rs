@@ -245,6 +245,23 @@ async fn no_window_exceeds_the_quota_at_any_latency() {
     assert!(worst.count <= share.quota() as usize, "{worst:?}");
 }
 
+/// Until shortly before a permit is due, a wait can be interrupted on a real clock too, and does not spin.
+#[tokio::test]
+async fn close_ends_a_wait_of_an_hour_on_a_real_clock() {
+    let share = Share::new(
+        SendLimit::new(1).unwrap(),
+        Window::from_secs(3600).unwrap(),
+        Slots::new(1).unwrap(),
+        Slack::from_millis(0).unwrap(),
+    )
+    .unwrap();
+    let driver = Driver::start(share, in_an_hour() + Duration::from_hours(1));
+    let mut waiter = pin!(driver.permit());
+    assert!(is_pending(&mut waiter).await);
+    driver.close();
+    assert_eq!(waiter.await.unwrap_err(), Closed::ByCaller);
+}
+
 /// The last part of a wait sleeps on another thread. This is the only test that takes real time (40
 /// ms). It only asserts what late starts cannot break.
 #[tokio::test]
