@@ -66,6 +66,7 @@ mod tests {
                 locale: None,
             })
         };
+        assert!(guarantees.at_most_once().eq(["receipt", "welcome"]));
         assert_eq!(of("receipt"), Guarantee::AtMostOnce);
         assert_eq!(of("welcome"), Guarantee::AtMostOnce);
         assert_eq!(of("digest"), Guarantee::AtLeastOnce);

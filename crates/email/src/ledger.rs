@@ -405,8 +405,10 @@ mod tests {
         assert!(outranked(State::Bounced).contains(&State::Delivered));
         assert!(!outranked(State::Bounced).contains(&State::Rejected));
         assert_eq!(outranked(State::Complained).len(), State::ALL.len() - 1);
-        for state in unsettled {
-            assert!(outranked(state).is_empty() && !state.was_accepted());
+        for state in State::ALL {
+            let is_settled = !unsettled.contains(&state);
+            assert_eq!(state.was_accepted(), is_settled, "{state:?}");
+            assert_eq!(outranked(state).is_empty(), !is_settled, "{state:?}");
         }
     }
 }

@@ -56,6 +56,8 @@ mod tests {
             "job-1",
             "017F22E2-79B0-7CC3-98C4-DC0C0C07398F-refund",
             "017F22E279B07CC398C4DC0C0C07398F",
+            "017F22E2",
+            "017F22E2-79B0-7CC3-98C4-DC0C0C07398Fab",
             // Version 4, a variant of another standard, a letter that is not a digit, a hyphen in a wrong place.
             "919108f7-52d1-4320-9bac-f847db4148a8",
             "017F22E2-79B0-7CC3-C8C4-DC0C0C07398F",
