@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("mutants", help="change the rules in one place at a time: a test must fail each time")
     command.add_argument("--shard", metavar="K/N", help="only this part of each package's mutants, from 0/N")
-    command.add_argument("package", nargs="*", metavar="PACKAGE", help="pacer, email or enrollment; otherwise all")
+    command.add_argument("package", nargs="*", metavar="PACKAGE", help="pacer or email; otherwise both")
     command.set_defaults(command=_mutants)
 
     command = commands.add_parser("fuzz", help="look for inputs that break a parser")
@@ -185,7 +185,7 @@ def _quirks(_arguments: argparse.Namespace) -> int:
 
 def _mutants(arguments: argparse.Namespace) -> int:
     tools.check()
-    mutants.check(arguments.package or mutants.PACKAGES, arguments.shard)
+    mutants.check(arguments.package or list(mutants.PACKAGES), arguments.shard)
     return 0
 
 

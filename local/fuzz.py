@@ -3,8 +3,8 @@
 It begins with the committed inputs. Inputs that reach more code are kept in .local/fuzz, for the next run. An input
 that breaks a parser is written into `crashes` beside the committed ones, where `cargo test` reads it too.
 
-Only the tests of one file are compiled at a time: without bolero in it, instrumented code does not link. So cargo does
-what `cargo bolero` would do for a whole package.
+Only one binary of tests is compiled at a time: without a target in it, instrumented code does not link. So cargo does
+here what `cargo bolero` would do for a whole package, and a package with binaries has its target in its library.
 """
 
 from __future__ import annotations
@@ -56,15 +56,15 @@ TARGETS = (
     ),
     Target(
         "registrar-stripe",
-        ("--test", "fuzz"),
-        "header_is_accepted_only_with_the_signature_of_this_body_at_this_time",
-        "crates/stripe/tests/__fuzz__/signature",
+        ("--lib",),
+        "fuzz::header_is_accepted_only_with_the_signature_of_this_body_at_this_time",
+        "crates/stripe/src/__fuzz__/signature",
     ),
     Target(
         "registrar-stripe",
-        ("--test", "fuzz"),
-        "event_is_written_and_read_back_and_is_never_both_kinds",
-        "crates/stripe/tests/__fuzz__/event",
+        ("--lib",),
+        "fuzz::event_is_written_and_read_back_and_is_never_both_kinds",
+        "crates/stripe/src/__fuzz__/event",
     ),
     Target(
         "registrar-email",
@@ -74,9 +74,9 @@ TARGETS = (
     ),
     Target(
         "email-feedback",
-        ("--test", "fuzz"),
-        "event_fits_the_ledger_whatever_its_form_or_its_error_names_the_cause",
-        "functions/email-feedback/tests/__fuzz__/event",
+        ("--lib",),
+        "event::fuzz::event_fits_the_ledger_whatever_its_form_or_its_error_names_the_cause",
+        "functions/email-feedback/src/event/__fuzz__/event",
     ),
 )
 

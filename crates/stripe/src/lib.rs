@@ -3,6 +3,8 @@
 
 pub mod breaker;
 pub mod client;
+#[cfg(test)]
+mod fuzz;
 pub mod notice;
 pub mod secret;
 #[cfg(any(test, feature = "testing"))]

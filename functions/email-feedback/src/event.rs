@@ -192,4 +192,6 @@ fn list<'a>(json: &'a Value, field: &'static str) -> Result<&'a Vec<Value>, Malf
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

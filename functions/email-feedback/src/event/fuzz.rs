@@ -1,13 +1,12 @@
 //! Any bytes on the queue of delivery events. The committed inputs are in `__fuzz__/event/corpus`; `make fuzz` looks
 //! for more.
 
-#![allow(clippy::unwrap_used, reason = "a test")]
-
 use bolero::check;
 use email::{feedback::Feedback, text::without_byte_order_mark};
-use email_feedback::event::{Parsed, parse};
 use serde_json::{Value, json};
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
+
+use super::{Parsed, parse};
 
 const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 

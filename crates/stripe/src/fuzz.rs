@@ -1,17 +1,16 @@
 //! Any bytes at the webhook, which needs no AWS signature: the header that Stripe signs by, and the body behind it.
 //! The committed inputs are in `__fuzz__/signature/corpus` and `__fuzz__/event/corpus`; `make fuzz` looks for more.
 
-#![allow(clippy::unwrap_used, reason = "a test")]
-
 use bolero::check;
 use enrollment::{outside::DisputeStage, payment::IntentStatus};
 use serde_json::{Value, json};
-use stripe::{
+use time::OffsetDateTime;
+
+use crate::{
     Secrets,
     notice::{self, News, Notice},
     webhook::{self, Event, TOLERANCE, Unsigned, sign, verify},
 };
-use time::OffsetDateTime;
 
 const BODY: &[u8] = b"{}";
 
