@@ -96,7 +96,7 @@ class SamLocal:
         # The response is after the function's own lines. The end of its process may follow.
         for line in reversed(lines):
             with suppress(json.JSONDecodeError):
-                return dict(json.loads(line))
+                return dict(json.loads(line) or {})
         raise Problem(f"sam local invoke of {each.function} with {each.name} failed\n{tail(output)}\n{tail(log)}")
 
     @contextmanager

@@ -118,7 +118,8 @@ async fn edited_function_is_tried_on_the_messages_that_failed_before() {
     ];
     let args = [&args[..], &["--queue-url", &url, "--server", &server.url]].concat();
 
-    let output = pumped(&stack, &args, async {
+    // Boxed because it is large.
+    let meanwhile = Box::pin(async {
         stack.put_message(&queue, "a job").await;
         eventually("a second receive of the message", async || {
             (stack.receives(&queue, "a job").await? >= 2).then_some(())
@@ -129,8 +130,8 @@ async fn edited_function_is_tried_on_the_messages_that_failed_before() {
             stack.receives(&queue, "a job").await.is_none().then_some(())
         })
         .await;
-    })
-    .await;
+    });
+    let output = pumped(&stack, &args, meanwhile).await;
     output.expect(
         0,
         &[

@@ -127,9 +127,9 @@ pub(crate) async fn run(
     let mut paused = Vec::new();
     let ran = match pause(&mappings, competing, &mut paused, out).await {
         Ok(()) => {
-            let served = serve(services, session, &stop);
-            let (served, written) = tokio::join!(served, write(printed, out, &stop));
-            written.map_err(Failure::from).and(served)
+            let (pumped, written) =
+                tokio::join!(serve(services, session, &stop), write(printed, out, &stop));
+            written.map_err(Failure::from).and(pumped)
         }
         Err(failure) => Err(failure),
     };

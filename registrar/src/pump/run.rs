@@ -12,9 +12,9 @@ impl<Q: Queue, F: Functions> Service<'_, Q, F> {
     /// Ends when the pump is to stop, once no invocation is in progress. `Err` if the function does not exist; the pump is
     /// then to stop.
     pub(crate) async fn run(&self) -> Result<(), InvokeError> {
-        let handled = self.batches().map(async |batch| match batch {
-            Ok(batch) => Ok(self.handle(batch).await),
-            Err(error) => Err(error),
+        let handled = self.batches().map(async |batch| {
+            self.handle(batch?).await;
+            Ok(())
         });
         let ran = handled.buffer_unordered(self.settings.max_concurrency).try_collect::<()>().await;
         self.print(self.totals());

@@ -3,7 +3,7 @@
 //!
 //! The message's body is EventBridge's envelope; its `detail` is the event that Stripe would have sent to the webhook
 //! (Stripe, "Send events to Amazon EventBridge"). It has no signature of Stripe. Only Stripe can put events on its
-//! partner bus (EventBridge User Guide, "Receiving events from a SaaS partner"), and only the bus's rule may send to
+//! partner bus (EventBridge User Guide, "Event buses", partner event buses), and only the bus's rule may send to
 //! the queue.
 
 use aws_lambda_events::sqs::SqsEvent;
@@ -27,7 +27,7 @@ use super::{
 };
 
 /// The beginning of the `source` of every event of Stripe. AWS lets nobody else use it: `PutEvents` refuses a source
-/// that begins with `aws.` (EventBridge API Reference, "PutEventsRequestEntry").
+/// that begins with `aws.` (EventBridge API Reference, `PutEventsRequestEntry`).
 const SOURCE: &str = "aws.partner/stripe.com/";
 
 /// What the log calls the route of such an event.

@@ -99,7 +99,7 @@ pub(crate) fn event_sources(scope: &Scope, only: &[String]) -> Result<Sources, S
                 there.push(declared.name);
             }
             Kind::Queue(_) => {
-                sources.not_served.push(declared.not_served("turned off in the template"))
+                sources.not_served.push(declared.not_served("turned off in the template"));
             }
             Kind::Other(kind) => sources.not_served.push(declared.not_served(&kind)),
         }
@@ -257,14 +257,13 @@ impl Declared<'_> {
 
     fn function(&self, scope: &Scope) -> Result<Function, SourceError> {
         const PROPERTY: &str = "FunctionName";
-        let id = match self.function {
-            Some(id) => id.to_owned(),
-            None => {
-                let named = self.get(scope, PROPERTY)?;
-                let resource = named["Fn::GetAtt"][0].as_str().or(named["Ref"].as_str());
-                let name = resource.or_else(|| named.as_str().map(name_in_arn));
-                name.ok_or_else(|| self.invalid(PROPERTY, "a function"))?.to_owned()
-            }
+        let id = if let Some(id) = self.function {
+            id.to_owned()
+        } else {
+            let named = self.get(scope, PROPERTY)?;
+            let resource = named["Fn::GetAtt"][0].as_str().or(named["Ref"].as_str());
+            let name = resource.or_else(|| named.as_str().map(name_in_arn));
+            name.ok_or_else(|| self.invalid(PROPERTY, "a function"))?.to_owned()
         };
         let Some(resource) = scope.resource(&id) else {
             let timeout = Duration::from_secs(DEFAULT_TIMEOUT_SECONDS);

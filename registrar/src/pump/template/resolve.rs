@@ -199,7 +199,7 @@ impl Scope {
         Ok(value.into())
     }
 
-    /// `${Name}`, `${Resource.Attribute}` and `${!literal}` (CloudFormation User Guide, "Fn::Sub").
+    /// `${Name}`, `${Resource.Attribute}` and `${!literal}` (CloudFormation User Guide, `Fn::Sub`).
     fn substituted(
         &self,
         pattern: &str,

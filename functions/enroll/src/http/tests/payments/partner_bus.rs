@@ -70,7 +70,7 @@ async fn what_is_not_one_event_of_stripes_bus_is_returned_to_the_queue_and_chang
         (messages(&[succeeded.in_envelope("aws.partner/example.com/1")]), "partner bus"),
         (messages(&[succeeded.in_envelope("my.application")]), "partner bus"),
         (messages(&["{".to_owned()]), "not an event of EventBridge"),
-        (messages(&[succeeded.body.clone()]), "not an event of EventBridge"),
+        (messages(std::slice::from_ref(&succeeded.body)), "not an event of EventBridge"),
         (messages(&[]), "batch size"),
         (messages(&[event.clone(), event]), "batch size"),
         (json!({"Records": [1]}), "not one of SQS"),
