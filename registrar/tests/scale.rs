@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)]
 #![expect(clippy::disallowed_methods, reason = "a test that can be told to write")]
 
-use std::{env, fs, process::Command};
+use std::{env, fmt::Write, fs, process::Command};
 
 use serde_json::Value;
 
@@ -29,7 +29,7 @@ fn with_outputs(page: &str) -> (String, usize) {
         match piece.strip_prefix("text\n$ registrar ") {
             Some(block) => {
                 let arguments = block.lines().next().unwrap();
-                text.push_str(&format!("text\n$ registrar {arguments}\n{}", registrar(arguments)));
+                write!(text, "text\n$ registrar {arguments}\n{}", registrar(arguments)).unwrap();
                 outputs += 1;
             }
             None => text.push_str(piece),

@@ -21,7 +21,7 @@ use crate::clock;
 
 use self::models::{MemoryQueue, MemoryServer, Reply};
 
-const VISIBILITY: Duration = Duration::from_secs(60);
+const VISIBILITY: Duration = Duration::from_mins(1);
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 fn settings(size: usize, window: u64, max_concurrency: usize) -> Settings {
@@ -138,7 +138,7 @@ async fn nothing_is_received_before_the_function_responds() {
     let (queue, server) = (MemoryQueue::new(VISIBILITY), MemoryServer::default());
     queue.put(1);
     server.take_away(true);
-    server.build_for(Duration::from_secs(300));
+    server.build_for(Duration::from_mins(5));
     let ran = run(settings(10, 0, 2), &queue, &server, async || {
         seconds(60).await;
         server.take_away(false);
@@ -180,10 +180,10 @@ async fn batch_that_the_server_did_not_take_is_given_back_and_waits_for_the_serv
 
 #[tokio::test(start_paused = true)]
 async fn error_of_a_function_fails_the_batch_and_slows_the_polling_down() {
-    let (queue, server) = (MemoryQueue::new(Duration::from_secs(600)), MemoryServer::default());
+    let (queue, server) = (MemoryQueue::new(Duration::from_mins(10)), MemoryServer::default());
     queue.put(100);
     server.reply(|_, _| Reply::error("worker::Oops"));
-    let settings = Settings { visibility: Duration::from_secs(600), ..settings(1, 0, 2) };
+    let settings = Settings { visibility: Duration::from_mins(10), ..settings(1, 0, 2) };
     let ran = run(settings, &queue, &server, async || seconds(60).await).await;
     let tried = server.batches().len();
     assert!((5..12).contains(&tried), "{tried} batches in a minute");

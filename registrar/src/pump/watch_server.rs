@@ -77,7 +77,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = WatchServer::new(&format!("http://{}/", listener.local_addr().unwrap()));
         tokio::select! {
-            served = axum::serve(listener, router).into_future() => panic!("{served:?}"),
+            ended = axum::serve(listener, router).into_future() => panic!("{ended:?}"),
             result = meanwhile(server) => result,
         }
     }
