@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import socket
 import subprocess
 import time
@@ -95,12 +96,18 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    return _bind(0)
+    """A port that nothing listens on, and that no client is given before somebody listens there.
+
+    Operating systems give clients ports from 32768 (Linux), or from 49152.
+    """
+    while True:
+        port = random.randrange(20_000, 32_768)
+        if is_free(port):
+            return port
 
 
-def _bind(port: int) -> int:
+def _bind(port: int) -> None:
     with socket.socket() as probe:
         # The emulator sets this option too, so connections in TIME_WAIT of an earlier emulator do not matter.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", port))
-        return int(probe.getsockname()[1])

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{LazyLock, Mutex},
+    sync::{LazyLock, Mutex, PoisonError},
 };
 
 use serde_json::json;
@@ -35,12 +35,14 @@ pub struct Stripe(Server);
 impl Stripe {
     /// The stand-in of the stack. Starts it, unless another journey has.
     pub fn of(stack: &DeployedStack) -> Self {
-        let mut running = RUNNING.lock().expect("nothing panics while it has the lock");
+        // A journey that could not start its stand-in fails alone.
+        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
         let url = &stack.description.function_environment["STRIPE_API_URL"];
         let address = url.trim_start_matches("http://");
         let server = running.entry(address).or_insert_with(|| {
             let keys = Secrets::parse(SECRETS).expect("the literal is a secret");
-            Server::start(address, keys.api_key.expose()).expect("Stripe's address is free")
+            Server::start(address, keys.api_key.expose())
+                .unwrap_or_else(|error| panic!("Stripe at {address}: {error}"))
         });
         Self(server.clone())
     }
