@@ -187,21 +187,27 @@ async fn events_that_the_bus_refuses_or_does_not_hear_arrive_later_and_in_their_
 async fn nothing_is_lost_to_a_bus_that_does_not_exist() {
     let stack = DeployedStack::exclusive().await;
     let course = stack.create_free_course("Unheard").await;
-    // It is known for a minute that the bus exists, so an environment of the function that does not know it is needed.
     let function = stack.output("AnnouncerFunctionName").to_owned();
     let student = Student::named("Joan C.");
-    let id = stack
-        .without_event_bus(async || {
-            let fresh = [("NEW_ENVIRONMENT", "1")];
+    // The function reaches the bus again only when the listener is there: until then an event would be heard by nobody.
+    let nowhere = [("AWS_ENDPOINT_URL_EVENTBRIDGE", "http://127.0.0.1:1")];
+    let (id, listener) = stack
+        .with_environment(&function, &nowhere, async || {
             let meanwhile = async || {
                 let id = id_of(&stack.enroll(&student, &course).await);
                 stack.wait_until_logged("announcer", "\"the event bus does not exist\"").await;
                 id
             };
-            stack.with_environment(&function, &fresh, meanwhile).await
+            // It is known for a minute that the bus exists. The change makes a new environment, which does not know it.
+            let here = [("AWS_ENDPOINT_URL_EVENTBRIDGE", stack.description.endpoint.as_str())];
+            let id = stack
+                .without_event_bus(async || {
+                    stack.with_environment(&function, &here, meanwhile).await
+                })
+                .await;
+            (id, stack.listen().await)
         })
         .await;
-    let listener = stack.listen().await;
     let events = eventually("both events", async || {
         let events = stack.events_heard(&listener, &id).await;
         (events.len() >= 2).then_some(events)
