@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     process::Command,
     time::SystemTime,
@@ -45,9 +45,9 @@ pub fn kill_all(function: &str, endpoint: &str) {
     assert!(killed > 0, "{function} has no running process");
 }
 
-/// The process at this end of a connection on loopback. `None` if it has exited.
-pub fn owner(client: SocketAddr) -> Option<u32> {
-    let socket = socket_at(client)?;
+/// The client's process of a connection on loopback. `None` if it has exited.
+pub fn owner(client: SocketAddr, server: SocketAddr) -> Option<u32> {
+    let socket = socket_of(client, server)?;
     let has_it = |process: &Path| {
         let files = fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
         files.filter_map(|file| fs::read_link(file.path()).ok()).any(|file| file == socket)
@@ -61,24 +61,27 @@ fn all() -> impl Iterator<Item = (u32, PathBuf)> {
         .filter_map(|process| Some((process.file_name().to_str()?.parse().ok()?, process.path())))
 }
 
-/// The name of the socket with this address, as it appears among the open files of its process.
-fn socket_at(client: SocketAddr) -> Option<PathBuf> {
-    let IpAddr::V4(address) = client.ip() else { return None };
-    let wanted = format!("{}:{:04X}", in_hex(address), client.port());
+/// The name of the socket of a connection, as it appears among the open files of its process. The system gives one port
+/// to clients of several servers at the same time, so it needs both addresses.
+fn socket_of(client: SocketAddr, server: SocketAddr) -> Option<PathBuf> {
+    let wanted = [in_hex(client)?, in_hex(server)?];
     let table = fs::read_to_string("/proc/net/tcp").ok()?;
     // Columns: number, local address, remote address, and so on. The tenth is the inode of the socket.
-    let line = table.lines().find(|line| line.split_whitespace().nth(1) == Some(&wanted))?;
+    let line = table.lines().find(|line| line.split_whitespace().skip(1).take(2).eq(&wanted))?;
     Some(format!("socket:[{}]", line.split_whitespace().nth(9)?).into())
 }
 
 /// The table has addresses as hexadecimal numbers in the byte order of the machine.
-fn in_hex(address: Ipv4Addr) -> String {
-    format!("{:08X}", u32::from_ne_bytes(address.octets()))
+fn in_hex(address: SocketAddr) -> Option<String> {
+    let IpAddr::V4(ip) = address.ip() else { return None };
+    Some(format!("{:08X}:{:04X}", u32::from_ne_bytes(ip.octets()), address.port()))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::{TcpListener, TcpStream};
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
+
+    use tokio::net::TcpSocket;
 
     use super::*;
 
@@ -86,9 +89,27 @@ mod tests {
     fn connection_has_an_owner_until_it_is_closed() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let address = client.local_addr().unwrap();
-        assert_eq!(owner(address), Some(std::process::id()));
+        let (address, server) = (client.local_addr().unwrap(), listener.local_addr().unwrap());
+        assert_eq!(owner(address, server), Some(std::process::id()));
         drop(client);
-        assert_eq!(owner(address), None);
+        assert_eq!(owner(address, server), None);
+    }
+
+    #[tokio::test]
+    async fn connections_from_one_port_to_two_servers_are_told_apart() {
+        let listen = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let (first, second) = (listen(), listen());
+        let connect = async |from: u16, to: &TcpListener| {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.set_reuseaddr(true).unwrap();
+            socket.bind((Ipv4Addr::LOCALHOST, from).into()).unwrap();
+            socket.connect(to.local_addr().unwrap()).await.unwrap()
+        };
+        let one = connect(0, &first).await;
+        let client = one.local_addr().unwrap();
+        let _other = connect(client.port(), &second).await;
+        let socket_to = |server: &TcpListener| socket_of(client, server.local_addr().unwrap());
+        assert!(socket_to(&first).is_some() && socket_to(&second).is_some());
+        assert_ne!(socket_to(&first), socket_to(&second));
     }
 }

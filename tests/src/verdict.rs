@@ -139,10 +139,16 @@ fn accepted<'a>(id: &str, exchanges: &'a [Exchange]) -> Vec<&'a Exchange> {
 fn first_email(send: &Exchange, exchanges: &[Exchange], kills: &[Kill]) -> FirstEmail<SystemTime> {
     let records_it =
         |write: &&Exchange| write.marks_sent() && write.was_done() && write.job_id == send.job_id;
-    let kills = kills.iter().filter(|kill| Some(kill.process) == send.process);
+    let worker_killed_at = match send.process {
+        Some(process) => {
+            kills.iter().filter(|kill| kill.process == process).map(|kill| kill.at).min()
+        }
+        // It had exited before it was looked up, and here only a kill ends a process that sends.
+        None => kills.first().map(|_| send.at),
+    };
     FirstEmail {
         response_was_received: send.response_was_received(),
-        worker_killed_at: kills.map(|kill| kill.at).min(),
+        worker_killed_at,
         recorded_as_sent_at: exchanges.iter().filter(records_it).map(|write| write.at).min(),
     }
 }

@@ -101,7 +101,10 @@ async fn accept(listener: Option<&TcpListener>) -> Option<(TcpStream, SocketAddr
 async fn serve_connection(proxy: Proxy, stream: TcpStream, client: SocketAddr) {
     let _ = stream.set_nodelay(true);
     // Before anything else, because the client may exit.
-    let process = spawn_blocking(move || processes::owner(client)).await.ok().flatten();
+    let process = match stream.local_addr() {
+        Ok(door) => spawn_blocking(move || processes::owner(client, door)).await.ok().flatten(),
+        Err(_) => None,
+    };
     let service = service_fn(|request| proxy.serve(request, process));
     // An error means that either side closed the connection.
     let _ = http1::Builder::new()

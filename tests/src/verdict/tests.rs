@@ -52,6 +52,10 @@ fn only_a_lost_response_or_a_kill_excuses_a_second_email() {
     assert!(excused(&both, &killed(7, 2)));
     assert!(!excused(&both, &killed(8, 2)), "another worker was killed");
     assert!(!excused(&both, &killed(7, 10)), "the kill was later");
+    let mut unknown = both.clone();
+    unknown[0].request.process = None;
+    assert!(excused(&unknown, &killed(8, 2)), "the process had exited");
+    assert!(!excused(&unknown, &[]), "nothing was killed");
     let recorded = [send(1), recorded_as_sent(2), send(9)];
     assert!(!excused(&recorded, &killed(7, 3)), "the ledger had it as sent");
     let losses = [Response::None, Response::Half, Response::Garbage, Response::Falsified(500)];
