@@ -94,7 +94,7 @@ fuzz: python ## Look for inputs that break a parser, guided by coverage (SECONDS
 	@$(LOCAL) fuzz --seconds $(SECONDS)
 
 bench: ## Measure the functions beside peers, how much of the limit is used, and the resumer; redraw docs/img (an hour)
-	cargo build --release -p enroll -p hello
+	cargo build --release -p enroll -p email-worker -p hello
 	cargo bench -p registrar-bench --bench functions -- --write docs/benchmarks.md
 	cargo bench -p registrar-bench --bench use_of_limit -- --plots docs/img
 	cargo bench -p registrar-bench --bench resumer

@@ -24,7 +24,8 @@ from local.paths import HERE, LINT_BIN, ROOT
 
 COOLDOWN = timedelta(days=14)
 EXCEPTIONS = HERE / "cooldown_exceptions.yaml"
-_NPM_LOCK = ROOT / "examples" / "typescript" / "package-lock.json"
+_PEERS = ROOT / "bench" / "peers"
+_NPM_LOCKS = (ROOT / "examples" / "typescript" / "package-lock.json", _PEERS / "node" / "package-lock.json")
 
 
 @dataclass(frozen=True, order=True)
@@ -41,7 +42,7 @@ def check(now: datetime) -> None:
     """Fails if a version is too young and not an exception, or if an exception is no longer locked."""
     crates = locked_crates((ROOT / "Cargo.lock").read_text())
     modules = _locked_modules()
-    requirements = sorted((HERE / "requirements").glob("*.txt"))
+    requirements = [*sorted((HERE / "requirements").glob("*.txt")), _PEERS / "python" / "requirements.txt"]
     pins = [pin for file in requirements for pin in pinned(file.read_text())]
 
     young = too_young(_crate_dates(crates), now)
@@ -149,15 +150,16 @@ def _refused_pin(lines: list[str], now: datetime) -> Package | None:
 
 
 def _locked_modules() -> list[Package]:
-    packages = json.loads(_NPM_LOCK.read_text())["packages"]
-    return [Package("npm", path.split("node_modules/")[-1], each["version"]) for path, each in packages.items() if path]
+    locks = [json.loads(lock.read_text())["packages"] for lock in _NPM_LOCKS]
+    found = [(path, each) for packages in locks for path, each in packages.items() if path]
+    return [Package("npm", path.split("node_modules/")[-1], each["version"]) for path, each in found]
 
 
 def _module_dates(modules: list[Package]) -> dict[Package, datetime]:
     if not shutil.which("npm"):
         if os.environ.get("REGISTRAR_NODE") == "required":
             raise Problem("npm is needed, and was not found")
-        say("npm was not found, so the packages of examples/typescript are not checked")
+        say("npm was not found, so its packages are not checked")
         return {}
     return {module: _module_date(module) for module in modules}
 

@@ -16,7 +16,7 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// Every third-party crate that production code depends on directly, and its purpose. Add a line for a
 /// new one only if it is maintained, has a permissive licence, and is worth its size in every function.
-const PRODUCTION_DEPENDENCIES: [(&str, &str); 46] = [
+const PRODUCTION_DEPENDENCIES: [(&str, &str); 47] = [
     ("askama", "email templates and pages of the console, checked at compile time"),
     ("aws-config", "region, credentials and endpoints, as in every AWS tool"),
     ("aws-sdk-cloudformation", "the command line finds the stack's outputs"),
@@ -62,6 +62,7 @@ const PRODUCTION_DEPENDENCIES: [(&str, &str); 46] = [
     ("time", "times, and RFC 3339"),
     ("tokio", "the runtime"),
     ("tracing", "log events and spans"),
+    ("tracing-subscriber", "writes them as Lambda's logging controls say; the runtime brings it"),
     ("uuid", "ids of enrollments (version 7); the console's token (version 4)"),
 ];
 

@@ -118,7 +118,11 @@ impl Door {
 
     /// `https://localhost:…`.
     pub fn url(&self) -> String {
-        format!("https://{HOST}:{}", self.address.port())
+        format!("https://{HOST}:{}", self.port())
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
     }
 
     /// What went through so far.

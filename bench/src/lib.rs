@@ -6,6 +6,7 @@
 
 pub mod authority;
 pub mod callgrind;
+pub mod child;
 mod counted;
 pub mod dependencies;
 pub mod door;

@@ -2,13 +2,13 @@
 
 use std::{
     error::Error,
-    process::{Child, Command},
+    process::Command,
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
 
-use crate::{Dependencies, Program, Quota, RuntimeApi, Share, Traffic, process};
+use crate::{Dependencies, Program, Quota, RuntimeApi, Share, Traffic, child::Running, process};
 
 /// How often a process that was asked to end is looked at.
 const END_INTERVAL: Duration = Duration::from_millis(20);
@@ -54,18 +54,6 @@ pub struct Session<'a> {
     init_traffic: Traffic,
     // Dropped last: its processes must have ended.
     _quota: Option<Quota>,
-}
-
-/// A process that is killed when this is dropped.
-#[derive(Debug)]
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It has nothing to finish, and may have ended.
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
 }
 
 impl<'a> Session<'a> {

@@ -74,7 +74,7 @@ async fn enrollment_takes_as_many_instructions_as_recorded() {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("instructions");
     fs::create_dir_all(&directory).unwrap();
     let authority = Authority::create(&directory, true).unwrap();
-    let dependencies = Dependencies::start(&authority, Duration::ZERO).await.unwrap();
+    let dependencies = Dependencies::start(authority, Duration::ZERO).await.unwrap();
     let program =
         Program::new([env!("CARGO_BIN_EXE_measured-enroll")]).with(dependencies.enroll_variables());
     // Both processes call the same stand-ins, so their students differ.

@@ -14,7 +14,7 @@ async fn dependencies(name: &str) -> Dependencies {
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::create_dir_all(&directory).unwrap();
     let authority = Authority::create(&directory, true).unwrap();
-    Dependencies::start(&authority, Duration::ZERO).await.unwrap()
+    Dependencies::start(authority, Duration::ZERO).await.unwrap()
 }
 
 fn enroll(dependencies: &Dependencies) -> Program {

@@ -1,5 +1,5 @@
-//! The start and the requests of `enroll`, from outside, beside peers that do the same work. Prints the tables of
-//! docs/benchmarks.md.
+//! The start and the requests of the functions, from outside, `enroll` beside peers that do the same work. Prints the tables
+//! of docs/benchmarks.md.
 //!
 //! ```text
 //! cargo bench -p registrar-bench --bench functions -- [--runs 11] [--warm 300] [--round-trip-ms 0] [--period-ms 100]
@@ -19,7 +19,7 @@ use std::{error::Error, path::Path};
 use bench::{Authority, Dependencies};
 
 use crate::{
-    measure::{Students, measure},
+    measure::{Events, measure},
     options::Options,
 };
 
@@ -27,12 +27,12 @@ use crate::{
 async fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::read(std::env::args().skip(1))?;
     let authority = Authority::create(Path::new(env!("CARGO_TARGET_TMPDIR")), options.resumes)?;
-    let dependencies = Dependencies::start(&authority, options.round_trip).await?;
-    let mut students = Students::new();
+    let mut dependencies = Dependencies::start(authority, options.round_trip).await?;
+    let mut events = Events::default();
     let mut figures = Vec::new();
-    for system in systems::every(&options, &dependencies)? {
+    for system in systems::every(&options, &mut dependencies).await? {
         eprintln!("measuring {}", system.name);
-        match measure(&system, &dependencies, &options, &mut students).await {
+        match measure(&system, &dependencies, &options, &mut events).await {
             Ok(measured) => figures.push(measured),
             Err(why) if figures.is_empty() => return Err(why),
             Err(why) => eprintln!("skipped: {}: {why}", system.name),

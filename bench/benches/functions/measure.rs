@@ -1,15 +1,19 @@
 //! The figures of one system.
 
-use std::{error::Error, path::Path, time::Duration};
+use std::{error::Error, fs, path::Path, time::Duration};
 
 use bench::{
-    Dependencies, Quota, Session, Share, Spread, Traffic,
+    Answer, Dependencies, Quota, Session, Share, Spread, Traffic,
     callgrind::{self, Instructions},
-    events,
     session::Limited,
 };
 
-use crate::{options::Options, systems::System};
+use serde_json::Value;
+
+use crate::{
+    options::Options,
+    systems::{System, Work},
+};
 
 /// What Lambda gives 128, 256 and 512 MB, and a whole core, which is 1,769 MB (Lambda Developer Guide, "Configure
 /// Lambda function memory").
@@ -49,6 +53,7 @@ pub(crate) struct Later {
 /// All figures of a system.
 pub(crate) struct Figures {
     pub(crate) name: &'static str,
+    pub(crate) work: Work,
     pub(crate) starts: Vec<Starts>,
     pub(crate) later: Later,
     /// Processor time until the first answer, in ms.
@@ -61,32 +66,42 @@ pub(crate) struct Figures {
     pub(crate) instructions: Option<Instructions>,
 }
 
-/// Students have different numbers, because each enrolls once.
-pub(crate) struct Students(usize);
+/// Numbers the events: a student enrolls once, and an email is sent once.
+#[derive(Debug, Default)]
+pub(crate) struct Events(usize);
 
-impl Students {
-    pub(crate) fn new() -> Self {
-        Self(0)
-    }
-
-    fn event(&mut self) -> std::io::Result<serde_json::Value> {
+impl Events {
+    fn next(&mut self, work: Work) -> std::io::Result<Value> {
         self.0 += 1;
-        events::enroll(self.0)
+        work.event(self.0)
     }
+}
+
+/// Hands over the next event. `Err` if its work was not done.
+async fn invoke(
+    session: &mut Session<'_>,
+    system: &System,
+    events: &mut Events,
+) -> Result<Answer, Box<dyn Error>> {
+    let answer = session.invoke(&events.next(system.work)?).await?;
+    if system.work.is_done(&answer.body) {
+        return Ok(answer);
+    }
+    Err(format!("{} responded {}", system.name, answer.body).into())
 }
 
 pub(crate) async fn measure(
     system: &System,
     dependencies: &Dependencies,
     options: &Options,
-    students: &mut Students,
+    events: &mut Events,
 ) -> Result<Figures, Box<dyn Error>> {
-    let whole = whole(system, dependencies, options, students).await?;
+    let whole = whole(system, dependencies, options, events).await?;
     let mut starts = Vec::new();
     for share in shares(options) {
-        starts.push(with_share(system, dependencies, options, students, share).await?);
+        starts.push(with_share(system, dependencies, options, events, share).await?);
     }
-    let instructions = instructions(system, dependencies, students).await?;
+    let instructions = instructions(system, dependencies, events).await?;
     Ok(Figures { starts, instructions, ..whole })
 }
 
@@ -94,15 +109,16 @@ pub(crate) async fn measure(
 async fn instructions(
     system: &System,
     dependencies: &Dependencies,
-    students: &mut Students,
+    events: &mut Events,
 ) -> Result<Option<Instructions>, Box<dyn Error>> {
     if !system.is_native || !callgrind::is_installed() {
         return Ok(None);
     }
-    let alone = [students.event()?];
-    let all = (0..=COUNTED).map(|_| students.event()).collect::<Result<Vec<_>, _>>()?;
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    callgrind::count(&system.program, dependencies, &alone, &all, directory).await.map(Some)
+    let alone = [events.next(system.work)?];
+    let all = (0..=COUNTED).map(|_| events.next(system.work)).collect::<Result<Vec<_>, _>>()?;
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(system.file_name());
+    fs::create_dir_all(&directory)?;
+    callgrind::count(&system.program, dependencies, &alone, &all, &directory).await.map(Some)
 }
 
 /// The shares that this machine can limit a process to.
@@ -118,7 +134,7 @@ async fn with_share(
     system: &System,
     dependencies: &Dependencies,
     options: &Options,
-    students: &mut Students,
+    events: &mut Events,
     share: Share,
 ) -> Result<Starts, Box<dyn Error>> {
     let is_whole = share.divisor == 1;
@@ -127,14 +143,14 @@ async fn with_share(
         let after = if is_whole { Limited::Never } else { Limited::AfterInit(share) };
         let mut session =
             Session::start(&system.program, dependencies, after, options.period).await?;
-        let answer = session.invoke(&students.event()?).await?;
+        let answer = invoke(&mut session, system, events).await?;
         init.push(session.init());
         first.push(answer.duration);
         drop(session);
         let always = if is_whole { Limited::Never } else { Limited::FromStart(share) };
         let mut session =
             Session::start(&system.program, dependencies, always, options.period).await?;
-        let answer = session.invoke(&students.event()?).await?;
+        let answer = invoke(&mut session, system, events).await?;
         throughout.push(session.init() + answer.duration);
     }
     Ok(Starts {
@@ -150,26 +166,23 @@ async fn whole(
     system: &System,
     dependencies: &Dependencies,
     options: &Options,
-    students: &mut Students,
+    events: &mut Events,
 ) -> Result<Figures, Box<dyn Error>> {
     let mut start_processor = Vec::new();
     for _ in 0..options.runs {
         let mut session = unlimited(system, dependencies).await?;
-        session.invoke(&students.event()?).await?;
+        invoke(&mut session, system, events).await?;
         start_processor.push(session.processor_time()?);
     }
     let mut session = unlimited(system, dependencies).await?;
-    let first = session.invoke(&students.event()?).await?;
-    if first.body["statusCode"] != 201 {
-        return Err(format!("{} responded {}", system.name, first.body).into());
-    }
+    let first = invoke(&mut session, system, events).await?;
     for _ in 0..UNMEASURED {
-        session.invoke(&students.event()?).await?;
+        invoke(&mut session, system, events).await?;
     }
     let before = session.processor_time()?;
     let (mut duration, mut overhead, mut traffic) = (Vec::new(), Vec::new(), None);
     for _ in 0..options.warm {
-        let answer = session.invoke(&students.event()?).await?;
+        let answer = invoke(&mut session, system, events).await?;
         duration.push(answer.duration);
         overhead.push(answer.overhead());
         traffic.get_or_insert(answer.traffic);
@@ -183,6 +196,7 @@ async fn whole(
     };
     Ok(Figures {
         name: system.name,
+        work: system.work,
         starts: Vec::new(),
         later,
         start_processor: spread(start_processor)?,

@@ -24,6 +24,7 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn read(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+        // Cargo runs a bench in the directory of its package.
         let workspace = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
         let mut options = Self {
             runs: 11,
@@ -45,8 +46,8 @@ impl Options {
                 "--period-ms" => options.period = milliseconds(&value()?)?,
                 "--no-resumption" => options.resumes = false,
                 "--no-peers" => options.peers = false,
-                "--binaries" => options.binaries = value()?.into(),
-                "--write" => options.write = Some(value()?.into()),
+                "--binaries" => options.binaries = workspace.join(value()?),
+                "--write" => options.write = Some(workspace.join(value()?)),
                 // Cargo passes this.
                 "--bench" => {}
                 other => return Err(format!("unknown option {other}")),

@@ -4,7 +4,11 @@ use std::{fmt::Write, fs, io, path::Path};
 
 use bench::Spread;
 
-use crate::{measure::Figures, options::Options, systems};
+use crate::{
+    measure::{Figures, Starts},
+    options::Options,
+    systems,
+};
 
 const BEGIN: &str = "<!-- functions: written by `make bench` -->";
 const END: &str = "<!-- functions: end -->";
@@ -37,43 +41,53 @@ fn ratios(text: &mut String, figures: &[Figures]) {
     row(
         text,
         &[
-            "Times of Registrar's",
-            "first answer",
-            "first answer at 1/7",
-            "first answer at 1/14",
+            "times of Registrar's",
+            "init and first answer",
+            "with 1/7",
+            "with 1/14",
+            "first answer, with 1/14",
             "processor per later request",
             "memory",
             "package",
         ],
     );
-    row(text, &["---", "---:", "---:", "---:", "---:", "---:", "---:"]);
-    for peer in figures {
-        let first = |divisor| {
-            let of = |figures: &Figures| {
-                let starts =
-                    figures.starts.iter().find(|starts| starts.share.divisor == divisor)?;
-                Some(starts.throughout.median)
-            };
-            match (of(peer), of(ours)) {
-                (Some(peer), Some(ours)) => format!("{:.1}", peer / ours),
-                _ => "–".to_owned(),
-            }
+    row(text, &["---", "---:", "---:", "---:", "---:", "---:", "---:", "---:"]);
+    for peer in figures.iter().filter(|peer| peer.work == ours.work) {
+        let started = |divisor| {
+            let with = |starts: &Starts| starts.init.median + starts.first.median;
+            compare(with_share(peer, divisor).map(with), with_share(ours, divisor).map(with))
         };
-        let ratio = |peer: f64, ours: f64| format!("{:.1}", peer / ours);
+        let first = |figures| with_share(figures, 14).map(|starts| starts.first.median);
+        let ratio = |of: fn(&Figures) -> f64| compare(Some(of(peer)), Some(of(ours)));
         row(
             text,
             &[
                 peer.name,
-                &first(1),
-                &first(7),
-                &first(14),
-                &ratio(peer.later.processor, ours.later.processor),
-                &ratio(peer.peak_memory as f64, ours.peak_memory as f64),
-                &ratio(peer.package as f64, ours.package as f64),
+                &started(1),
+                &started(7),
+                &started(14),
+                &compare(first(peer), first(ours)),
+                &ratio(|figures| figures.later.processor),
+                &ratio(|figures| figures.peak_memory as f64),
+                &ratio(|figures| figures.package as f64),
             ],
         );
     }
     text.push('\n');
+}
+
+/// What was measured with one share of the core.
+fn with_share(figures: &Figures, divisor: u32) -> Option<&Starts> {
+    figures.starts.iter().find(|starts| starts.share.divisor == divisor)
+}
+
+/// How many times ours a figure is.
+fn compare(peer: Option<f64>, ours: Option<f64>) -> String {
+    match peer.zip(ours).map(|(peer, ours)| peer / ours) {
+        Some(ratio) if ratio < 1.0 => format!("{ratio:.2}"),
+        Some(ratio) => format!("{ratio:.1}"),
+        None => "–".to_owned(),
+    }
 }
 
 fn starts(text: &mut String, figures: &[Figures]) {

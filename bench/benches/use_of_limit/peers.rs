@@ -1,15 +1,16 @@
 //! Other rate limiters, with the same stand-in for the provider.
 
 use std::{
-    fs, io,
-    net::{Ipv4Addr, TcpListener},
+    error::Error,
+    io,
     num::NonZeroU32,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::Command,
     sync::Arc,
     time::Duration,
 };
 
+use bench::child::{self, Redis, Running};
 use governor::{Quota, RateLimiter, clock::Clock};
 use http_body_util::{BodyExt, Empty};
 use hyper::{Request, body::Bytes};
@@ -87,79 +88,35 @@ pub(crate) struct BullMq {
 }
 
 impl BullMq {
-    /// Installs it below the build's target directory. The error names what is missing.
-    pub(crate) fn install() -> io::Result<Self> {
-        for program in ["node", "npm", "redis-server"] {
-            run_to_success(Command::new(program).arg("--version"))?;
-        }
-        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bullmq");
-        fs::create_dir_all(&directory)?;
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/bullmq");
-        for file in ["package.json", SCRIPT] {
-            fs::copy(source.join(file), directory.join(file))?;
-        }
-        let quietly = ["install", "--no-audit", "--no-fund", "--no-package-lock"];
-        run_to_success(Command::new("npm").args(quietly).current_dir(&directory))?;
+    /// Installs its packages. The error names what is missing.
+    pub(crate) fn install() -> Result<Self, Box<dyn Error>> {
+        child::run(Command::new("redis-server").arg("--version"))?;
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/node");
+        child::run(
+            Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&directory),
+        )?;
         Ok(Self { directory })
     }
 
     /// Measures one worker process, with as many concurrent jobs as its limiter allows.
     pub(crate) async fn run(&self, task: Task) -> io::Result<Run> {
         let (world, server) = provider().await?;
-        let port = free_port()?;
-        let _redis = Process::start(
-            Command::new("redis-server")
-                .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
-                .args(["--save", "", "--appendonly", "no"])
-                .current_dir(&self.directory),
-        )?;
+        let redis = Redis::start(Path::new(env!("CARGO_TARGET_TMPDIR")))?;
         let milliseconds = |duration: Duration| duration.as_millis().to_string();
-        let _worker =
-            Process::start(Command::new("node").arg(SCRIPT).current_dir(&self.directory).envs([
+        let _worker = Running::start(
+            Command::new("node").arg("limiter.mjs").current_dir(&self.directory).envs([
                 ("PROVIDER_URL", format!("http://{}/", server.address())),
-                ("REDIS_PORT", port.to_string()),
+                ("REDIS_PORT", redis.address().port().to_string()),
                 ("LIMIT", task.limit.to_string()),
                 ("WINDOW_MS", milliseconds(task.window.get())),
                 ("BACKLOG_AFTER_MS", milliseconds(task.pattern.backlog_after(task.window))),
                 ("JOBS", task.jobs().to_string()),
-            ]))?;
+            ]),
+        )?;
         let max_duration = Duration::from_mins(1) + task.lasts();
         let watched = tokio::time::timeout(max_duration, task.watch(&world)).await;
         server.stop().await;
         watched.map_err(|_| io::Error::other("BullMQ sent nothing"))?;
         Ok(task.run("BullMQ limiter".to_owned(), None, &world))
     }
-}
-
-const SCRIPT: &str = "limiter.mjs";
-
-/// A process that is killed when this is dropped. If this process dies first, the child's standard input ends.
-struct Process(Child);
-
-impl Process {
-    fn start(command: &mut Command) -> io::Result<Self> {
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().map(Self)
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn run_to_success(command: &mut Command) -> io::Result<()> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let ran = command.stdin(Stdio::null()).stderr(Stdio::piped()).output();
-    let output = ran.map_err(|error| io::Error::other(format!("{program}: {error}")))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let error = String::from_utf8_lossy(&output.stderr);
-    Err(io::Error::other(format!("{program} failed: {}", error.trim())))
-}
-
-fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }

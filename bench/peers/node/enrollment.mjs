@@ -1,19 +1,16 @@
-// The calls of an enrollment in a free course, as `enroll` makes them: read the course (cached for 10 s), write the
-// enrollment by a condition, send the email job, and take the enrollment out of the resumer's index.
+// The part of an enrollment in a free course that all peers have: read the course (cached for 10 s), and write the
+// enrollment by a condition.
 import { randomUUID } from 'node:crypto';
-import { DynamoDBClient, GetItemCommand, PutItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
-import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 
 const COURSE_SECONDS = 10;
-const { COURSES_TABLE, ENROLLMENTS_TABLE, EMAIL_QUEUE_URL } = process.env;
+const { COURSES_TABLE, ENROLLMENTS_TABLE } = process.env;
 
 export const dynamodb = new DynamoDBClient({});
-// The stand-in for SQS returns no digests.
-export const sqs = new SQSClient({ md5: false });
 const courses = new Map();
 
-const text = (S) => ({ S });
-const number = (N) => ({ N: String(N) });
+export const text = (S) => ({ S });
+export const number = (N) => ({ N: String(N) });
 
 const findCourse = async (id) => {
   const known = courses.get(id);
@@ -24,16 +21,17 @@ const findCourse = async (id) => {
   return Item;
 };
 
-export const enroll = async (event) => {
-  const request = JSON.parse(event.body);
+// Returns the id, the email job, and the response to the client.
+export const grant = async (request) => {
   const course = await findCourse(request.course_id);
   const id = randomUUID();
   const now = new Date();
+  const title = course.title.S;
   const enrollment = {
     id: text(id),
     student_id: text(request.student_id),
     course_id: text(request.course_id),
-    course_title: course.title,
+    course_title: text(title),
     email: text(request.email),
     name: text(request.name),
     state: text('active'),
@@ -52,30 +50,8 @@ export const enroll = async (event) => {
       ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
     }),
   );
-  const job = {
-    v: 1,
-    id,
-    to: request.email,
-    template: 'enrollment-confirmation',
-    data: { student_name: request.name, course_title: course.title.S },
-  };
-  await sqs.send(new SendMessageCommand({ QueueUrl: EMAIL_QUEUE_URL, MessageBody: JSON.stringify(job) }));
-  await dynamodb.send(
-    new UpdateItemCommand({
-      TableName: ENROLLMENTS_TABLE,
-      Key: { student_id: enrollment.student_id, course_id: enrollment.course_id },
-      UpdateExpression: 'REMOVE resume_at, resume_shard',
-      ConditionExpression: 'id = :id AND version = :version',
-      ExpressionAttributeValues: { ':id': enrollment.id, ':version': enrollment.version },
-    }),
-  );
-  const data = {
-    enrollment: { id, ...request, course_title: course.title.S, state: 'active', created_at: now.toISOString() },
-    message: 'Enrolled Success',
-  };
-  return {
-    statusCode: 201,
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ status: 'success', data }),
-  };
+  const data = { student_name: request.name, course_title: title };
+  const job = { v: 1, id, to: request.email, template: 'enrollment-confirmation', data };
+  const granted = { id, ...request, course_title: title, state: 'active', created_at: now.toISOString() };
+  return { id, job, response: { status: 'success', data: { enrollment: granted, message: 'Enrolled Success' } } };
 };

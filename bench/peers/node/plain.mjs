@@ -1,4 +1,4 @@
-import { enroll } from './enrollment.mjs';
+import { enroll } from './enroll.mjs';
 import { run } from './runtime.mjs';
 
 run(enroll);

@@ -2,7 +2,8 @@
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import { Tracer } from '@aws-lambda-powertools/tracer';
-import { dynamodb, enroll, sqs } from './enrollment.mjs';
+import { enroll, sqs } from './enroll.mjs';
+import { dynamodb } from './enrollment.mjs';
 import { run } from './runtime.mjs';
 
 const service = 'enroll';

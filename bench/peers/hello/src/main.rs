@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    lambda_runtime::tracing::init_default_subscriber();
+    lambda::telemetry::start();
     lambda_runtime::run(service_fn(hello)).await
 }
 
