@@ -441,6 +441,11 @@ mod tests {
                 "ada@xn--a.com",
                 "has a domain that cannot exist: a part of it that begins with `xn--` is not Punycode",
             ),
+            // Left to right and right to left in one label (RFC 5893).
+            (
+                "ada@a\u{5d0}.com",
+                "has a domain that cannot exist: its characters cannot stand together",
+            ),
         ]);
     }
 
