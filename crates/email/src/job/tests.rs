@@ -11,13 +11,14 @@ fn both_kinds_of_content_parse() {
     )
     .unwrap();
     assert_eq!(job.id.as_str(), "a-1");
-    assert!(matches!(job.content, Content::Template { ref name, .. } if name == "hello"));
+    assert_eq!(job.content.template(), Some("hello"));
 
     let job = Job::parse(
         r#"{"v":1,"id":"a-1","to":"ada@example.com","subject":"Hi","text":"Hello","html":null}"#,
     )
     .unwrap();
     assert!(matches!(job.content, Content::Message(Message { html: None, .. })));
+    assert_eq!(job.content.template(), None);
 }
 
 #[test]
