@@ -73,3 +73,24 @@ pub trait Mailer {
         message: &Message,
     ) -> impl Future<Output = Outcome> + Send;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The metrics of docs/metrics.md count by these names.
+    #[test]
+    fn name_is_that_of_the_metrics() {
+        let code = || "Code".to_owned();
+        for (outcome, name) in [
+            (Outcome::Accepted { ses_message_id: "1".to_owned() }, "accepted"),
+            (Outcome::Throttled, "throttled"),
+            (Outcome::Held(HoldCause::DailyQuota), "held"),
+            (Outcome::Transient { code: code() }, "transient"),
+            (Outcome::Unknown { code: code() }, "unknown"),
+            (Outcome::Ambiguous, "ambiguous"),
+        ] {
+            assert_eq!(outcome.name(), name);
+        }
+    }
+}
