@@ -56,10 +56,6 @@ pub async fn handle(router: &Router, event: LambdaEvent<Value>) -> Result<(), Di
     let LambdaEvent { payload, context } = event;
     let batch: SqsEvent =
         serde_json::from_value(payload).map_err(|_| failed("the event is not one of SQS"))?;
-    // `registrar pump` begins with an empty batch, so that a function is compiled before its messages are received.
-    if batch.records.is_empty() {
-        return Ok(());
-    }
     let [message] = <[_; 1]>::try_from(batch.records)
         .map_err(|_| failed("the batch size of the event source is not 1"))?;
     let message_id = message.message_id.unwrap_or_default();

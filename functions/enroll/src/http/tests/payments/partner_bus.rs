@@ -71,6 +71,7 @@ async fn what_is_not_one_event_of_stripes_bus_is_returned_to_the_queue_and_chang
         (messages(&[succeeded.in_envelope("my.application")]), "partner bus"),
         (messages(&["{".to_owned()]), "not an event of EventBridge"),
         (messages(std::slice::from_ref(&succeeded.body)), "not an event of EventBridge"),
+        (messages(&[]), "batch size"),
         (messages(&[event.clone(), event]), "batch size"),
         (json!({"Records": [1]}), "not one of SQS"),
     ] {
@@ -78,14 +79,6 @@ async fn what_is_not_one_event_of_stripes_bus_is_returned_to_the_queue_and_chang
         assert_eq!(error.error_type, "StripeEventFailed");
         assert!(error.error_message.contains(why), "{why}: {}", error.error_message);
     }
-    assert_eq!(shop.state(), EnrollmentState::PaymentPending);
-}
-
-/// `registrar pump` begins with one.
-#[tokio::test]
-async fn empty_batch_is_handled() {
-    let (shop, _) = authenticated().await;
-    shop.receive(messages(&[])).await.unwrap();
     assert_eq!(shop.state(), EnrollmentState::PaymentPending);
 }
 
