@@ -2,12 +2,8 @@
 
 use std::{
     error::Error,
-    io::{self, ErrorKind},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
-    path::Path,
+    io,
     process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
 };
 
 /// A process that is killed when this is dropped. If this process dies first, the child's standard input ends.
@@ -37,44 +33,6 @@ pub fn run(command: &mut Command) -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim()).into())
-}
-
-/// How long Redis may take to start.
-const MAX_START: Duration = Duration::from_secs(10);
-
-/// A Redis of its own, in memory only.
-#[derive(Debug)]
-pub struct Redis {
-    address: SocketAddr,
-    _process: Running,
-}
-
-impl Redis {
-    /// Starts `redis-server`, and waits until it accepts connections. It blocks.
-    pub fn start(directory: &Path) -> io::Result<Self> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
-        let mut command = Command::new("redis-server");
-        command.args(["--bind", "127.0.0.1", "--port", &address.port().to_string()]);
-        command.args(["--save", "", "--appendonly", "no"]).current_dir(directory);
-        let process = Running::start(&mut command)
-            .map_err(|why| io::Error::new(why.kind(), format!("redis-server: {why}")))?;
-        let began = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            if began.elapsed() > MAX_START {
-                return Err(io::Error::new(ErrorKind::TimedOut, "redis-server did not start"));
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-        Ok(Self { address, _process: process })
-    }
-
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-}
-
-fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 #[cfg(test)]

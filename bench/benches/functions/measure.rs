@@ -7,7 +7,6 @@ use bench::{
     callgrind::{self, Instructions},
     session::Limited,
 };
-
 use serde_json::Value;
 
 use crate::{

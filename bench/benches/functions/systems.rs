@@ -10,11 +10,7 @@ use std::{
     process::Command,
 };
 
-use bench::{
-    Dependencies, Program,
-    child::{Redis, run},
-    events,
-};
+use bench::{Dependencies, Program, Redis, child::run, events};
 use flate2::{Compression, write::DeflateEncoder};
 use serde_json::Value;
 
@@ -134,7 +130,7 @@ async fn express(
     dependencies: &mut Dependencies,
     variables: &Variables,
 ) -> Result<Vec<System>, Box<dyn Error>> {
-    let redis = Redis::start(Path::new(env!("CARGO_TARGET_TMPDIR")))?;
+    let redis = Redis::start(Path::new(env!("CARGO_TARGET_TMPDIR"))).await?;
     let (host, port) = dependencies.open(redis.address()).await?;
     let mut variables = variables.to_vec();
     variables.extend([("REDIS_HOST", host.to_owned()), ("REDIS_PORT", port.to_string())]);

@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use bench::child::{self, Redis, Running};
+use bench::{
+    Redis,
+    child::{self, Running},
+};
 use governor::{Quota, RateLimiter, clock::Clock};
 use http_body_util::{BodyExt, Empty};
 use hyper::{Request, body::Bytes};
@@ -101,7 +104,7 @@ impl BullMq {
     /// Measures one worker process, with as many concurrent jobs as its limiter allows.
     pub(crate) async fn run(&self, task: Task) -> io::Result<Run> {
         let (world, server) = provider().await?;
-        let redis = Redis::start(Path::new(env!("CARGO_TARGET_TMPDIR")))?;
+        let redis = Redis::start(Path::new(env!("CARGO_TARGET_TMPDIR"))).await?;
         let milliseconds = |duration: Duration| duration.as_millis().to_string();
         let _worker = Running::start(
             Command::new("node").arg("limiter.mjs").current_dir(&self.directory).envs([
