@@ -179,6 +179,17 @@ mod tests {
         let active = pending().granted(NOW);
         let finished = Enrollment { resume_at: None, ..active.clone() };
         assert_eq!(kinds(Some(&active), &finished), []);
+        let same_version = Enrollment { version: active.version, ..pending() };
+        let same_version = Enrollment { id: active.id, ..same_version };
+        assert_eq!(kinds(Some(&same_version), &active), []);
+    }
+
+    #[test]
+    fn another_enrollment_in_the_same_place_is_announced_whatever_its_version() {
+        let refunded = pending().granted(NOW).next(EnrollmentState::Refunded, None);
+        let another = Enrollment { state: EnrollmentState::Active, ..pending() };
+        assert!(another.version < refunded.version);
+        assert_eq!(kinds(Some(&refunded), &another), [Kind::Activated]);
     }
 
     #[test]

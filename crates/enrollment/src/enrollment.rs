@@ -352,6 +352,50 @@ mod tests {
     }
 
     #[test]
+    fn names_are_those_of_the_stored_form() {
+        for state in EnrollmentState::ALL {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
+            assert_eq!(state.to_string(), state.as_str());
+        }
+        for reason in [
+            StuckReason::AmountDiffers,
+            StuckReason::CurrencyDiffers,
+            StuckReason::LivemodeDiffers,
+            StuckReason::PaymentMissing,
+        ] {
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
+            assert_eq!(reason.to_string(), reason.as_str());
+        }
+    }
+
+    #[test]
+    fn job_ids_are_all_that_it_may_have_used() {
+        let once = enrollment();
+        let id = once.id;
+        assert_eq!(once.confirmation_job_ids().collect::<Vec<_>>(), [once.confirmation_job_id()]);
+        let ids = [id.confirmation_job_id(1), id.refund_job_id(1)];
+        assert_eq!(once.job_ids().collect::<Vec<_>>(), ids);
+
+        let mut again = once.with_new_confirmation().with_new_confirmation();
+        again.payment.as_mut().unwrap().attempt = 2;
+        let confirmations = [1, 2, 3].map(|number| id.confirmation_job_id(number));
+        assert_eq!(again.confirmation_job_ids().collect::<Vec<_>>(), confirmations);
+        assert_eq!(again.confirmation_job_id(), confirmations[2]);
+        let notices = [1, 2].map(|attempt| id.refund_job_id(attempt));
+        assert_eq!(again.job_ids().collect::<Vec<_>>(), [&confirmations[..], &notices].concat());
+    }
+
+    #[test]
+    fn numbers_that_were_used_are_stored() {
+        let mut enrollment = enrollment().with_new_confirmation();
+        enrollment.drop_payment();
+        let stored = serde_json::to_value(&enrollment).unwrap();
+        assert_eq!(stored["earlier_confirmations"], 1);
+        assert_eq!(stored["earlier_attempts"], 1);
+        assert_eq!(serde_json::from_value::<Enrollment>(stored).unwrap(), enrollment);
+    }
+
+    #[test]
     fn stored_form_is_flat() {
         let enrollment = enrollment();
         let stored = serde_json::to_value(&enrollment).unwrap();

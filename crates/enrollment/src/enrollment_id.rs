@@ -56,3 +56,14 @@ impl fmt::Display for EnrollmentId {
         self.0.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_those_of_the_id() {
+        let id = EnrollmentId::generate();
+        assert_eq!(Uuid::from_bytes(*id.as_bytes()).to_string(), id.to_string());
+    }
+}

@@ -113,6 +113,7 @@ mod tests {
         fields.text::<u8>("b");
         fields.text::<u8>("c");
         fields.whole_number("d");
+        assert!(fields.has_error("a") && !fields.has_error("e"));
         let errors = fields.finish(Some(())).unwrap_err();
         assert_eq!(errors["a"], "is not a string");
         assert_eq!(errors["b"], "invalid digit found in string");

@@ -198,6 +198,7 @@ mod tests {
         ] {
             assert_eq!(serde_json::to_value(&what).unwrap(), what.as_str());
             assert_eq!(serde_json::from_value::<What>(what.as_str().into()).unwrap(), what);
+            assert_eq!(what.to_string(), what.as_str());
         }
     }
 
@@ -221,6 +222,7 @@ mod tests {
         assert!(more < 500, "{more}");
         let all = size * MAX_ENTRIES + more * (MAX_ENTRIES_WITH_PROVIDER - MAX_ENTRIES);
         assert!(all < 350_000, "{all}");
+        assert_eq!(MAX_ENTRIES_WITH_PROVIDER, 200);
     }
 
     #[test]

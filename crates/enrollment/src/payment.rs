@@ -272,3 +272,54 @@ pub enum IntentStatus {
     /// It can never be paid.
     Cancelled,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn id_of_the_provider_has_only_characters_that_are_safe_in_a_path() {
+        for id in ["pi_1", "pm-A", &"x".repeat(255)] {
+            assert!(id.parse::<IntentId>().is_ok() && id.parse::<PaymentMethod>().is_ok(), "{id}");
+        }
+        for id in ["", "a/b", "a?b", "a b", "\u{e9}", &"x".repeat(256)] {
+            assert_eq!(id.parse::<IntentId>(), Err(InvalidProviderId), "{id}");
+        }
+    }
+
+    /// Calls of the last release are repeated with them during a deployment.
+    #[test]
+    fn idempotency_keys_are_those_of_the_last_release() {
+        let payment = json!({
+            "attempt": 2, "price": 4900, "currency": "USD", "method": "pm_1",
+            "started_at": "1970-01-01T00:00:00Z",
+        });
+        let enrollment_id = EnrollmentId::generate();
+        let charge = Charge {
+            enrollment_id,
+            student_id: &"s-1".parse().unwrap(),
+            course_id: &"rust-101".parse().unwrap(),
+            payment: &serde_json::from_value(payment).unwrap(),
+        };
+        assert_eq!(charge.create_key(), format!("{enrollment_id}-2-create"));
+        let intent: IntentId = "pi_1".parse().unwrap();
+        assert_eq!(intent.confirm_key(), "pi_1-confirm");
+        assert_eq!(intent.refund_key(3), "pi_1-refund-3");
+    }
+
+    #[test]
+    fn refusal_says_what_was_refused() {
+        let refusal = ProviderRefusal {
+            operation: "creating a payment",
+            status: 401,
+            error_type: "invalid_request_error".to_owned(),
+            code: String::new(),
+        };
+        assert_eq!(
+            refusal.to_string(),
+            "creating a payment was refused: status 401, type `invalid_request_error`, code ``"
+        );
+    }
+}

@@ -282,6 +282,25 @@ mod tests {
     use Compared::{Differs, InProgress, Same};
 
     #[test]
+    fn differences_have_these_names() {
+        let names = Difference::ALL.map(|difference| difference.to_string());
+        assert_eq!(
+            names,
+            [
+                "no_enrollment",
+                "not_granted",
+                "not_charged",
+                "refund_not_recorded",
+                "not_refunded",
+                "amount_differs",
+                "currency_differs",
+                "livemode_differs",
+                "unreadable",
+            ]
+        );
+    }
+
+    #[test]
     fn charge_without_enrollment_is_a_difference_unless_it_is_paid_back() {
         let other = enrollment("active", |item| {
             item["id"] = json!("01a21304-1630-7215-83f8-000000000000");
@@ -353,6 +372,7 @@ mod tests {
         assert_eq!(charged(Some(&refund("succeeded"))), Differs(Difference::NotRefunded));
         assert_eq!(refunded(Some(&refund("succeeded"))), Same);
         assert_eq!(charged(Some(&refund("pending"))), Same, "the resumer waits for it");
+        assert_eq!(refunded(Some(&refund("pending"))), Same, "the resumer is about to see it");
     }
 
     #[test]

@@ -337,7 +337,8 @@ async fn nothing_is_confirmed_that_could_not_be_written_down_in_time() {
     let result = enroll(&world.ports(), with_card("pm_1"), START, Deadline::new(&left)).await;
     assert!(matches!(result, Err(EnrollError::Unavailable(_))), "{result:?}");
     assert_eq!(world.charges(), 0);
-    let enrolled = ask(&world, "pm_1").await;
+    let left = || CONFIRM_RESERVE;
+    let enrolled = enroll(&world.ports(), with_card("pm_1"), START, Deadline::new(&left)).await;
     assert_enrolled_with_one_charge(&world, &enrolled);
 }
 

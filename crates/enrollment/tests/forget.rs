@@ -114,6 +114,25 @@ async fn paid_enrollment_stays_without_anything_that_says_who_it_was() {
 }
 
 #[tokio::test]
+async fn enrollment_with_a_charge_of_an_earlier_attempt_stays() {
+    let world = world(4900, None);
+    ask(&world).await;
+    let paid = the_one(&world);
+    let charges: Vec<_> = paid.intent().cloned().into_iter().collect();
+    let failed = Enrollment { state: EnrollmentState::PaymentFailed, ..paid };
+    assert_eq!(fate(&failed), Ok(Fate::Deleted));
+    let refunded = Enrollment { refunded_intents: charges.clone(), ..failed.clone() };
+    let kept = Enrollment { kept_intents: charges, ..failed };
+    assert_eq!([fate(&refunded), fate(&kept)], [Ok(Fate::Pseudonymised); 2]);
+}
+
+#[test]
+fn fate_is_described() {
+    assert_eq!(Fate::Deleted.to_string(), "deleted");
+    assert!(Fate::Pseudonymised.to_string().contains("because there is a payment"));
+}
+
+#[tokio::test]
 async fn nothing_is_erased_while_something_is_in_progress() {
     let free = world(0, None);
     ask(&free).await;

@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use std::time::Duration;
+use std::{
+    future::Future,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
 
 use enrollment::{
     Course, Deadline, EnrollError, EnrollRequest, Enrolled, Enrollment, Settled, enroll,
@@ -212,14 +216,20 @@ async fn retry_makes_an_unfinished_enrollment_due_and_refuses_any_other() {
     let _ = ask(&world, "pm_1").await;
     assert!(world.overdue(LATER).is_empty());
     let due = operator::retry(&world, &place(), LATER).await.unwrap();
-    assert_eq!(due.state, EnrollmentState::PaymentPending);
+    assert_eq!((due.state, due.resume_at), (EnrollmentState::PaymentPending, Some(LATER)));
     assert_eq!(world.overdue(LATER).len(), 1);
 
-    let finished = operator::retry(&active().await, &place(), LATER).await;
+    let world = active().await;
+    let points = world.points();
+    let finished = operator::retry(&world, &place(), LATER).await;
+    assert_eq!(world.points() - points, 2, "it is read and not written");
     let Err(OperateError::Refused(refusal)) = finished else { panic!("{finished:?}") };
     assert_eq!(refusal, Refusal::NothingToRetry(EnrollmentState::Active));
-    let stuck = operator::retry(&stuck().await, &place(), LATER).await;
-    assert!(matches!(stuck, Err(OperateError::Refused(Refusal::Stuck(_)))), "{stuck:?}");
+    let world = stuck().await;
+    let undecided = operator::retry(&world, &place(), LATER).await;
+    assert!(matches!(undecided, Err(OperateError::Refused(Refusal::Stuck(_)))), "{undecided:?}");
+    changes(&world, Action::Resolve(Resolution::Grant)).await;
+    assert!(operator::retry(&world, &place(), LATER).await.is_ok(), "decided");
     let nobody = operator::retry(&self::world(Bank::Accepts), &place(), LATER).await;
     assert!(matches!(nobody, Err(OperateError::NotEnrolled)), "{nobody:?}");
 }
@@ -358,6 +368,44 @@ async fn grant_gives_access_without_a_payment() {
     world.delete_courses();
     let gone = grant(details()).await;
     assert!(matches!(gone, Err(OperateError::NoSuchCourse(_))), "{gone:?}");
+}
+
+fn ada() -> Details {
+    let email = "ada@example.com".parse().unwrap();
+    Details { name: Some("Ada".parse().unwrap()), email: Some(email) }
+}
+
+#[tokio::test]
+async fn grant_whose_first_response_is_lost_has_changed_the_enrollment() {
+    let world = world(Bank::Accepts);
+    world.lose_first_responses();
+    let granted = operator::grant(&world, &world, &place(), ada(), &signature()).await;
+    assert!(matches!(granted, Ok(Operated::Changed(_))), "{granted:?}");
+    assert_eq!(world.inserts(), 1);
+}
+
+#[tokio::test]
+async fn grant_that_races_with_the_students_request_says_what_is_written() {
+    for polls in 0..8 {
+        let world = World::new([course(0)], Bank::Accepts);
+        let (place, signature) = (place(), signature());
+        let mut grant = Box::pin(operator::grant(&world, &world, &place, ada(), &signature));
+        let mut context = Context::from_waker(Waker::noop());
+        let mut done = None;
+        for _ in 0..polls {
+            if let Poll::Ready(granted) = grant.as_mut().poll(&mut context) {
+                done = Some(granted);
+                break;
+            }
+        }
+        ask(&world, "pm_1").await.unwrap();
+        let granted = match done {
+            Some(granted) => granted,
+            None => grant.await,
+        };
+        let (Operated::Changed(told) | Operated::Unchanged(told)) = granted.unwrap();
+        assert_eq!(told.id, the_one(&world).id, "after {polls} polls");
+    }
 }
 
 #[tokio::test]

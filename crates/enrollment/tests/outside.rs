@@ -9,8 +9,12 @@ use enrollment::{
     enrollment::EnrollmentState,
     history::{MAX_ENTRIES_WITH_PROVIDER, What},
     operator::{self, Action, Operated, Place, RefundChoice, Signature},
-    outside::{AccessAfterRefund, DisputeStage, Outside, OutsideRefund, PaymentOf, record_outside},
+    outside::{
+        AccessAfterRefund, DisputeStage, NotAnAccessAfterRefund, Outside, OutsideRefund, PaymentOf,
+        record_outside,
+    },
     payment::{IntentId, Refund, RefundStatus},
+    resume,
     testing::{Bank, Dependency, World},
 };
 use serde_json::json;
@@ -73,6 +77,84 @@ async fn operate(world: &World, action: &Action) -> Operated {
     let by = "arn:aws:iam::1:user/ada".parse().unwrap();
     let signature = Signature { by, reason: "asked".parse().unwrap(), at: START };
     operator::operate(world, &place, action, &signature).await.unwrap()
+}
+
+async fn report_with(world: &World, outside: &Outside, access: AccessAfterRefund) -> Enrollment {
+    let found = the_one(world);
+    let intent = found.intent().unwrap().clone();
+    let of = PaymentOf { intent: &intent, attempt: 1 };
+    record_outside(world, found, of, outside, access, START).await.unwrap()
+}
+
+#[test]
+fn parameter_is_one_of_two_words() {
+    assert_eq!("keep".parse(), Ok(AccessAfterRefund::Keep));
+    assert_eq!("revoke".parse(), Ok(AccessAfterRefund::Revoke));
+    for other in ["", "Keep", "remove"] {
+        assert_eq!(other.parse::<AccessAfterRefund>(), Err(NotAnAccessAfterRefund), "{other}");
+    }
+}
+
+#[tokio::test]
+async fn refund_of_the_whole_charge_ends_the_access_if_the_parameter_says_so() {
+    let world = paid().await;
+    let found = report_with(&world, &refunded(&[4900]), AccessAfterRefund::Keep).await;
+    assert_eq!((found.state, found.history.len()), (EnrollmentState::Active, 1));
+
+    let world = paid().await;
+    let found = report_with(&world, &refunded(&[4899]), AccessAfterRefund::Revoke).await;
+    assert_eq!(found.state, EnrollmentState::Active, "a part of it");
+
+    let world = paid().await;
+    let found = report_with(&world, &refunded(&[900, 4000]), AccessAfterRefund::Revoke).await;
+    assert_eq!((found.state, found.resume_at), (EnrollmentState::Refunding, Some(START)));
+    let progress = found.payment.unwrap().refund.unwrap();
+    assert_eq!(progress.last.unwrap().id.as_str(), "re_1", "no other refund is made");
+    assert_eq!(found.earlier_confirmations, 1);
+}
+
+#[tokio::test]
+async fn refund_at_the_provider_leaves_a_refund_of_ours_to_the_resumer_and_one_that_is_over() {
+    let world = paid().await;
+    operate(&world, &Action::Refund { attempt: Some(1) }).await;
+    let progress = the_one(&world).payment.unwrap().refund;
+    let found = report_with(&world, &refunded(&[4900]), AccessAfterRefund::Revoke).await;
+    assert_eq!((found.state, found.payment.unwrap().refund), (EnrollmentState::Active, progress));
+
+    let world = paid().await;
+    operate(&world, &Action::Refund { attempt: Some(1) }).await;
+    resume(&world.ports(), the_one(&world), START).await.unwrap();
+    assert!(!the_one(&world).owes_refund());
+    let found = report_with(&world, &refunded(&[4900]), AccessAfterRefund::Revoke).await;
+    assert_eq!(found.state, EnrollmentState::Active, "an operator has left the access");
+}
+
+#[test]
+fn dispute_is_lost_in_part_if_the_rest_is_neither_disputed_nor_refunded() {
+    let charged = || 4900_u64.try_into().unwrap();
+    let refund = |amount: u64, status| OutsideRefund {
+        refund: Refund { id: "re_1".parse().unwrap(), status },
+        amount: amount.try_into().unwrap(),
+    };
+    let stage = |stage, amount, refunds: &[OutsideRefund]| match Outside::disputed(
+        "du_1".parse().unwrap(),
+        stage,
+        amount,
+        charged(),
+        refunds,
+    ) {
+        Outside::Disputed { stage, .. } => stage,
+        other @ Outside::Refunded { .. } => panic!("{other:?}"),
+    };
+    let lost = |amount, refunds: &[_]| stage(DisputeStage::Lost, amount, refunds);
+    assert_eq!(lost(4900, &[]), DisputeStage::Lost);
+    assert_eq!(lost(5000, &[]), DisputeStage::Lost, "in another currency, say");
+    assert_eq!(lost(4899, &[]), DisputeStage::LostInPart);
+    assert_eq!(lost(4000, &[refund(900, RefundStatus::Pending)]), DisputeStage::Lost);
+    assert_eq!(lost(4000, &[refund(900, RefundStatus::Failed)]), DisputeStage::LostInPart);
+    for other in [DisputeStage::Opened, DisputeStage::Won, DisputeStage::Closed] {
+        assert_eq!(stage(other, 1, &[]), other);
+    }
 }
 
 #[tokio::test]
@@ -188,6 +270,8 @@ async fn refund_waits_while_the_payment_may_still_be_adopted() {
     failed.payment.as_mut().unwrap().intent = None;
     let of = PaymentOf { intent: &intent, attempt: 1 };
     let access = AccessAfterRefund::Revoke;
+    let pending = Enrollment { state: EnrollmentState::PaymentPending, ..failed.clone() };
+    assert!(record_outside(&world, pending, of, &refunded(&[4900]), access, START).await.is_err());
     assert!(record_outside(&world, failed, of, &refunded(&[4900]), access, START).await.is_err());
 }
 

@@ -15,7 +15,7 @@ use enrollment::{
     operator::{Action, Details, OperateError, Place, RefundChoice, Signature, grant, operate},
     resume,
     seats::SeatCount,
-    testing::{Bank, Dice, World},
+    testing::{Bank, Dice, Missing, World},
 };
 use serde_json::json;
 use time::OffsetDateTime;
@@ -173,6 +173,15 @@ async fn operators_grant_takes_a_seat_and_is_refused_if_none_is_free() {
     assert_eq!(count(&world).taken, 1);
     assert!(matches!(grant_to(2).await, Err(OperateError::Full)));
     world.check_seats().unwrap();
+}
+
+#[tokio::test]
+async fn full_course_is_refused_by_a_read() {
+    let world = World::new([course(0, Some(1))], Bank::Accepts);
+    assert!(ask(&world, 1, 1).await.is_ok());
+    // A write would not be refused.
+    world.remove(Missing::FreeSeat);
+    assert!(matches!(ask(&world, 2, 1).await, Err(EnrollError::Full)));
 }
 
 type Task<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;

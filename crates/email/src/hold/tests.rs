@@ -2,6 +2,7 @@
 //! crash before or after it.
 
 use std::{
+    collections::BTreeSet,
     future::Future,
     pin::Pin,
     task::{Context, Poll, Waker},
@@ -108,6 +109,27 @@ fn hold_keeps_its_start_when_its_cause_changes() {
     world.provider.standing_now().shut_down = true;
     let machine = world.watch(NOW + Duration::from_mins(1)).machine.unwrap();
     assert_eq!((machine.cause, machine.since), (HoldCause::AccountSuspended, NOW));
+    // A worker finds another cause.
+    world.place(HoldCause::NotPermitted, NOW + Duration::from_mins(2));
+    let machine = world.holds.now().machine.unwrap();
+    assert_eq!((machine.cause, machine.since), (HoldCause::NotPermitted, NOW));
+}
+
+#[test]
+fn hold_that_begins_while_another_is_ending_is_not_ending() {
+    let world = World::default();
+    for by_operator in [true, false] {
+        world.hold_by_operator("because", NOW);
+        world.release_by_operator(NOW);
+        assert_eq!(world.holds.now().ending_since, Some(NOW));
+        if by_operator {
+            world.hold_by_operator("again", NOW);
+        } else {
+            world.place(HoldCause::SendingPaused, NOW);
+        }
+        assert_eq!(world.holds.now().ending_since, None);
+        assert!(!world.source.is_on_now());
+    }
 }
 
 #[test]
@@ -130,6 +152,8 @@ fn operators_hold_is_ended_only_by_an_operator() {
 #[test]
 fn event_source_that_was_turned_off_by_other_means_stays_off() {
     let world = World::default();
+    // The record exists, so that its version counts.
+    alone(lower_limit(&world.holds, &lowered(NOW, None))).unwrap();
     world.source.set(false);
     assert!(!world.watch(NOW).in_force());
     assert!(!world.source.is_on_now());
@@ -184,6 +208,13 @@ fn each_obstacle_gives_its_cause() {
     ] {
         assert_eq!(standing.obstacle(), Some(cause));
     }
+}
+
+#[test]
+fn cause_has_a_description_of_its_own() {
+    let descriptions: BTreeSet<_> = HoldCause::ALL.iter().map(ToString::to_string).collect();
+    assert_eq!(descriptions.len(), HoldCause::ALL.len());
+    assert!(descriptions.iter().all(|description| !description.is_empty()));
 }
 
 #[test]

@@ -145,6 +145,15 @@ fn digest_is_of_the_email_and_not_of_its_writing() {
         r#"{"data":{"y":{"a":2,"b":1},"x":"1"},"template":"t","to":"ada@EXAMPLE.com","id":"b","v":1.0}"#,
     );
     assert_eq!(one, same);
+    // Entries of the ledger have it: it must stay the same.
+    assert_eq!(one.to_string(), "ab7f9448d04a95252ea570c5dd154b06607851ea3f0faccbea9a2ff5d22a83fe");
+    for other in [
+        r#"{"v":1,"id":"a","to":"ada@example.com","template":"t","data":{"x":"2","y":{"b":1,"a":2}}}"#,
+        r#"{"v":1,"id":"a","to":"ada@example.com","template":"t","data":{"x":"1","y":{"b":2,"a":1}}}"#,
+        r#"{"v":1,"id":"a","to":"ada@example.com","template":"u","data":{"x":"1","y":{"b":1,"a":2}}}"#,
+    ] {
+        assert_ne!(one, digest(other), "{other}");
+    }
     let plain = |to: &str, subject: &str, text: &str, html: &str| {
         digest(&format!(
             r#"{{"v":1,"id":"a","to":"{to}@example.com","subject":"{subject}","text":"{text}","html":{html}}}"#

@@ -112,7 +112,7 @@ impl FindEnrollment for World {
 
 impl InsertEnrollment for World {
     async fn insert_enrollment(&self, enrollment: &Enrollment) -> Result<Inserted, Unavailable> {
-        self.call(Dependency::Tables, |state| {
+        self.write(|state| {
             let key = key(enrollment);
             match state.enrollments.get(&key).cloned() {
                 Some(existing) if !state.is_missing(Missing::ConditionalInsert) => {
@@ -137,7 +137,7 @@ impl SaveEnrollment for World {
         before: &Enrollment,
         enrollment: &Enrollment,
     ) -> Result<Saved, Unavailable> {
-        self.call(Dependency::Tables, |state| {
+        self.write(|state| {
             let previous = enrollment.version.checked_sub(1).ok_or_else(unavailable)?;
             let key = key(enrollment);
             let existing = state.enrollments.get(&key).cloned().ok_or_else(unavailable)?;

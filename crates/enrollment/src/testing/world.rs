@@ -95,6 +95,8 @@ pub(super) struct State {
     /// Calls fail by this dice, before or after their effect.
     dice: Option<Dice>,
     delay: Option<Delay>,
+    /// Each write of an enrollment is repeated.
+    loses_responses: bool,
     down: BTreeSet<Dependency>,
     pub(super) courses: BTreeMap<CourseId, Course>,
     pub(super) price_changes: Vec<PriceChange>,
@@ -173,6 +175,7 @@ impl World {
                 missing: None,
                 dice: None,
                 delay: None,
+                loses_responses: false,
                 down: BTreeSet::new(),
                 courses,
                 price_changes: Vec::new(),
@@ -250,6 +253,12 @@ impl World {
         self.state().delay = Some(delay);
     }
 
+    /// Has the first response to each write of an enrollment be lost from now on. The client repeats the write, as the SDK
+    /// does, and returns the second response.
+    pub fn lose_first_responses(&self) {
+        self.state().loses_responses = true;
+    }
+
     /// Has calls fail by this dice from now on; `None`: by none.
     pub fn unreliable(&self, dice: Option<Dice>) {
         self.state().dice = dice;
@@ -278,6 +287,18 @@ impl World {
             }
         })
         .await;
+    }
+
+    /// As [`World::call`], for a conditional write of an enrollment.
+    pub(super) async fn write<T>(
+        &self,
+        effect: impl Fn(&mut State) -> T,
+    ) -> Result<T, Unavailable> {
+        self.call(Dependency::Tables, |state| {
+            let first = effect(state);
+            if state.loses_responses { effect(state) } else { first }
+        })
+        .await
     }
 
     /// A call: a point, the effect, a point; and perhaps a failure before or after the effect.

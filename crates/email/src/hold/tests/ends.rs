@@ -1,7 +1,10 @@
 //! When holds begin and end: rates, probation, and services that do not respond.
 
 use super::*;
-use crate::hold::Rate;
+use crate::hold::{
+    Rate,
+    decision::{Decision, decide},
+};
 
 /// A rate that has been too high, with enough events, since then.
 fn high(since: OffsetDateTime) -> Rate {
@@ -44,6 +47,46 @@ fn rate_of_few_events_does_not_hold_until_there_are_enough() {
     assert!(world.watch(minutes(1_500)).in_force());
     world.provider.rates_now().complaints.high_since = None;
     assert!(!world.watch(minutes(1_501)).in_force());
+}
+
+#[test]
+fn rate_is_high_whatever_the_number_of_events() {
+    let high = Rate { high_since: Some(NOW), counts_since: None };
+    let bounces = Rates { bounces: high, ..Rates::default() };
+    let complaints = Rates { complaints: high, ..Rates::default() };
+    for cause in HoldCause::ALL {
+        assert_eq!(bounces.is_high(cause), cause == HoldCause::BounceRate);
+        assert_eq!(complaints.is_high(cause), cause == HoldCause::ComplaintRate);
+    }
+}
+
+#[test]
+fn report_is_recorded_once_per_cause_and_only_of_the_hold_that_was_looked_at() {
+    let world = World::default();
+    world.place(HoldCause::SendingPaused, NOW);
+    let placed = world.holds.now();
+    let hold = placed.machine.clone().unwrap();
+    let reported = placed.reported(&hold, HoldCause::SendingPaused).unwrap();
+    let now = reported.machine.clone().unwrap();
+    assert_eq!((now.cause, now.reported), (HoldCause::SendingPaused, true));
+    assert_eq!(reported.reported(&now, HoldCause::SendingPaused), None, "known");
+    let other = reported.reported(&now, HoldCause::DailyQuota).unwrap().machine.unwrap();
+    assert_eq!((other.cause, other.reported), (HoldCause::DailyQuota, true));
+    assert_eq!(reported.reported(&hold, HoldCause::DailyQuota), None, "another hold");
+}
+
+#[test]
+fn report_that_is_known_needs_nothing_and_another_cause_is_recorded() {
+    let world = World::default();
+    world.provider.standing_now().sending_enabled = false;
+    world.place(HoldCause::SendingPaused, NOW);
+    let holds = world.watch(NOW);
+    assert!(holds.machine.as_ref().unwrap().reported);
+    let decide = |standing: &Standing| decide(&holds, Some(standing), None, NOW);
+    let paused = Standing { sending_enabled: false, ..healthy() };
+    assert_eq!(decide(&paused), Decision::Nothing);
+    let shut_down = Standing { shut_down: true, ..healthy() };
+    assert_eq!(decide(&shut_down), Decision::Report(HoldCause::AccountSuspended));
 }
 
 #[test]
@@ -100,6 +143,7 @@ fn hold_that_ses_has_reported_ends_with_the_report_however_often_it_came_back() 
     for n in 0..5 {
         world.provider.standing_now().sending_enabled = false;
         world.place(HoldCause::SendingPaused, minutes(3 * n));
+        assert_eq!(world.holds.now().machine.unwrap().relapses, 0, "the probation is not longer");
         assert!(world.watch(minutes(3 * n + 1)).in_force());
         world.provider.standing_now().sending_enabled = true;
         assert!(!world.watch(minutes(3 * n + 2)).in_force());

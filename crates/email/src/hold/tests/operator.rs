@@ -46,6 +46,7 @@ fn end_of_an_operators_hold_leaves_the_automatic_one() {
     world.place(HoldCause::SendingPaused, NOW);
     let holds = world.watch(minutes(10));
     assert!(holds.machine.is_some() && holds.operator.is_none() && !world.source.is_on_now());
+    assert_eq!(holds.ending_since, None, "the automatic hold is in force");
     assert!(holds.stops_sending(minutes(10)));
     world.provider.standing_now().sending_enabled = true;
     assert!(!world.watch(minutes(11)).in_force());
@@ -77,6 +78,7 @@ fn template_hold_ends_by_itself_or_by_an_operator_and_leaves_the_event_source_on
 
     let holds = world.watch(minutes(60));
     assert_eq!(holds.templates.keys().collect::<Vec<_>>(), ["welcome"]);
+    assert_eq!(holds.ending_since, None, "the event source was never off");
     // Neither a hold of everything nor its end changes it.
     world.hold_by_operator("all", minutes(61));
     world.release_by_operator(minutes(62));
