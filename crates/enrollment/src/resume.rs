@@ -268,3 +268,15 @@ fn pause(age: time::Duration) -> Duration {
     let share = Duration::try_from(age / 16).unwrap_or_default();
     share.clamp(RESUME_AFTER, MAX_RESUME_AFTER)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pause_is_a_sixteenth_of_the_age_from_a_minute_to_an_hour() {
+        for (age, minutes) in [(0, 1), (16, 1), (32, 2), (16 * 60, 60), (10_000, 60), (-5, 1)] {
+            assert_eq!(pause(time::Duration::minutes(age)), Duration::from_mins(minutes), "{age}");
+        }
+    }
+}

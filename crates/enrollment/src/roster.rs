@@ -152,6 +152,8 @@ mod tests {
         let merged = merge(vec![one, other], &request("2"));
         assert_eq!(merged.entries, [place(1, "a"), place(2, "c")]);
         assert_eq!(merged.next, Some(place(2, "c")));
+        let last = Page { entries: vec![place(1, "a")], next: None };
+        assert_eq!(merge(vec![last.clone(), last], &request("1")).next, None, "full, and the last");
     }
 
     #[test]

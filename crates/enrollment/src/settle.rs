@@ -293,3 +293,153 @@ pub(crate) async fn finish(enrollments: &(impl FinishEnrollment + Sync), granted
 fn may_adopt(enrollment: &Enrollment) -> bool {
     matches!(enrollment.state, EnrollmentState::PaymentPending | EnrollmentState::PaymentFailed)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        Deadline, EnrollRequest, enroll,
+        payment::PaymentMethod,
+        testing::{Bank, World},
+    };
+
+    const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+    /// A payment that waits for the student, and its intent.
+    async fn waiting() -> (World, Enrollment, Intent) {
+        let course = json!({
+            "course_id": "rust-101", "title": "Rust 101", "price": 4900, "currency": "USD", "state": "open",
+        });
+        let world = World::new([serde_json::from_value(course).unwrap()], Bank::AsksTheStudent);
+        let body = json!({
+            "student_id": "s-1", "course_id": "rust-101", "email": "ada@example.com", "name": "Ada",
+            "payment_method": "pm_1",
+        });
+        let request = EnrollRequest::from_fields(body.as_object().unwrap()).unwrap();
+        let left = || std::time::Duration::from_secs(29);
+        assert!(enroll(&world.ports(), request, NOW, Deadline::new(&left)).await.is_err());
+        let pending = world.enrollments().remove(0);
+        let intent = world.find(pending.intent().unwrap()).await.unwrap();
+        (world, pending, intent)
+    }
+
+    fn decline(code: &str) -> Decline {
+        Decline { code: code.to_owned(), message: String::new() }
+    }
+
+    /// The student's next attempt, which another caller writes after the end of the pending one.
+    async fn next_attempt(world: &World, pending: &Enrollment) -> Enrollment {
+        fail(world, pending, decline("expired_card")).await.unwrap();
+        let failed = world.enrollments().remove(0);
+        let course = world.find_course(&failed.course_id).await.unwrap().unwrap();
+        let method: PaymentMethod = "pm_2".parse().unwrap();
+        let next = failed.next_attempt(failed.student.clone(), &course, Some(&method), NOW);
+        assert_eq!(world.save_enrollment(&failed, &next).await.unwrap(), Saved::Done);
+        next
+    }
+
+    #[tokio::test]
+    async fn another_caller_with_the_same_end_has_done_it() {
+        let (world, pending, _) = waiting().await;
+        let first = fail(&world, &pending, decline("expired_card")).await.unwrap();
+        assert_eq!(first, Settled::Failed(decline("expired_card")));
+        let failed = world.enrollments();
+        let second = fail(&world, &pending, decline("lost_card")).await.unwrap();
+        assert!(matches!(second, Settled::Failed(_)), "{second:?}");
+        assert_eq!(world.enrollments(), failed, "written once");
+    }
+
+    #[tokio::test]
+    async fn change_is_made_on_top_of_another_one_to_the_same_attempt() {
+        let (world, pending, _) = waiting().await;
+        let student =
+            crate::Student { name: "Ada King".parse().unwrap(), ..pending.student.clone() };
+        let corrected = pending.with_student(student.clone());
+        assert_eq!(world.save_enrollment(&pending, &corrected).await.unwrap(), Saved::Done);
+        let settled = fail(&world, &pending, decline("expired_card")).await.unwrap();
+        assert!(matches!(settled, Settled::Failed(_)), "{settled:?}");
+        let failed = world.enrollments().remove(0);
+        assert_eq!((failed.state, failed.student), (EnrollmentState::PaymentFailed, student));
+    }
+
+    #[tokio::test]
+    async fn end_of_an_attempt_does_not_end_the_next_one() {
+        let (world, pending, _) = waiting().await;
+        let next = next_attempt(&world, &pending).await;
+        let settled = fail(&world, &pending, decline("lost_card")).await.unwrap();
+        assert_eq!(settled, Settled::NotYet);
+        assert_eq!(world.enrollments(), [next]);
+    }
+
+    #[tokio::test]
+    async fn charge_is_paid_back_unless_another_caller_accounts_for_it() {
+        for accounted_for in [true, false] {
+            let (world, pending, _) = waiting().await;
+            if accounted_for {
+                let refunding = pending.refunding(NOW);
+                assert_eq!(world.save_enrollment(&pending, &refunding).await.unwrap(), Saved::Done);
+            } else {
+                next_attempt(&world, &pending).await;
+            }
+            world.student_acts();
+            let intent = world.find(pending.intent().unwrap()).await.unwrap();
+            let settled = settle(&world, &world, &pending, intent.clone(), NOW).await.unwrap();
+            if accounted_for {
+                assert_eq!(settled, Settled::NotYet);
+            } else {
+                assert_eq!(settled, orphaned(&intent.id, true));
+            }
+            assert_eq!(world.is_refunded(&intent.id), !accounted_for);
+        }
+    }
+
+    /// An attempt whose intent was never written, in this state, and a charge that an event says is of attempt `of`.
+    async fn charge_without_intent(
+        state: EnrollmentState,
+        status: Option<IntentStatus>,
+        of: u32,
+    ) -> (World, Enrollment, Result<Settled, PaymentError>) {
+        let (world, pending, _) = waiting().await;
+        let mut changed = Enrollment { state, ..pending.next(state, None) };
+        changed.payment.as_mut().unwrap().intent = None;
+        assert_eq!(world.save_enrollment(&pending, &changed).await.unwrap(), Saved::Done);
+        let charged = world.charge_outside(1, pending.payment.unwrap().price);
+        let status = status.unwrap_or_else(|| charged.status.clone());
+        let event = Intent { status, ..charged };
+        let settled = settle_intent(&world.ports(), &changed, of, event, NOW).await;
+        (world, changed, settled)
+    }
+
+    #[tokio::test]
+    async fn only_a_charge_of_the_current_attempt_is_adopted_and_only_while_it_may_be() {
+        use EnrollmentState::{Active, PaymentFailed, PaymentPending};
+        for state in [PaymentPending, PaymentFailed] {
+            let (_, _, settled) = charge_without_intent(state, None, 1).await;
+            assert!(matches!(settled, Ok(Settled::Granted(_))), "{state}: {settled:?}");
+            let processing = Some(IntentStatus::Processing);
+            let (world, found, settled) = charge_without_intent(state, processing, 1).await;
+            assert_eq!(settled.unwrap(), Settled::NotYet, "{state}");
+            assert_eq!(world.enrollments(), [found]);
+        }
+        let over = EnrollmentState::ALL.into_iter();
+        let over = over.filter(|state| ![PaymentPending, PaymentFailed].contains(state));
+        let of_another = [(PaymentPending, 7), (PaymentFailed, 7), (Active, 7)];
+        for (state, of) in over.map(|state| (state, 1)).chain(of_another) {
+            let (world, found, settled) = charge_without_intent(state, None, of).await;
+            assert!(matches!(settled, Ok(Settled::Orphaned(_))), "{state}, {of}: {settled:?}");
+            assert_eq!(world.enrollments(), [found]);
+        }
+    }
+
+    #[tokio::test]
+    async fn declined_intent_that_was_paid_in_the_meantime_gives_access() {
+        let (world, pending, intent) = waiting().await;
+        world.student_acts();
+        let stale = Intent { status: IntentStatus::Declined(decline("expired_card")), ..intent };
+        let settled = settle(&world, &world, &pending, stale, NOW).await.unwrap();
+        assert!(matches!(settled, Settled::Granted(_)), "{settled:?}");
+        assert_eq!(world.charges(), 1);
+    }
+}

@@ -10,7 +10,9 @@ use enrollment::{
     Course, Deadline, EnrollError, EnrollRequest, Enrolled, Enrollment, Orphan, Settled, enroll,
     enroll::CONFIRM_RESERVE,
     enrollment::{EnrollmentState, StuckReason},
-    payment::{Intent, IntentStatus, PaymentError, REFUND_TIMEOUT},
+    payment::{
+        ABANDONED_AFTER, ACTION_TIMEOUT, Intent, IntentStatus, PaymentError, REFUND_TIMEOUT,
+    },
     ports::InsertEnrollment,
     resume,
     resume::Resumed,
@@ -453,7 +455,9 @@ async fn refunded_is_written_only_after_a_refund_that_succeeded() {
         assert!(matches!(asked, Err(EnrollError::Refunding)), "{asked:?}");
         while the_one(&world).state == EnrollmentState::Refunding {
             assert!(world.jobs().is_empty());
-            at = the_one(&world).resume_at.unwrap();
+            let again = the_one(&world).resume_at.unwrap();
+            assert!(again > at, "the provider has some time");
+            at = again;
             resume_at(&world, at).await;
         }
         let refunded = the_one(&world);
@@ -493,6 +497,43 @@ async fn resumer_keeps_what_the_provider_refuses() {
     world.bank_decides(true);
     assert_eq!(resume_at(&world, kept.resume_at.unwrap()).await, Resumed::Finished);
     assert_eq!(the_one(&world).state, EnrollmentState::Active);
+}
+
+/// The payment is in progress a second before this age, and over from it on.
+async fn assert_over_from(world: &World, age: Duration) {
+    let just_before = START + age - Duration::from_secs(1);
+    assert_eq!(resume_at(world, just_before).await, Resumed::Later);
+    let pending = the_one(world);
+    assert_eq!(pending.state, EnrollmentState::PaymentPending);
+    assert!(pending.resume_at.unwrap() > just_before);
+    assert_eq!(resume_at(world, START + age).await, Resumed::Finished);
+    let failed = the_one(world);
+    assert_eq!((failed.state, failed.resume_at), (EnrollmentState::PaymentFailed, None));
+    if let Some(intent) = failed.intent() {
+        assert_eq!(world.intent_status(intent), IntentStatus::Cancelled);
+    }
+}
+
+#[tokio::test]
+async fn payment_that_nobody_goes_on_with_ends_at_its_age() {
+    let without_intent = world(Bank::Accepts);
+    without_intent.refuse_us(true);
+    assert!(ask(&without_intent, "pm_1").await.is_err());
+    without_intent.refuse_us(false);
+    assert_eq!(the_one(&without_intent).intent(), None);
+    assert_over_from(&without_intent, ABANDONED_AFTER).await;
+
+    let unconfirmed = world(Bank::Accepts);
+    let left = || Duration::ZERO;
+    let asked = enroll(&unconfirmed.ports(), with_card("pm_1"), START, Deadline::new(&left)).await;
+    assert!(asked.is_err());
+    let intent = the_one(&unconfirmed).intent().cloned().unwrap();
+    assert_eq!(unconfirmed.intent_status(&intent), IntentStatus::AwaitingConfirmation);
+    assert_over_from(&unconfirmed, ABANDONED_AFTER).await;
+
+    let waiting = world(Bank::AsksTheStudent);
+    assert!(ask(&waiting, "pm_1").await.is_err());
+    assert_over_from(&waiting, ACTION_TIMEOUT + Duration::from_secs(1)).await;
 }
 
 #[tokio::test]
