@@ -87,7 +87,7 @@ artefacts: python ## Build the files of a release for this architecture into dis
 quirks: python ## Check which workarounds for the local AWS are still needed (ten minutes)
 	@$(LOCAL) quirks
 
-mutants: python ## Change the rules in one place at a time: a test must fail each time (an hour or more; PACKAGES=pacer)
+mutants: python ## Change the rules in one place at a time: a test must fail each time (an hour or two; PACKAGES=pacer)
 	@$(LOCAL) mutants $(PACKAGES)
 
 fuzz: python ## Look for inputs that break a parser, guided by coverage (SECONDS=60 per parser)

@@ -63,7 +63,7 @@ fn folded(c: char) -> impl Iterator<Item = char> {
 /// `www.…`, a domain with a path, port or query, a domain of a well-known kind, or `mailto:` and the like.
 fn is_link(word: &str) -> bool {
     let word = word.trim_matches(|c: char| matches!(c, '.' | ':' | '!' | '?' | '-' | '–' | '—'));
-    if word.starts_with("www.") && word.len() > 4 {
+    if word.starts_with("www.") {
         return true;
     }
     if let Some((scheme, rest)) = word.split_once(':')
@@ -178,6 +178,7 @@ mod tests {
             "127.0.0.1",
             "例え.jp/x",
             "[win](evil.com)",
+            "my-shop.com",
         ] {
             assert!(has_link(line), "{line}");
         }
@@ -193,6 +194,10 @@ mod tests {
             "Ada.Lovelace",
             "AC/DC",
             "S.p.A./Roma",
+            "S.p.A/Roma",
+            "1.b2/c",
+            "R&D.com",
+            "www.",
             "Ph.D.",
             "Smith, Jr.",
             "http",

@@ -228,3 +228,77 @@ impl Enrollment {
             && self.refund_due().is_some_and(|(_, due)| now - due.started_at > REFUND_TIMEOUT)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{payment::IntentStatus, resolution::Resolution};
+
+    const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+    fn course() -> Course {
+        serde_json::from_value(json!({
+            "course_id": "rust-101", "title": "Rust 101", "price": 4900, "currency": "USD", "state": "open",
+        }))
+        .unwrap()
+    }
+
+    fn pending() -> Enrollment {
+        let student = json!({"student_id": "s-1", "email": "ada@example.com", "name": "Ada"});
+        let student = serde_json::from_value(student).unwrap();
+        Enrollment::new(student, &course(), Some(&"pm_1".parse().unwrap()), NOW)
+    }
+
+    /// Sooner, the resumer would work on it beside the request; never, nobody would finish it.
+    #[test]
+    fn resumer_takes_each_step_up_after_the_request_is_over() {
+        let now = NOW + time::Duration::HOUR;
+        let (pending, method) = (pending(), "pm_2".parse().unwrap());
+        let intent = Intent {
+            id: "pi_1".parse().unwrap(),
+            status: IntentStatus::Succeeded,
+            money: course().price,
+            livemode: true,
+        };
+        let failed = pending.failed(Decline::abandoned());
+        for next in [
+            failed.next_attempt(failed.student.clone(), &course(), Some(&method), now),
+            failed.adopting(&intent, None, now),
+            pending.granted(now),
+            pending.stuck(StuckReason::AmountDiffers, now),
+            pending.refunding(now),
+        ] {
+            assert_eq!(next.resume_at, Some(now + RESUME_AFTER), "{}", next.state);
+        }
+        let progress = RefundProgress { attempt: 2, started_at: now, last: None };
+        let later = now + time::Duration::DAY;
+        assert_eq!(pending.refunding(now).refund_at(progress, later).resume_at, Some(later));
+    }
+
+    #[test]
+    fn payment_is_in_progress_while_the_provider_has_something_to_say() {
+        let active = pending().granted(NOW);
+        let stuck = pending().stuck(StuckReason::AmountDiffers, NOW);
+        let decided = Enrollment { resolution: Some(Resolution::Grant), ..stuck.clone() };
+        for (found, is_in_progress) in [
+            (pending(), true),
+            (pending().failed(Decline::abandoned()), false),
+            (active.refunding(NOW), true),
+            (active, false),
+            (stuck, false),
+            (decided, true),
+        ] {
+            assert_eq!(found.has_payment_in_progress(), is_in_progress, "{}", found.state);
+        }
+    }
+
+    #[test]
+    fn emails_belong_to_the_trace_of_the_request() {
+        let traced = pending().traced(Some("Root=1-2-3".to_owned()));
+        assert_eq!(traced.trace.as_deref(), Some("Root=1-2-3"));
+        assert_eq!(traced.granted(NOW).trace.as_deref(), Some("Root=1-2-3"));
+        assert_eq!(traced.traced(None).trace, None, "of the next attempt's request");
+    }
+}

@@ -124,3 +124,20 @@ pub trait MakeDue {
         now: OffsetDateTime,
     ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_of_a_key_is_read_if_it_is_one() {
+        let since = |resume_at: &str| {
+            let (student_id, course_id) = ("s-1".to_owned(), "rust-101".to_owned());
+            OverdueKey { student_id, course_id, resume_at: resume_at.to_owned() }.since()
+        };
+        assert_eq!(since("60"), OffsetDateTime::from_unix_timestamp(60).ok());
+        for resume_at in ["", "soon", "1.5", "999999999999999999"] {
+            assert_eq!(since(resume_at), None, "{resume_at:?}");
+        }
+    }
+}

@@ -16,6 +16,7 @@ use enrollment::{
         self, Action, Details, OperateError, Operated, Place, RefundChoice, Refusal, Signature,
     },
     payment::IntentStatus,
+    ports::SaveEnrollment,
     resolution::Resolution,
     resume,
     resume::Resumed,
@@ -334,6 +335,38 @@ async fn refund_keeps_the_access_and_sends_no_second_confirmation() {
 }
 
 #[tokio::test]
+async fn stuck_enrollment_without_a_charge_cannot_be_refunded() {
+    let world = world(Bank::Accepts);
+    assert!(ask(&world, "pm_1").await.is_ok());
+    let mut broken = the_one(&world);
+    broken.version += 1;
+    (broken.state, broken.payment) = (EnrollmentState::PaymentPending, None);
+    broken.resume_at = Some(LATER);
+    world.save_enrollment(&the_one(&world), &broken).await.unwrap();
+    assert!(matches!(resumed(&world).await, Resumed::Stuck(_)));
+    let refusal = refused(&world, Action::Resolve(Resolution::Refund)).await;
+    assert_eq!(refusal, Refusal::NothingPaid);
+}
+
+/// Once it is paid back, the resumer does not look whether the email is still due.
+#[tokio::test]
+async fn refund_that_keeps_the_access_waits_until_the_email_is_queued() {
+    let world = world(Bank::Accepts);
+    world.take_down(Dependency::EmailQueue);
+    assert!(ask(&world, "pm_1").await.is_ok());
+    world.bring_up(Dependency::EmailQueue);
+    let refusal = refused(&world, Action::Refund { attempt: Some(1) }).await;
+    assert_eq!(refusal, Refusal::EmailNotQueued);
+    assert_eq!(resumed(&world).await, Resumed::Finished);
+    world.worker().await;
+    while the_one(&world).resume_at.is_some() {
+        resumed(&world).await;
+    }
+    changes(&world, Action::Refund { attempt: Some(1) }).await;
+    assert_eq!(world.sends(&the_one(&world).confirmation_job_id()), 1);
+}
+
+#[tokio::test]
 async fn access_that_ends_during_a_refund_is_refunded_once() {
     let world = active().await;
     world.set_refunds(Refunds::SucceedLater);
@@ -507,8 +540,7 @@ async fn action_that_loses_a_race_reads_again() {
     let stale = the_one(&world);
     changes(&world, unenroll(1, RefundChoice::None)).await;
     let late = Action::Refund { attempt: Some(1) }.apply(&stale, &signature()).unwrap().unwrap();
-    let saved =
-        enrollment::ports::SaveEnrollment::save_enrollment(&world, &stale, &late).await.unwrap();
+    let saved = world.save_enrollment(&stale, &late).await.unwrap();
     assert!(matches!(saved, enrollment::ports::Saved::Conflict(_)));
     assert_eq!(the_one(&world).state, EnrollmentState::Unenrolled);
 }

@@ -176,15 +176,22 @@ mod tests {
         let full = json!({"action": "unenroll", "attempt": 2, "refund": "full"});
         let unenroll = Action::Unenroll { attempt: Some(2), refund: RefundChoice::Full };
         assert_eq!(read(full), Ok(RequestedDeed::Other(unenroll)));
-        let free = Action::Unenroll { attempt: None, refund: RefundChoice::None };
-        assert_eq!(read(json!({"action": "unenroll"})), Ok(RequestedDeed::Other(free)));
+        let kept = Action::Unenroll { attempt: None, refund: RefundChoice::None };
+        for body in [json!({"action": "unenroll"}), json!({"action": "unenroll", "refund": "none"})]
+        {
+            assert_eq!(read(body), Ok(RequestedDeed::Other(kept.clone())));
+        }
         let refund = RequestedDeed::Other(Action::Refund { attempt: Some(1) });
         assert_eq!(read(json!({"action": "refund", "attempt": 1.0})), Ok(refund));
         let resolve = RequestedDeed::Other(Action::Resolve(Resolution::Fail));
         assert_eq!(read(json!({"action": "resolve", "resolution": "fail"})), Ok(resolve));
         let details = Details { name: Some("Ada".parse().unwrap()), email: None };
+        let correct = RequestedDeed::Other(Action::Correct(details.clone()));
+        assert_eq!(read(json!({"action": "correct", "name": "Ada"})), Ok(correct));
         let grant = json!({"action": "grant", "name": "Ada"});
         assert_eq!(read(grant), Ok(RequestedDeed::Grant(details)));
+        let resend = read(json!({"action": "resend"}));
+        assert_eq!(resend, Ok(RequestedDeed::Other(Action::Resend)));
     }
 
     #[test]

@@ -57,14 +57,18 @@ async fn enroll_in(world: &World, line: &Enrolling, granting: Granting, run: &Ru
 }
 
 async fn enroll(world: &World, line: &Enrolling, granting: Granting) -> LineResult {
+    let before = world.enrollments();
     let dry = enroll_in(world, line, granting, &run(false)).await;
+    assert_eq!(world.enrollments(), before, "the dry run writes nothing");
     let real = enroll_in(world, line, granting, &run(true)).await;
     assert_eq!(dry, real, "the dry run says what is done");
     real
 }
 
 async fn unenroll(world: &World, line: &Ending) -> LineResult {
+    let before = world.enrollments();
     let dry = unenroll_line(world, line, &run(false)).await.unwrap();
+    assert_eq!(world.enrollments(), before, "the dry run writes nothing");
     let real = unenroll_line(world, line, &run(true)).await.unwrap();
     assert_eq!(dry, real);
     real
@@ -187,6 +191,20 @@ async fn line_that_the_same_run_has_carried_out_is_not_carried_out_twice() {
 }
 
 #[test]
+fn obstacle_names_the_wrong_field() {
+    let now = OffsetDateTime::UNIX_EPOCH;
+    let field = |course: Option<&Course>, granting| {
+        check_course(course, granting, false, now).unwrap_err().field()
+    };
+    let closed = course("closed", 0, json!({"state": "closed"}));
+    let priced = course("priced", 4900, json!({}));
+    for found in [None, Some(&closed), Some(&priced)] {
+        assert_eq!(field(found, Granting::Refused), "course_id");
+    }
+    assert_eq!(field(Some(&priced), Granting::Allowed), "reason");
+}
+
+#[test]
 fn every_wrong_field_of_a_line_is_named() {
     let enrolling = json!({"student_id": "a b", "email": "ada", "name": "Ada", "reason": "a\nb"});
     let errors = Enrolling::from_fields(enrolling.as_object().unwrap()).unwrap_err();
@@ -196,6 +214,9 @@ fn every_wrong_field_of_a_line_is_named() {
     let errors = Ending::from_fields(ending.as_object().unwrap(), None).unwrap_err();
     let named: Vec<_> = errors.keys().collect();
     assert_eq!(named, ["attempt", "reason", "refund"]);
+    let not_text = json!({"student_id": "s", "course_id": "c", "reason": 7});
+    let errors = Ending::from_fields(not_text.as_object().unwrap(), None).unwrap_err();
+    assert_eq!(errors["reason"], "is not a string");
     let own = json!({"student_id": "s", "course_id": "c", "reason": "own"});
     let given: Reason = "given".parse().unwrap();
     let line = Ending::from_fields(own.as_object().unwrap(), Some(&given)).unwrap();
