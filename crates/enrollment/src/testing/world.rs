@@ -89,13 +89,14 @@ struct Inner {
 }
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(super) struct State {
     pub(super) bank: Bank,
     pub(super) missing: Option<Missing>,
     /// Calls fail by this dice, before or after their effect.
     dice: Option<Dice>,
     delay: Option<Delay>,
-    /// Each write of an enrollment is repeated.
+    /// The first response to each write of an enrollment is lost.
     loses_responses: bool,
     down: BTreeSet<Dependency>,
     pub(super) courses: BTreeMap<CourseId, Course>,
@@ -259,7 +260,7 @@ impl World {
         self.state().loses_responses = true;
     }
 
-    /// Has calls fail by this dice from now on; `None`: by none.
+    /// Has calls fail, and responses to writes of an enrollment be lost, by this dice from now on; `None`: by none.
     pub fn unreliable(&self, dice: Option<Dice>) {
         self.state().dice = dice;
     }
@@ -289,16 +290,18 @@ impl World {
         .await;
     }
 
-    /// As [`World::call`], for a conditional write of an enrollment.
+    /// A conditional write of an enrollment. It is a second call if the first response is lost: others may write in
+    /// between.
     pub(super) async fn write<T>(
         &self,
         effect: impl Fn(&mut State) -> T,
     ) -> Result<T, Unavailable> {
-        self.call(Dependency::Tables, |state| {
-            let first = effect(state);
-            if state.loses_responses { effect(state) } else { first }
-        })
-        .await
+        let first = self.call(Dependency::Tables, &effect).await?;
+        if self.state().loses_response() {
+            self.call(Dependency::Tables, effect).await
+        } else {
+            Ok(first)
+        }
     }
 
     /// A call: a point, the effect, a point; and perhaps a failure before or after the effect.
@@ -330,6 +333,10 @@ impl State {
     /// Whether a call fails now though the dependency is reached.
     pub(super) fn bad_luck(&mut self) -> bool {
         self.dice.as_mut().is_some_and(|dice| dice.roll(24) == 0)
+    }
+
+    fn loses_response(&mut self) -> bool {
+        self.loses_responses || self.bad_luck()
     }
 
     pub(super) fn inserted(&mut self, id: EnrollmentId) {
