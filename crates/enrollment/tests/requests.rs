@@ -75,8 +75,9 @@ async fn without_payments_only_free_courses_take_students() {
 
 #[tokio::test]
 async fn enrollment_leaves_the_resumers_index_if_there_is_time_for_a_write() {
-    let write = CONFIRM_RESERVE - MAX_CONFIRM_DURATION;
-    for (left, finishes) in [(write, true), (write - Duration::from_millis(1), false)] {
+    let write = CONFIRM_RESERVE.saturating_sub(MAX_CONFIRM_DURATION);
+    for (left, finishes) in [(write, true), (write.saturating_sub(Duration::from_millis(1)), false)]
+    {
         let world = World::new([course(0, None)], Bank::Accepts);
         assert!(ask_with(&world, None, left).await.is_ok());
         assert_eq!(world.jobs().len(), 1);
