@@ -402,14 +402,14 @@ mod tests {
         of: u32,
     ) -> (World, Enrollment, Result<Settled, PaymentError>) {
         let (world, pending, _) = waiting().await;
-        let mut changed = Enrollment { state, ..pending.next(state, None) };
-        changed.payment.as_mut().unwrap().intent = None;
-        assert_eq!(world.save_enrollment(&pending, &changed).await.unwrap(), Saved::Done);
-        let charged = world.charge_outside(1, pending.payment.unwrap().price);
-        let status = status.unwrap_or_else(|| charged.status.clone());
-        let event = Intent { status, ..charged };
-        let settled = settle_intent(&world.ports(), &changed, of, event, NOW).await;
-        (world, changed, settled)
+        let mut found = Enrollment { state, ..pending.next(state, None) };
+        found.payment.as_mut().unwrap().intent = None;
+        assert_eq!(world.save_enrollment(&pending, &found).await.unwrap(), Saved::Done);
+        let intent = world.charge_outside(1, pending.payment.unwrap().price);
+        let status = status.unwrap_or_else(|| intent.status.clone());
+        let event = Intent { status, ..intent };
+        let settled = settle_intent(&world.ports(), &found, of, event, NOW).await;
+        (world, found, settled)
     }
 
     #[tokio::test]
