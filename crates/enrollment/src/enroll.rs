@@ -305,6 +305,9 @@ impl<A: Adapters> Round<'_, A> {
     }
 
     async fn granted(&self, granted: Enrollment) -> Enrolled {
+        if !granted.awaits_confirmation() {
+            return Enrolled::New(granted);
+        }
         match self.ports.email_queue.enqueue_email(&granted.confirmation()).await {
             Ok(()) if self.deadline.left() >= MAX_WRITE_DURATION => {
                 settle::finish(&self.ports.enrollments, &granted).await;

@@ -120,7 +120,10 @@ async fn resume_payment<A: Adapters>(
         return start_refund(ports, pending, now).await;
     }
     match settle::settle(&ports.enrollments, provider, pending, intent, now).await? {
-        Settled::Granted(granted) => Ok(confirm_by_email(ports, &granted).await?),
+        Settled::Granted(granted) if granted.awaits_confirmation() => {
+            Ok(confirm_by_email(ports, &granted).await?)
+        }
+        Settled::Granted(_) => Ok(Resumed::Finished),
         Settled::Failed(_) => Ok(Resumed::Finished),
         Settled::ActionRequired { .. } | Settled::NotYet => {
             Ok(postpone(ports, pending, now).await?)

@@ -24,7 +24,7 @@ const MAX_ORPHAN_REFUNDS: u32 = 3;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "short-lived, and one at a time")]
 pub enum Settled {
-    /// Paid, and the student has access.
+    /// Paid, and the student has access. If another caller granted it, the enrollment may have changed since.
     Granted(Enrollment),
     /// This attempt is not paid and never will be.
     Failed(Decline),
@@ -267,7 +267,9 @@ pub async fn settle_intent<A: Adapters>(
         return Ok(Settled::NotYet);
     }
     let settled = settle(&ports.enrollments, provider, &enrollment, intent, now).await?;
-    if let Settled::Granted(granted) = &settled {
+    if let Settled::Granted(granted) = &settled
+        && granted.awaits_confirmation()
+    {
         // If this fails, the resumer enqueues the job.
         ports.email_queue.enqueue_email(&granted.confirmation()).await?;
         finish(&ports.enrollments, granted).await;
@@ -301,6 +303,7 @@ mod tests {
     use super::*;
     use crate::{
         Deadline, EnrollRequest, enroll,
+        operator::{Action, Details, Place, Signature, operate},
         payment::PaymentMethod,
         testing::{Bank, World},
     };
@@ -430,6 +433,37 @@ mod tests {
             let (world, found, settled) = charge_without_intent(state, None, of).await;
             assert!(matches!(settled, Ok(Settled::Orphaned(_))), "{state}, {of}: {settled:?}");
             assert_eq!(world.enrollments(), [found]);
+        }
+    }
+
+    /// A caller that read the payment before another one granted it has nothing left to do.
+    #[tokio::test]
+    async fn what_an_operator_did_after_the_grant_is_left_alone() {
+        let correction = Details { name: Some("Ada King".parse().unwrap()), email: None };
+        let actions = [Action::Refund { attempt: Some(1) }, Action::Correct(correction)];
+        for (action, by_resumer) in actions.iter().flat_map(|it| [(it, false), (it, true)]) {
+            let (world, pending, intent) = waiting().await;
+            world.student_acts();
+            let paid = world.find(&intent.id).await.unwrap();
+            let ports = world.ports();
+            let event = || settle_intent(&ports, &pending, 1, paid.clone(), NOW);
+            assert!(matches!(event().await, Ok(Settled::Granted(_))));
+            let place = Place {
+                student_id: pending.student.id.clone(),
+                course_id: pending.course_id.clone(),
+            };
+            let by = "arn:aws:iam::1:user/ada".parse().unwrap();
+            let signature = Signature { by, reason: "asked".parse().unwrap(), at: NOW };
+            operate(&world, &place, action, &signature).await.unwrap();
+            let changed = world.enrollments();
+            if by_resumer {
+                let resumed = crate::resume(&ports, pending.clone(), NOW).await;
+                assert_eq!(resumed.unwrap(), crate::resume::Resumed::Finished);
+            } else {
+                assert!(matches!(event().await, Ok(Settled::Granted(_))));
+            }
+            assert_eq!(world.enrollments(), changed);
+            assert_eq!((world.jobs().len(), world.reused_ids()), (1, 0));
         }
     }
 

@@ -196,6 +196,12 @@ impl Enrollment {
         }
     }
 
+    /// Whether its confirmation email may still be due. Once the job is enqueued it leaves the resumer's index, and comes
+    /// back for a refund.
+    pub(crate) fn awaits_confirmation(&self) -> bool {
+        self.state == EnrollmentState::Active && self.resume_at.is_some() && !self.owes_refund()
+    }
+
     /// Whether the last attempt is paid back by a refund.
     pub(crate) fn is_paid_back(&self) -> bool {
         let refund = self.payment.as_ref().and_then(|payment| payment.refund.as_ref());
@@ -292,6 +298,16 @@ mod tests {
         ] {
             assert_eq!(found.has_payment_in_progress(), is_in_progress, "{}", found.state);
         }
+    }
+
+    #[test]
+    fn confirmation_is_awaited_until_the_enrollment_leaves_the_index() {
+        let granted = pending().granted(NOW);
+        assert!(granted.awaits_confirmation() && !pending().awaits_confirmation());
+        assert!(!Enrollment { resume_at: None, ..granted.clone() }.awaits_confirmation());
+        let state = EnrollmentState::Active;
+        let refunding = Enrollment { state, ..granted.refunding(NOW) };
+        assert!(refunding.resume_at.is_some() && !refunding.awaits_confirmation());
     }
 
     #[test]
