@@ -123,8 +123,7 @@ async fn resume_payment<A: Adapters>(
         Settled::Granted(granted) if granted.awaits_confirmation() => {
             Ok(confirm_by_email(ports, &granted).await?)
         }
-        Settled::Granted(_) => Ok(Resumed::Finished),
-        Settled::Failed(_) => Ok(Resumed::Finished),
+        Settled::Granted(_) | Settled::Failed(_) => Ok(Resumed::Finished),
         Settled::ActionRequired { .. } | Settled::NotYet => {
             Ok(postpone(ports, pending, now).await?)
         }
