@@ -196,8 +196,8 @@ impl Enrollment {
         }
     }
 
-    /// Whether its confirmation email may still be due. Once the job is enqueued it leaves the resumer's index, and comes
-    /// back for a refund.
+    /// Whether its confirmation email may still be due. An enrollment leaves the resumer's index once the job is enqueued. A
+    /// refund puts it back, but then no email is due.
     pub(crate) fn awaits_confirmation(&self) -> bool {
         self.state == EnrollmentState::Active && self.resume_at.is_some() && !self.owes_refund()
     }
@@ -257,7 +257,7 @@ mod tests {
         Enrollment::new(student, &course(), Some(&"pm_1".parse().unwrap()), NOW)
     }
 
-    /// Sooner, the resumer would work on it beside the request; never, nobody would finish it.
+    /// If it were due sooner, the resumer would work on it beside the request. If it were never due, nobody would finish it.
     #[test]
     fn resumer_takes_each_step_up_after_the_request_is_over() {
         let now = NOW + time::Duration::HOUR;
